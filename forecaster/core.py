@@ -1,0 +1,39 @@
+"""The contract of every causal recurrent core."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from forecaster.state import State
+
+
+class Core(nn.Module, ABC):
+    """A fold over time: a state and an input give a new state and features.
+
+    The law, held by `tests/laws.py` for each core, outputs and gradients: one scan equals two scans with the state
+    handed over; a scan equals its steps; a change at t moves nothing before t; lanes do not see each other, and a
+    reset lane equals a fresh one. A network that needs the whole window at once is an encoder, not a `Core`: it has
+    no `step`, so nobody can carry or stream it.
+    """
+
+    inputs: int
+    """Width of the input at one step."""
+    features: int
+    """Width of the output at one step."""
+
+    @abstractmethod
+    def initial(self, batch: int) -> State:
+        """The state of `batch` lanes before their first step."""
+
+    @abstractmethod
+    def step(
+        self, state: State, x: Float[Tensor, "batch inputs"]
+    ) -> tuple[State, Float[Tensor, "batch features"]]:
+        """One step of every lane."""
+
+    @abstractmethod
+    def scan(
+        self, state: State, xs: Float[Tensor, "batch time inputs"]
+    ) -> tuple[State, Float[Tensor, "batch time features"]]:
+        """All steps in turn; the state handed back is the one after the last step."""

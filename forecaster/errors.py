@@ -1,0 +1,28 @@
+"""The errors a user can mend."""
+
+
+class DataError(ValueError):
+    """Input that a user can mend: the message names the series, the place and the remedy.
+
+    >>> str(DataError("two rows for one time", series="a", place="ds 2024-01-01", remedy="remove one"))
+    "series 'a', ds 2024-01-01: two rows for one time; remove one"
+    """
+
+    def __init__(
+        self, message: str, *, series: str | None = None, place: str | None = None, remedy: str | None = None
+    ) -> None:
+        self.message = message
+        self.series = series
+        self.place = place
+        self.remedy = remedy
+        named = f"series {series!r}" if series is not None else None
+        where = ", ".join(part for part in (named, place) if part)
+        super().__init__((f"{where}: " if where else "") + message + (f"; {remedy}" if remedy else ""))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # An exception is rebuilt from its arguments when it crosses a process: keep the keyword ones.
+        return _rebuild, (self.message, self.series, self.place, self.remedy)
+
+
+def _rebuild(message: str, series: str | None, place: str | None, remedy: str | None) -> DataError:
+    return DataError(message, series=series, place=place, remedy=remedy)

@@ -1,0 +1,179 @@
+"""The streaming recurrent model: level and scale in the carry, one recurrent step per segment, a loss at every step."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float32, Float64
+from torch import Tensor, nn
+
+from forecaster.batch import Batch, Forecast
+from forecaster.compose import Dilated
+from forecaster.core import Core
+from forecaster.heads import LEVELS, Head
+from forecaster.model import Carry, Model, seasonal
+from forecaster.scale import Smoothing, normalise
+from forecaster.state import part, parts, where
+
+
+class Reading(NamedTuple):
+    """What a scan over a batch gives, at each of its steps."""
+
+    features: Float32[Tensor, "batch steps features"]
+    level: Float64[Tensor, "batch steps 1"]
+    scale: Float64[Tensor, "batch steps 1"]
+    lagged: Float32[Tensor, "batch steps seasons horizon"]
+
+
+class Recurrent(Model):
+    """A recurrent core over segments of a series that is levelled and scaled on the way.
+
+    At every step the core reads the last `stride` observations in units of the smoothed scale, the covariates of the
+    same stretch, what the seasons say of the steps ahead, and the logarithm of scale over level. From every step the
+    head gives the distribution of all `horizon` steps ahead at once, to which a learned share of the seasons is
+    added, so that the core learns what the seasons do not tell.
+
+    The carry keeps `stride` phases: each new observation completes one phase's segment and costs one recurrent step
+    (`Dilated`). Training runs a single phase along a lane, since phases do not see each other.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        head: Head,
+        *,
+        horizon: int,
+        stride: int,
+        seasons: tuple[int, ...],
+        known: int = 0,
+        past: int = 0,
+        static: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__()
+        if stride > horizon:
+            raise ValueError(f"a segment of {stride} steps is longer than the horizon of {horizon}")
+        self.core, self.head = core, head
+        self.horizon, self.stride, self.seasons = horizon, stride, seasons
+        self.known, self.past = known, past
+        self.memory = max(stride, *seasons)
+        self.smoothing = Smoothing(stride)
+        self.embed = nn.ModuleList(nn.Embedding(size + 1, 4) for size in static)
+        coming = sum(min(season, horizon) for season in seasons)
+        self.input = nn.Linear(stride * (2 + known + 2 * past) + coming + 4 * len(static) + 1, core.inputs)
+        self.output = nn.Linear(core.features, horizon * head.width)
+        self.share = nn.Parameter(torch.full((len(seasons), horizon), 0.5 / len(seasons)))
+        self.ahead = nn.Sequential(nn.Linear(known, 16), nn.Tanh(), nn.Linear(16, head.width)) if known else None
+
+    def start(self, lanes: int, stride: int = 1) -> Carry:
+        phases, like = self.stride // stride, self.input.weight
+        return parts(
+            core=Dilated(self.core, phases).initial(lanes),
+            scale=Dilated(self.smoothing, phases).initial(lanes),
+            last={
+                "target": like.new_full((lanes, self.memory), torch.nan, dtype=torch.float64),
+                "known": like.new_zeros(lanes, self.stride, self.known),
+                "past": like.new_full((lanes, self.stride, self.past), torch.nan),
+                "static": like.new_zeros(lanes, len(self.embed), dtype=torch.int64),
+                "features": like.new_zeros(lanes, self.core.features),
+                "level": like.new_zeros(lanes, 1, dtype=torch.float64),
+                "scale": like.new_zeros(lanes, 1, dtype=torch.float64),
+            },
+        )
+
+    def observe(self, carry: Carry, batch: Batch) -> Carry:
+        return self._read(carry, batch)[0]
+
+    def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
+        after, reading = self._read(carry, batch)
+        steps = reading.features.shape[1]
+        stride = batch.target.shape[1] // steps
+        ahead = torch.cat([batch.target, batch.future], 1)[:, stride:].unfold(1, self.horizon, stride)[:, :steps]
+        known = batch.known[:, stride:].unfold(1, self.horizon, stride)[:, :steps].transpose(2, 3)
+        raw, centre = self._decode(reading, known)
+        y = normalise(ahead, reading.level, reading.scale) - centre
+        counts = ~y.isnan() & (reading.scale > 0)
+        losses = self.head.loss(raw.float(), torch.where(counts, y, 0.0))
+        return after, torch.where(counts, losses, 0.0).sum() / counts.sum().clamp(min=1)
+
+    def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
+        last = part(carry, "last")
+        level, scale = last["level"].unsqueeze(1), last["scale"].unsqueeze(1)
+        lagged = self._lagged(last["target"], self.memory, 1, level, scale)
+        reading = Reading(last["features"].unsqueeze(1), level, scale, lagged)
+        raw, centre = self._decode(reading, known.unsqueeze(1))
+        quantiles = (self.head.quantile(raw, LEVELS) + centre.unsqueeze(-1)).squeeze(1)
+        mean = (self.head.mean(raw) + centre).squeeze(1)
+        return Forecast(
+            levels=LEVELS,
+            quantiles=last["level"].unsqueeze(1) + last["scale"].unsqueeze(1) * quantiles.double(),
+            mean=last["level"] + last["scale"] * mean.double(),
+            scale=last["scale"].squeeze(1),
+        )
+
+    def _read(self, carry: Carry, batch: Batch) -> tuple[Carry, Reading]:
+        phases = carry["scale.weight"].shape[1]
+        stride = self.stride // phases
+        carry = where(batch.reset, self.start(len(batch.reset), stride), carry)
+        last, time = part(carry, "last"), batch.target.shape[1]
+        target = torch.cat([last["target"], batch.target], 1)
+        known = torch.cat([last["known"], batch.known[:, :time]], 1)
+        past = torch.cat([last["past"], batch.past], 1)
+
+        def segments(values: Tensor) -> Tensor:
+            """The last `self.stride` values at each step, of [batch, time, ...]."""
+            return values[:, values.shape[1] - time + stride - self.stride :].unfold(1, self.stride, stride)
+
+        patch = segments(target)
+        scale_state, smooth = Dilated(self.smoothing, phases).scan(part(carry, "scale"), patch)
+        level, scale = smooth[..., :1], smooth[..., 1:]
+        values = normalise(patch, level, scale)
+        lagged = self._lagged(target, self.memory + stride, stride, level, scale)
+        covariates = torch.cat([segments(known), segments(past), ~segments(past).isnan()], 2).flatten(2)
+        inputs = torch.cat(
+            [
+                values.nan_to_num(),
+                ~values.isnan(),
+                *(lagged[:, :, s, :season] for s, season in enumerate(self.seasons)),
+                covariates.nan_to_num(),
+                _log_ratio(scale, level),
+                *(code(batch.static[:, None, s]).expand(-1, patch.shape[1], -1) for s, code in enumerate(self.embed)),
+            ],
+            -1,
+        )
+        core_state, features = Dilated(self.core, phases).scan(part(carry, "core"), self.input(inputs))
+        after = {
+            "target": target[:, -self.memory :],
+            "known": known[:, -self.stride :],
+            "past": past[:, -self.stride :],
+            "static": batch.static,
+            "features": features[:, -1].float(),
+            "level": level[:, -1],
+            "scale": scale[:, -1],
+        }
+        return parts(core=core_state, scale=scale_state, last=after), Reading(features, level, scale, lagged)
+
+    def _lagged(
+        self,
+        target: Float64[Tensor, "batch time"],
+        first: int,
+        stride: int,
+        level: Float64[Tensor, "batch steps 1"],
+        scale: Float64[Tensor, "batch steps 1"],
+    ) -> Float32[Tensor, "batch steps seasons horizon"]:
+        """What each season says of the steps ahead, in scaled units; zero where it knows nothing."""
+        coming = (seasonal(target, season, self.horizon, first, stride) for season in self.seasons)
+        return torch.stack([normalise(values, level, scale).nan_to_num() for values in coming], 2)
+
+    def _decode(
+        self, reading: Reading, known: Float32[Tensor, "batch steps horizon known"]
+    ) -> tuple[Float32[Tensor, "batch steps horizon width"], Float32[Tensor, "batch steps horizon"]]:
+        """Raw parameters of the head for each step ahead, and the point in scaled units that they refer to."""
+        raw = self.output(reading.features).unflatten(-1, (self.horizon, self.head.width))
+        if self.ahead is not None:
+            raw = raw + self.ahead(known)
+        return raw, (self.share * reading.lagged).sum(2)
+
+
+def _log_ratio(scale: Float64[Tensor, "*shape"], level: Float64[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
+    """log(scale / |level|), bounded: how lively a series is, whatever its unit."""
+    tiny = torch.finfo(torch.float64).tiny
+    return (scale.clamp(min=tiny) / level.abs().clamp(min=tiny)).clamp(1e-4, 1e4).log().float()

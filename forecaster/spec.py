@@ -1,0 +1,147 @@
+"""What to build and how to train it, as checked values. No torch."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Spec(BaseModel):
+    """A frozen value; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CoreSpec(Spec):
+    """A stack of equal recurrent cells."""
+
+    cell: Literal["elman", "gru", "lstm"] = "lstm"
+    width: int = Field(128, ge=1, le=4096)
+    layers: int = Field(2, ge=1, le=64)
+    residual: bool = True
+    """A skip connection around every layer."""
+
+
+class HeadSpec(Spec):
+    """The distribution family of the forecasts."""
+
+    family: Literal["quantile", "gaussian"] = "quantile"
+
+
+class Task(Spec):
+    """What is to be forecast: fixed by the data and the question, the same for every candidate."""
+
+    horizon: int = Field(ge=1)
+    stride: int = Field(1, ge=1)
+    seasons: tuple[int, ...] = (1,)
+    known: int = Field(0, ge=0)
+    past: int = Field(0, ge=0)
+    static: tuple[int, ...] = ()
+    """Number of categories of each static covariate."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Task":
+        if self.stride > self.horizon:
+            raise ValueError(f"stride {self.stride} is longer than the horizon {self.horizon}")
+        if not self.seasons or min(self.seasons) < 1:
+            raise ValueError("seasons are positive; (1,) stands for none")
+        return self
+
+
+class RecurrentSpec(Spec):
+    """`forecaster.recurrent.Recurrent`."""
+
+    kind: Literal["recurrent"] = "recurrent"
+    core: CoreSpec = CoreSpec()
+    head: HeadSpec = HeadSpec()
+
+
+class LinearSpec(Spec):
+    """`forecaster.pointwise.Linear`: a linear map of the last values."""
+
+    kind: Literal["linear"] = "linear"
+    lags: int = Field(0, ge=0)
+    """Number of last values; 0 chooses two seasons, at least one horizon."""
+
+
+class SeasonalNaiveSpec(Spec):
+    """`forecaster.pointwise.SeasonalNaive`: the last season repeated."""
+
+    kind: Literal["seasonal_naive"] = "seasonal_naive"
+
+
+ModelSpec = Annotated[RecurrentSpec | LinearSpec | SeasonalNaiveSpec, Field(discriminator="kind")]
+
+
+class FitSpec(Spec):
+    """How to train by gradient descent."""
+
+    updates: int = Field(1000, ge=1)
+    """Steps of gradient descent."""
+    lanes: int = Field(64, ge=1)
+    """Series that are read side by side."""
+    bptt: int = Field(32, ge=1)
+    """Recurrent steps through which the gradient reaches; the state runs on."""
+    sampling: Literal["lanes", "windows"] = "lanes"
+    """Whole histories with the state carried on, or windows of `bptt` steps that stand alone."""
+    learning_rate: float = Field(4e-3, gt=0)
+    weight_decay: float = Field(1e-3, ge=0)
+    clip: float = Field(1.0, gt=0)
+    """Largest norm of the gradient."""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of the updates in which the learning rate rises; then it falls along a cosine."""
+    seed: int = Field(0, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the network on a GPU; the scale is float64 everywhere."""
+
+
+class Covariate(Spec):
+    """A numeric column and what it is standardised by."""
+
+    name: str
+    mean: float = 0.0
+    deviation: float = Field(1.0, gt=0)
+
+
+class Category(Spec):
+    """A column of categories; code 0 is what was not seen in training, the others count from 1."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+class DataSpec(Spec):
+    """What the series of a model are like, and how they become tensors."""
+
+    frequency: str
+    zone: str | None = None
+    known: tuple[Covariate, ...] = ()
+    past: tuple[Covariate, ...] = ()
+    static: tuple[Category, ...] = ()
+    calendar: tuple[str, ...] = ()
+    """Features of the local calendar that follow the known covariates."""
+
+
+class Training(Spec):
+    """What the model has seen."""
+
+    series: int
+    observations: int
+    start: str | None
+    until: str | None
+    """Last time in the training data, ISO 8601 in the local zone, or the integer step."""
+    digest: str
+    """SHA-256 of the data."""
+
+
+class ArtifactSpec(Spec):
+    """Everything about a trained model but its weights and its calibration."""
+
+    format: Literal[1] = 1
+    candidate: str
+    """Name of the recipe it was trained by."""
+    data: DataSpec
+    task: Task
+    model: ModelSpec
+    fit: FitSpec | None = None
+    training: Training
+    packages: dict[str, str]

@@ -1,0 +1,90 @@
+"""Training: one loop on one page."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import nn
+
+from forecaster.batch import Batch
+from forecaster.checkpoint import Progress, restore, save
+from forecaster.model import Model
+from forecaster.spec import FitSpec
+from forecaster.state import detach
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """The training data. Batches of one epoch have the same number of lanes, and lanes go on from batch to batch
+    unless they reset: contiguous lanes give truncated BPTT over whole histories, windows always reset."""
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of an epoch; the same number gives the same batches."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one epoch of training was like."""
+
+    epoch: int
+    updates: int
+    """Steps of gradient descent up to its end."""
+    loss: float
+    """Mean over the batches, in units of the head's score."""
+    grad_norm: float
+    """Largest norm of the gradient before clipping."""
+    learning_rate: float
+    seconds: float
+
+
+def fit(model: Model, batches: Batches, spec: FitSpec, checkpoint: Path | None = None) -> Iterator[Step]:
+    """Train `model` in place by truncated back-propagation through time, and yield after each epoch.
+
+    The forward state runs on from batch to batch and the gradient is cut between them (Williams and Peng 1990). To
+    stop early, stop iterating. With a `checkpoint` file an epoch is saved when the next one is asked for, so that what
+    the caller does with an epoch is done before it counts; a run that finds the file goes on from it to the same
+    weights that an undisturbed run has.
+
+    Raises FloatingPointError when the loss is not finite.
+    """
+    device = next(model.parameters()).device
+    reduced = device.type == "cuda" and spec.precision == "bfloat16"
+    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay)
+    progress = Progress()
+    if checkpoint is not None and checkpoint.exists():
+        progress = restore(checkpoint, model, optimizer)
+    model.train()
+    while progress.updates < spec.updates:
+        began, carry, losses, norms, rate = time.perf_counter(), None, [], [], 0.0
+        for batch in islice(batches.epoch(progress.epochs), spec.updates - progress.updates):
+            rate = learning_rate(spec, (progress.updates + len(losses)) / spec.updates)
+            optimizer.param_groups[0]["lr"] = rate
+            with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+                before = model.start(len(batch.reset), model.stride) if carry is None else detach(carry)
+                carry, loss = model.loss(before, batch.to(device))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            norms.append(nn.utils.clip_grad_norm_(model.parameters(), spec.clip))
+            optimizer.step()
+            losses.append(loss.detach())
+        mean = torch.stack(losses).mean().item()
+        if not math.isfinite(mean):
+            raise FloatingPointError(f"the loss of epoch {progress.epochs} is {mean}; lower the learning rate")
+        after = Progress(progress.epochs + 1, progress.updates + len(losses))
+        norm, seconds = torch.stack(norms).max().item(), time.perf_counter() - began
+        yield Step(progress.epochs, after.updates, mean, norm, rate, seconds)
+        progress = after
+        if checkpoint is not None:
+            save(checkpoint, model, optimizer, progress)
+
+
+def learning_rate(spec: FitSpec, progress: float) -> float:
+    """Linear warm-up, then half a cosine down to zero; `progress` runs from 0 to 1 over the training."""
+    if progress < spec.warmup:
+        return spec.learning_rate * max(progress / spec.warmup, 0.01)
+    return spec.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - spec.warmup) / (1 - spec.warmup)))
