@@ -1,0 +1,52 @@
+"""What the data and the question decide: seasons, and how many observations one recurrent step reads."""
+
+import numpy as np
+
+from forecaster.errors import DataError
+from forecaster.spec import DataSpec, Task
+from pipelines.panel import Panel
+
+LONGEST = 48
+"""Observations that one recurrent step reads at most."""
+STEPS = 16
+"""Recurrent steps that the typical series should fill."""
+
+
+def task(panel: Panel, data: DataSpec, horizon: int, season: int | None = None) -> Task:
+    """The task that fits a panel. Raises DataError when nothing in it was observed."""
+    if np.isnan(panel.values).all():
+        raise DataError("no series has an observed value", remedy="give at least one number in column y")
+    seasons = _seasons(panel, season)
+    return Task(
+        horizon=horizon,
+        stride=_stride(panel, horizon, seasons[0]),
+        seasons=seasons,
+        known=len(data.known) + len(data.calendar),
+        past=len(data.past),
+        static=tuple(len(category.values) for category in data.static),
+    )
+
+
+def _seasons(panel: Panel, season: int | None) -> tuple[int, ...]:
+    """The asked season, or the usual ones of the frequency, as far as most series show them twice."""
+    usual = panel.frequency.season
+    if season is not None:
+        usual = (season, *(longer for longer in _longer(panel, season) if longer > season))
+    typical = float(np.median(panel.lengths))
+    return tuple(s for s in usual if 2 * s <= typical) or (1,)
+
+
+def _longer(panel: Panel, season: int) -> tuple[int, ...]:
+    """A day of 24, 48, 96 ... steps lies in a week of seven, also where the steps are only counted."""
+    return panel.frequency.season if not panel.frequency.is_step else (7 * season,) if season % 24 == 0 else ()
+
+
+def _stride(panel: Panel, horizon: int, season: int) -> int:
+    """The longest segment that divides the season, within the horizon, of which a typical series has `STEPS`.
+
+    Without a season any length will do: then about the square root of what a series has, to keep lanes short.
+    """
+    most = min(horizon, LONGEST, max(1, int(np.median(panel.lengths)) // STEPS))
+    if season == 1:
+        return min(most, max(1, int(np.sqrt(np.median(panel.lengths)) // 8)))
+    return max(width for width in range(1, most + 1) if season % width == 0)

@@ -1,0 +1,109 @@
+"""How good forecasts were: rolling origins, and the scores of the field by series, by step and in all."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from numpy import ndarray
+
+from forecaster.batch import Forecast
+from forecaster.conformal import Calibrator
+from forecaster.heads import LEVELS
+from forecaster.metrics import coverage, mase, mean_known, msis, pinball, smape, weighted_quantile_loss
+from forecaster.model import Model
+from forecaster.spec import DataSpec
+from pipelines.panel import Panel
+from pipelines.predict import raw_forecast
+from pipelines.split import Origin
+
+MEDIAN = LEVELS.index(0.5)
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts from held-out origins, what came after, and the in-sample error of seasonal naive."""
+
+    forecast: Forecast
+    actual: Float64[ndarray, "origins horizon"]
+    unit: Float64[ndarray, "origins"]
+
+    @property
+    def quantiles(self) -> Float64[ndarray, "origins horizon levels"]:
+        """The quantiles as an array."""
+        return self.forecast.quantiles.numpy()
+
+    def interval(self, percent: int) -> tuple[ndarray, ndarray]:
+        """Ends of the central interval that should hold `percent` of the values."""
+        tail = round((1 - percent / 100) / 2, 6)
+        return self.quantiles[..., LEVELS.index(tail)], self.quantiles[..., LEVELS.index(round(1 - tail, 6))]
+
+    def metrics(self) -> dict[str, float]:
+        """Every score in one number: the point scores judge the median; NaN where nothing is known."""
+        point = self.quantiles[..., MEDIAN]
+        return {
+            "scaled_quantile_loss": self.scaled_quantile_loss(),
+            "mase": _mean(mase(self.actual, point, self.unit)),
+            "smape": _mean(smape(self.actual, point)),
+            "mae": _mean(mean_known(np.abs(self.actual - point))),
+            "weighted_quantile_loss": weighted_quantile_loss(self.actual, self.quantiles, LEVELS),
+            "coverage_80": _mean(coverage(self.actual, *self.interval(80))),
+            "coverage_95": _mean(coverage(self.actual, *self.interval(95))),
+            "msis": _mean(msis(self.actual, *self.interval(95), self.unit)),
+        }
+
+    def by_step(self) -> dict[str, Float64[ndarray, "horizon"]]:
+        """Scores of each step ahead."""
+        error = np.abs(self.actual - self.quantiles[..., MEDIAN])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = np.where(self.unit[:, None] > 0, error / self.unit[:, None], np.nan)
+        return {
+            "mase": mean_known(scaled.T),
+            "coverage_80": coverage(self.actual, *self.interval(80)),
+            "coverage_95": coverage(self.actual, *self.interval(95)),
+        }
+
+    def scaled_quantile_loss(self) -> float:
+        """Mean pinball loss of all levels, times two, over the series' unit: MASE for a whole distribution."""
+        loss = mean_known(2 * pinball(self.actual, self.quantiles, LEVELS).mean(-1))
+        usable = self.unit > 0
+        return _mean(np.divide(loss, self.unit, out=np.full_like(loss, np.nan), where=usable))
+
+
+def backtest(
+    model: Model, data: DataSpec, season: int, origins: list[Origin], calibrator: Calibrator | None = None
+) -> Backtest:
+    """Forecast from every origin as the model, with its calibration if there is one, would have done at the time."""
+    forecasts = [raw_forecast(model, data, panel, actual.shape[1]) for panel, actual in origins]
+    return Backtest(
+        join([calibrator.apply(forecast) if calibrator is not None else forecast for forecast in forecasts]),
+        np.concatenate([actual for _, actual in origins]),
+        np.concatenate([naive_error(panel, season) for panel, _ in origins]),
+    )
+
+
+def join(forecasts: list[Forecast]) -> Forecast:
+    """Forecasts of several panels, one after the other."""
+    first = forecasts[0]
+    return Forecast(
+        first.levels,
+        torch.cat([f.quantiles for f in forecasts]),
+        torch.cat([f.mean for f in forecasts]),
+        torch.cat([f.scale for f in forecasts]),
+    )
+
+
+def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:
+    """Mean absolute difference to one season before, of each series; NaN where a series is shorter than that."""
+    number = np.repeat(np.arange(len(panel)), panel.lengths)
+    change = np.abs(panel.values[season:] - panel.values[:-season])
+    usable = (number[season:] == number[:-season]) & ~np.isnan(change)
+    series = number[season:][usable]
+    count = np.bincount(series, minlength=len(panel))
+    total = np.bincount(series, change[usable] , minlength=len(panel))
+    return np.divide(total, count, out=np.full(len(panel), np.nan), where=count > 0)
+
+
+def _mean(values: ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")

@@ -1,0 +1,69 @@
+"""Artifacts of registered models on this machine: fetched once, checked each time, there without MLflow."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+from forecaster.artifact import ArtifactError, digest, load_artifact
+
+
+class Cache:
+    """A folder of artifacts by their digests, and of the champion that each model had last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def holds(self, seal: str) -> bool:
+        """Whether the artifact of this digest is here, every byte of it."""
+        try:
+            check(self.folder / seal, seal)
+        except ArtifactError:
+            return False
+        return True
+
+    def artifact(self, seal: str, fetch: Callable[[Path], Path]) -> Path:
+        """The folder of the artifact of this digest; `fetch` brings it into a folder if it is not here.
+
+        Raises ArtifactError when what was fetched is not that artifact, and keeps nothing of it.
+        """
+        place = self.folder / seal
+        if self.holds(seal):
+            return place
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.folder) as scratch:
+            fetched = fetch(Path(scratch))
+            check(fetched, seal)
+            try:
+                fetched.replace(place)
+            except OSError:  # there is one: another process was faster, or it is damaged
+                if not self.holds(seal):
+                    shutil.rmtree(place)
+                    fetched.replace(place)
+        return place
+
+    def remember(self, name: str, version: str, seal: str) -> None:
+        """Note the champion of a model."""
+        fresh = self._note(name).with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps({"version": version, "digest": seal}))
+        fresh.replace(self._note(name))
+
+    def last(self, name: str) -> tuple[str, str] | None:
+        """Version and digest of the champion that was noted last, where its artifact is here."""
+        if not self._note(name).exists():
+            return None
+        note = json.loads(self._note(name).read_text())
+        return (note["version"], note["digest"]) if self.holds(note["digest"]) else None
+
+    def _note(self, name: str) -> Path:
+        return self.folder / f"{quote(name, safe='')}.json"
+
+
+def check(folder: Path, seal: str) -> None:
+    """Raise ArtifactError unless the folder holds the artifact of this digest, every byte of it."""
+    load_artifact(folder)
+    if digest(folder) != seal:
+        raise ArtifactError(f"{folder}: not the artifact that was registered (its digest differs)")

@@ -1,0 +1,120 @@
+"""What the calendar tells: the frequency that time stamps follow, and features of time."""
+
+import re
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+from numpy.typing import NDArray
+
+from forecaster.errors import DataError
+from pipelines.frequency import MONTHS, Frequency
+from pipelines.zone import DAY, Times, local
+
+__all__ = ["Frequency", "calendar_features", "infer_frequency"]
+
+_SAMPLE = 200_000  # rows that are sorted to see the most common difference of time stamps
+_LENGTHS = {"day": DAY, "week": 7 * DAY, "year": 366 * DAY}
+_CYCLES = {
+    "bh": ("day", "week", "year"),
+    "D|B": ("week", "year"),
+    "W-.*|SM.*|B?M[SE]|L?WOM.*|B?Q.*|REQ.*": ("year",),
+}
+_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+def infer_frequency(times: Times, series: NDArray[np.integer], zone: str | None) -> Frequency:
+    """The coarsest frequency on whose grid all stamps lie, gaps allowed.
+
+    `times [rows]` in any order, `series [rows]` numbers the series from 0. Business days need ten days and no
+    weekend; a fixed duration is the most common difference. Raises DataError where no series has two stamps.
+    """
+    start = np.full(int(series.max(initial=0)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(start, series, times)
+    steps = _steps(times, series)
+    if not steps.size:
+        raise DataError(
+            "the frequency cannot be seen: no series has two time stamps", remedy="give the frequency"
+        )
+    if steps.min() < DAY // 2 or not Frequency("D").locate(times, start[series], zone)[1].all():
+        return Frequency.parse(f"{_most_common(steps)}ns")
+    base = _calendar(np.unique(local(times, zone) // DAY))
+    if len(steps) < 3:  # two or three stamps say nothing of every second week or third year
+        return Frequency.parse(base)
+    positions, _ = Frequency.parse(base).locate(times, start[series], zone)
+    return Frequency.parse(f"{int(np.gcd.reduce(positions))}{base}")
+
+
+def _steps(times: Times, series: NDArray[np.integer]) -> Times:
+    """The differences of consecutive stamps within the first series that have any, in nanoseconds."""
+    sizes = np.bincount(series)
+    seen = np.where(sizes > 1, sizes, 0).cumsum() - sizes
+    rows = np.flatnonzero(((sizes > 1) & (seen < _SAMPLE))[series])
+    order = rows[np.lexsort((times[rows], series[rows]))]
+    steps = np.diff(times[order])[np.diff(series[order]) == 0]
+    return np.asarray(steps[steps > 0])
+
+
+def _most_common(steps: Times) -> int:
+    """The most common step; where it is no majority and others do not fit, their greatest common divisor."""
+    sizes, counts = np.unique(steps, return_counts=True)
+    common = sizes[counts.argmax()]
+    fits = (sizes % common == 0).all() or counts.max() > len(steps) / 2
+    return int(common if fits else np.gcd.reduce(sizes))
+
+
+def _calendar(days: Times) -> str:
+    """The coarsest calendar alias on which all `days` (since 1970, ascending, distinct) lie."""
+    for year, quarter, month in (
+        ("YS", "QS", "MS"),
+        ("YE", "QE", "ME"),
+        ("BYS", "BQS", "BMS"),
+        ("BYE", "BQE", "BME"),
+    ):
+        if Frequency(month).locate(days * DAY, days[:1] * DAY, None)[1].all():
+            months = np.unique(days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12)
+            if len(months) == 1:
+                return f"{year}-{MONTHS[months[0]]}"
+            return f"{quarter}-{MONTHS[months[0]]}" if len(np.unique(months % 3)) == 1 else month
+    weekdays = np.unique((days + 3) % 7)
+    if len(weekdays) == 1:
+        return f"W-{_WEEKDAYS[weekdays[0]]}"
+    return "B" if len(days) >= 10 and weekdays.max() < 5 else "D"
+
+
+def calendar_features(
+    frequency: Frequency, times: Times, zone: str | None
+) -> tuple[Float32[ndarray, "rows features"], tuple[str, ...]]:
+    """Sine and cosine of the time of day, week and year on the wall clock, those that vary at this frequency.
+
+    `times [rows]`; the columns are named after their cycles, none for 'step' and for whole years.
+    """
+    cycles = _cycles(frequency)
+    features = np.empty((len(times), 2 * len(cycles)), dtype=np.float32)
+    names = tuple(f"{cycle}_{wave}" for cycle in cycles for wave in ("sin", "cos"))
+    if cycles:
+        wall = local(times, zone)
+        for column, cycle in enumerate(cycles):
+            angle = (2 * np.pi * _phase(wall, cycle)).astype(np.float32)
+            np.sin(angle, out=features[:, 2 * column])
+            np.cos(angle, out=features[:, 2 * column + 1])
+    return features, names
+
+
+def _cycles(frequency: Frequency) -> tuple[str, ...]:
+    if frequency.is_fixed:
+        return tuple(cycle for cycle, length in _LENGTHS.items() if frequency.width % length)
+    if frequency.name == "7D":
+        return ("year",)
+    return next((cycles for base, cycles in _CYCLES.items() if re.fullmatch(base, frequency.base)), ())
+
+
+def _phase(wall: Times, cycle: str) -> NDArray[np.float64]:
+    """How far into its cycle each wall time is, from 0 to 1: since midnight, since Monday, since New Year."""
+    if cycle == "year":
+        wall = wall - wall.view("datetime64[ns]").astype("datetime64[Y]").astype("datetime64[ns]").view(
+            np.int64
+        )
+    elif cycle == "week":
+        wall = wall + 3 * DAY  # 1970 began on a Thursday
+    return wall % _LENGTHS[cycle] / _LENGTHS[cycle]

@@ -1,0 +1,239 @@
+"""The command line `forecaster`."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from forecaster.artifact import ArtifactError
+from forecaster.errors import DataError
+from pipelines.settings import TrainSettings
+
+app = typer.Typer(
+    help="Train recurrent forecasting models, compare them in MLflow, and serve the champion.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+models = typer.Typer(help="Registered models: list, show the champion, promote, roll back.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+Data = Annotated[Path, typer.Argument(help="CSV (.csv, .csv.gz), Parquet file or folder: unique_id, ds, y, covariates.")]
+Horizon = Annotated[int, typer.Option(min=1, help="Steps to forecast.")]
+Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
+Zone = Annotated[str | None, typer.Option(help="Time zone of time stamps without one, such as Europe/Berlin.")]
+Duplicates = Annotated[str, typer.Option(help="Two rows for one time: error, mean, sum, first or last.")]
+
+
+@contextmanager
+def mendable() -> Iterator[None]:
+    """Errors that a user can mend end with one line on stderr and exit code 2; Ctrl-C with 130."""
+    try:
+        yield
+    except (DataError, ArtifactError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except ValidationError as error:
+        for problem in error.errors():
+            print(f"error: {'.'.join(map(str, problem['loc']))}: {problem['msg']}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+@app.callback()
+def main(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False) -> None:
+    """Train recurrent forecasting models, compare them in MLflow, and serve the champion."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+
+
+@app.command()
+def train(
+    data: Data,
+    horizon: Horizon,
+    freq: Annotated[str | None, typer.Option(help="pandas frequency (h, 30min, D, W-SUN, MS ...); read from the data if left out.")] = None,
+    season: Annotated[int | None, typer.Option(min=1, help="Steps in a season; by frequency if left out.")] = None,
+    budget: Annotated[str, typer.Option(help="Time for training: 90s, 5m, 1h.")] = "5m",
+    recipe: Annotated[str, typer.Option(help="Candidates, separated by commas; see `forecaster recipes`.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
+    name: Name = "forecaster",
+    known: Annotated[str, typer.Option(help="Columns known ahead of time, separated by commas.")] = "",
+    past: Annotated[str, typer.Option(help="Columns known up to the present.")] = "",
+    static: Annotated[str, typer.Option(help="Columns of categories, one value per series.")] = "",
+    zone: Zone = None,
+    duplicates: Duplicates = "error",
+) -> None:
+    """Train the candidates, backtest them, and promote the best one to champion.
+
+    Stopped at any moment, the same command goes on where it was.
+
+        forecaster train sales.csv --horizon 28
+    """
+    from pipelines.job import run
+    from pipelines.screen import Screen, table
+
+    with mendable():
+        settings = TrainSettings.model_validate(
+            {
+                "data": data,
+                "horizon": horizon,
+                "frequency": freq,
+                "season": season,
+                "budget": budget,
+                "seed": seed,
+                "name": name,
+                "known": _columns(known),
+                "past": _columns(past),
+                "static": _columns(static),
+                "zone": zone,
+                "duplicates": duplicates,
+            }
+            | ({"recipes": _columns(recipe)} if recipe else {})
+        )
+        with Screen() as screen:
+            result = run(settings, screen.report)
+        print(table(result))
+
+
+@app.command()
+def forecast(
+    data: Data,
+    horizon: Horizon,
+    out: Annotated[Path, typer.Option(help="Forecasts as CSV or Parquet, by the ending.")],
+    quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
+    name: Name = "forecaster",
+    model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
+    zone: Zone = None,
+    duplicates: Duplicates = "error",
+) -> None:
+    """Forecast every series of a file with the champion: unique_id, ds, mean, q0.1 ... q0.9.
+
+        forecaster forecast sales.csv --horizon 28 --out forecasts.csv
+    """
+    from pipelines.score import score
+
+    with mendable():
+        rows = score(data, horizon, out, _levels(quantiles), name=name, model=model, zone=zone, duplicates=duplicates)
+        print(f"{rows} rows in {out}")
+
+
+@app.command()
+def backtest(
+    data: Data,
+    horizon: Horizon,
+    windows: Annotated[int, typer.Option(min=1, help="Rolling origins, a horizon apart.")] = 3,
+    name: Name = "forecaster",
+    model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
+    zone: Zone = None,
+    duplicates: Duplicates = "error",
+) -> None:
+    """Forecast from past origins and compare with what came.
+
+        forecaster backtest sales.csv --horizon 28 --windows 4
+    """
+    from pipelines.score import rolling
+
+    with mendable():
+        for score, value in rolling(data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates).items():
+            print(f"{score:24} {value:.4f}")
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that candidates are made of."""
+    from pipelines.recipe import recipes as known
+
+    for name, recipe in known().items():
+        print(f"{name:16} {recipe.summary}")
+
+
+@app.command()
+def serve(
+    name: Name = "forecaster",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    model: Annotated[str | None, typer.Option(help="A version instead of the champion.")] = None,
+) -> None:
+    """Serve the champion: POST /forecast."""
+    from pipelines.registry import resolve
+
+    with mendable():
+        champion = resolve(name, model)
+        command = [sys.executable, "-m", "service", str(champion.folder), "--name", champion.name]
+        os.execv(sys.executable, [*command, "--version", champion.version, "--host", host, "--port", str(port)])
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the service.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the MLflow UI.")] = 5000,
+    budget: Annotated[str, typer.Option(help="Time for training.")] = "60s",
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train again though there is a champion.")] = False,
+) -> None:
+    """Train on the bundled sample, then serve the champion and the MLflow UI until Ctrl-C."""
+    from pipelines.demo import HORIZON, NAME, champion, sample, serve
+
+    with mendable():
+        live = champion(lambda: train(sample(), HORIZON, budget=budget, name=NAME), retrain)
+        serve(live, port, mlflow_port)
+
+
+@models.command("list")
+def list_models(name: Name = "forecaster") -> None:
+    """Every version, the champion marked by *."""
+    from pipelines.registry import versions
+
+    with mendable():
+        for one in versions(name):
+            scores = "  ".join(f"{metric} {value:.4f}" for metric, value in one.metrics.items())
+            print(f"{'*' if one.champion else ' '} {one.version:>4}  {one.created}  {scores}")
+
+
+@models.command()
+def champion(name: Name = "forecaster") -> None:
+    """The champion, and who promoted it, when and why."""
+    from pipelines.registry import history
+
+    with mendable():
+        for one in history(name)[-1:]:
+            print(f"version {one.version} of {name}, promoted by {one.by} at {one.at}: {one.metric} {one.value:.4f}, {one.reason}")
+
+
+@models.command()
+def promote(version: str, name: Name = "forecaster", reason: str = "by hand") -> None:
+    """Make a version the champion."""
+    from pipelines.registry import promote as promote_version
+
+    with mendable():
+        promote_version(name, version, reason=reason)
+        print(f"version {version} of {name} is the champion")
+
+
+@models.command()
+def rollback(name: Name = "forecaster") -> None:
+    """Go back to the champion before."""
+    from pipelines.registry import rollback as roll_back
+
+    with mendable():
+        print(f"version {roll_back(name)} of {name} is the champion again")
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        levels = tuple(sorted({float(part) for part in text.split(",")}))
+    except ValueError:
+        raise DataError(f"quantiles {text!r} are not numbers", remedy="such as --quantiles 0.1,0.5,0.9") from None
+    if not all(0 < level < 1 for level in levels):
+        raise DataError(f"quantiles {text!r} are not between 0 and 1", remedy="such as --quantiles 0.1,0.5,0.9")
+    return levels

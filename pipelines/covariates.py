@@ -1,0 +1,96 @@
+"""Covariates as a network reads them: standardised numbers, codes of categories, features of the calendar."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int64
+from numpy import ndarray
+
+from forecaster.errors import DataError
+from forecaster.spec import Category, Covariate, DataSpec
+from pipelines.calendar import calendar_features
+from pipelines.panel import Panel
+
+
+class Encoded(NamedTuple):
+    """The covariates of a panel."""
+
+    known: Float32[ndarray, "reach known"]
+    known_indptr: Int64[ndarray, "starts"]
+    past: Float32[ndarray, "total past"]
+    static: Int64[ndarray, "series static"]
+
+
+def describe(panel: Panel) -> DataSpec:
+    """What a model must remember of its training data to read other data in the same way."""
+    calendar = calendar_features(panel.frequency, panel.start[:1], panel.zone)[1]
+    return DataSpec(
+        frequency=panel.frequency.name,
+        zone=panel.zone,
+        known=_standards(panel.known_names, panel.known),
+        past=_standards(panel.past_names, panel.past),
+        static=tuple(
+            Category(name=name, values=tuple(np.unique(panel.static[:, column]).tolist()))
+            for column, name in enumerate(panel.static_names)
+        ),
+        calendar=calendar,
+    )
+
+
+def encode(panel: Panel, data: DataSpec, horizon: int) -> Encoded:
+    """The covariates of `panel` in the units of `data`, those known ahead for `horizon` steps after each series.
+
+    Raises DataError when a column is missing or a known covariate ends before the horizon.
+    """
+    for kind, names, wanted in (
+        ("known", panel.known_names, [c.name for c in data.known]),
+        ("past", panel.past_names, [c.name for c in data.past]),
+        ("static", panel.static_names, [c.name for c in data.static]),
+    ):
+        if list(names) != wanted:
+            raise DataError(
+                f"the model needs the {kind} covariates {wanted} and the data has {list(names)}",
+                remedy=f"give exactly {wanted}" if wanted else "leave them out",
+            )
+    reach = panel.lengths + horizon
+    indptr = np.concatenate([[0], reach.cumsum()])
+    steps = np.arange(indptr[-1]) - np.repeat(indptr[:-1], reach)
+    parts = []
+    if data.known:
+        given = np.diff(panel.known_indptr)
+        if (short := np.flatnonzero(given < reach)).size:
+            i = int(short[0])
+            raise DataError(
+                f"known covariates reach {given[i] - panel.lengths[i]} steps ahead and the forecast {horizon}",
+                series=str(panel.ids[i]),
+                remedy=f"give {[c.name for c in data.known]} for every step up to the horizon",
+            )
+        rows = panel.known[np.repeat(panel.known_indptr[:-1], reach) + steps]
+        parts.append(_standardise(rows, data.known))
+    if data.calendar:
+        times = panel.frequency.advance(np.repeat(panel.start, reach), steps, panel.zone)
+        parts.append(calendar_features(panel.frequency, times, panel.zone)[0])
+    known = np.concatenate(parts, 1) if parts else np.zeros((len(steps), 0), np.float32)
+    codes = [_codes(panel.static[:, column], category) for column, category in enumerate(data.static)]
+    static = np.stack(codes, 1) if codes else np.zeros((len(panel), 0), np.int64)
+    return Encoded(known, indptr, _standardise(panel.past, data.past), static)
+
+
+def _standards(names: tuple[str, ...], values: ndarray) -> tuple[Covariate, ...]:
+    result = []
+    for column, name in enumerate(names):
+        known = values[np.isfinite(values[:, column]), column]
+        deviation = float(known.std()) if known.size else 0.0
+        result.append(Covariate(name=name, mean=float(known.mean()) if known.size else 0.0, deviation=deviation or 1.0))
+    return tuple(result)
+
+
+def _standardise(values: ndarray, covariates: tuple[Covariate, ...]) -> Float32[ndarray, "rows columns"]:
+    mean = np.array([c.mean for c in covariates])
+    deviation = np.array([c.deviation for c in covariates])
+    return np.clip((values - mean) / deviation, -10, 10).astype(np.float32)
+
+
+def _codes(values: ndarray, category: Category) -> Int64[ndarray, "series"]:
+    codes = {value: code for code, value in enumerate(category.values, start=1)}
+    return np.array([codes.get(str(value), 0) for value in values], dtype=np.int64)

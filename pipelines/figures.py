@@ -1,0 +1,189 @@
+"""Pictures of forecasts and of how good they are: matplotlib figures as values, with no state of pyplot."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64, Int64
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy import ndarray
+
+INK, QUIET, GRID = "#22313f", "#7b8794", "#e4e7eb"
+FORECAST, SECOND = "#1f6feb", "#d9480f"
+COLOURS = ("#1f6feb", "#d9480f", "#2b8a3e", "#862e9c", "#e67700", "#0b7285", "#c2255c", "#495057")
+FEW = 40
+"""Up to so many points are drawn as dots too, so that a single one is seen."""
+
+
+def fan(
+    history: Float64[ndarray, "context"],
+    actual: Float64[ndarray, "horizon"],
+    quantiles: Float64[ndarray, "horizon levels"],
+    levels: Sequence[float],
+    times: pd.DatetimeIndex | Int64[ndarray, "steps"],
+    title: str,
+) -> Figure:
+    """A forecast as a fan of its central intervals over what came; NaN leaves a gap.
+
+    `levels` ascend and have 0.5 among them; `times` are those of the history and then of the forecast.
+    """
+    figure, axes = _canvas(title, (9.5, 4.0))
+    positions = _positions(axes, times)
+    ahead = positions[len(history) :]
+    widths = {
+        round(1 - 2 * level, 6): k for k, level in enumerate(levels) if level < 0.5 and _mirrored(levels, k)
+    }
+    for width, k in sorted(
+        widths.items(), reverse=True
+    ):  # the inner ones lie over the outer ones and so are darker
+        low, high = quantiles[:, k], quantiles[:, len(levels) - 1 - k]
+        label = f"{width:.0%} interval" if width == max(widths) else None
+        axes.fill_between(
+            ahead, low, high, color=FORECAST, alpha=0.8 / (len(widths) + 1), linewidth=0, label=label
+        )
+    axes.axvline(ahead[0], color=QUIET, linewidth=0.8, linestyle=(0, (4, 4)))
+    axes.plot(
+        positions,
+        np.concatenate([history, actual]),
+        color=INK,
+        linewidth=1.2,
+        marker=_dot(positions),
+        markersize=2.5,
+        label="observed",
+    )
+    axes.plot(
+        ahead,
+        quantiles[:, levels.index(0.5)],
+        color=FORECAST,
+        linewidth=1.8,
+        marker=_dot(ahead),
+        markersize=2.5,
+        label="median forecast",
+    )
+    _legend(axes)
+    return figure
+
+
+def coverage_by_step(coverage: Mapping[float, Float64[ndarray, "horizon"]]) -> Figure:
+    """The share of values inside their interval by step ahead, for each nominal share (0.8 for 80 %)."""
+    figure, axes = _canvas("Coverage by step ahead")
+    for colour, (nominal, share) in zip(COLOURS, sorted(coverage.items()), strict=False):
+        steps = np.arange(1, len(share) + 1)
+        axes.axhline(nominal, color=colour, linewidth=1, linestyle=(0, (4, 4)), alpha=0.7)
+        axes.plot(
+            steps,
+            share,
+            color=colour,
+            linewidth=1.6,
+            marker=_dot(steps),
+            markersize=2.5,
+            label=f"of the {nominal:.0%} interval",
+        )
+    lowest = min([np.nanmin(share, initial=1.0) for share in coverage.values()], default=0.0)
+    axes.set_ylim(max(min(lowest, *coverage, 0.75) - 0.05, 0.0), 1.02)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    _by_step(axes)
+    return figure
+
+
+def loss_curve(loss: Sequence[float], validation: Sequence[float]) -> Figure:
+    """Loss and validation by epoch, with the best validation marked; a validation of NaN is not shown."""
+    figure, axes = _canvas("Learning curve")
+    epochs, later = np.arange(len(loss)), np.asarray(validation, dtype=np.float64)
+    axes.plot(
+        epochs, loss, color=INK, linewidth=1.4, marker=_dot(epochs), markersize=2.5, label="training loss"
+    )
+    if np.isfinite(later).any():
+        best = int(np.nanargmin(later))
+        axes.plot(
+            epochs,
+            later,
+            color=SECOND,
+            linewidth=1.4,
+            marker=_dot(epochs),
+            markersize=2.5,
+            label="validation",
+        )
+        axes.plot(
+            best,
+            later[best],
+            "o",
+            color=SECOND,
+            markersize=7,
+            markerfacecolor="white",
+            label=f"best: epoch {best}",
+        )
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _legend(axes)
+    return figure
+
+
+def metric_by_step(candidates: Mapping[str, Float64[ndarray, "horizon"]], metric: str = "MASE") -> Figure:
+    """One error by step ahead for every candidate; the best one is heavier and first in the legend."""
+    figure, axes = _canvas(f"{metric} by step ahead")
+    ranked = sorted(candidates.items(), key=lambda item: float(np.nan_to_num(item[1], nan=np.inf).mean()))
+    for place, (name, error) in enumerate(ranked):
+        steps = np.arange(1, len(error) + 1)
+        width, above = (2.4, 3.0) if place == 0 else (1.4, 2.0)
+        colour = COLOURS[place % len(COLOURS)]
+        axes.plot(
+            steps,
+            error,
+            color=colour,
+            linewidth=width,
+            zorder=above,
+            marker=_dot(steps),
+            markersize=2.5,
+            label=name,
+        )
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(metric)
+    _by_step(axes)
+    return figure
+
+
+def _canvas(title: str, size: tuple[float, float] = (7.5, 4.0)) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=size, dpi=130, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold", pad=12)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    axes.tick_params(colors=QUIET, length=0, labelsize=9)
+    axes.xaxis.label.set_color(QUIET)
+    axes.yaxis.label.set_color(QUIET)
+    return figure, axes
+
+
+def _positions(axes: Axes, times: pd.DatetimeIndex | Int64[ndarray, "steps"]) -> ndarray:
+    """Where times lie on the axis: instants, labelled with the clock of their zone."""
+    if not isinstance(times, pd.DatetimeIndex):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        return times
+    locator = AutoDateLocator(tz=times.tz)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator, tz=times.tz)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
+    return (times if times.tz is None else times.tz_convert("UTC").tz_localize(None)).to_numpy()
+
+
+def _mirrored(levels: Sequence[float], k: int) -> bool:
+    return abs(levels[k] + levels[len(levels) - 1 - k] - 1) < 1e-9
+
+
+def _dot(steps: ndarray) -> str:
+    return "o" if len(steps) <= FEW else ""
+
+
+def _by_step(axes: Axes) -> None:
+    axes.set_xlabel("step ahead")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9, labelcolor=INK)

@@ -1,0 +1,106 @@
+"""Training one model inside a job: stop early on later data, go on after a crash, stay within a budget."""
+
+import copy
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from forecaster.model import Model
+from forecaster.spec import FitSpec
+from forecaster.train import Batches, Step, fit
+from pipelines.windows import Lanes, Table, Windows
+
+PATIENCE = 12
+"""Epochs without a better validation after which training stops."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One epoch of a learning curve."""
+
+    step: Step
+    validation: float
+    """Score on later data, NaN where there is none."""
+
+
+def batches(table: Table, model: Model, spec: FitSpec) -> Batches:
+    """The training data in the way the specification asks for."""
+    shape = {"ahead": model.horizon, "stride": model.stride, "seed": spec.seed, "lanes": spec.lanes}
+    if spec.sampling == "windows":
+        return Windows(table, context=spec.bptt * model.stride, **shape)
+    return Lanes(table, chunk=spec.bptt * model.stride, **shape)
+
+
+def within(seconds: float, model: Model, data: Batches, spec: FitSpec, folder: Path) -> FitSpec:
+    """The specification with no more updates than fit into `seconds`, as measured by a few of them.
+
+    The answer is kept in `folder`, so that a job that goes on after a crash trains as long as it would have.
+    """
+    file = folder / "fit.json"
+    if not file.exists():
+        trial = spec.model_copy(update={"updates": 6})
+        began = time.perf_counter()
+        for _ in fit(copy.deepcopy(model), data, trial):
+            pass
+        each = (time.perf_counter() - began) / trial.updates
+        affordable = max(int(seconds / each), 20)
+        replace(file, spec.model_copy(update={"updates": min(spec.updates, affordable)}).model_dump_json())
+    return FitSpec.model_validate_json(file.read_text())
+
+
+def train(
+    model: Model,
+    data: Batches,
+    spec: FitSpec,
+    folder: Path,
+    *,
+    validate: Callable[[Model], float] | None = None,
+    report: Callable[[Point], None] = lambda point: None,
+) -> list[Point]:
+    """Train in place and end with the weights of the best validation; returns the learning curve.
+
+    Everything is in `folder`: killed at any moment and called again, it ends with the same weights.
+    """
+    curve_file, best_file = folder / "curve.json", folder / "best.safetensors"
+    curve = read_curve(curve_file)
+    for step in fit(model, data, spec, folder / "checkpoint.safetensors"):
+        curve = [point for point in curve if point.step.epoch < step.epoch]  # an epoch done again after a crash
+        validation = math.nan
+        if validate is not None:
+            validation = validate(model.eval())
+            model.train()
+        if not any(point.validation <= validation for point in curve):
+            save_file({name: value.contiguous() for name, value in model.state_dict().items()}, best_file)
+        curve.append(Point(step, validation))
+        replace(curve_file, json.dumps([asdict(point) for point in curve]))
+        report(curve[-1])
+        if step.epoch - best(curve).step.epoch >= PATIENCE:
+            break
+    model.load_state_dict(load_file(best_file))
+    model.eval()
+    return curve
+
+
+def best(curve: list[Point]) -> Point:
+    """The epoch whose weights are kept: the best validation, or the last epoch where there is none."""
+    known = [point for point in curve if not math.isnan(point.validation)]
+    return min(known, key=lambda point: point.validation) if known else curve[-1]
+
+
+def read_curve(file: Path) -> list[Point]:
+    """The learning curve that `train` keeps."""
+    rows = json.loads(file.read_text()) if file.exists() else []
+    return [Point(Step(**row["step"]), row["validation"]) for row in rows]
+
+
+def replace(file: Path, text: str) -> None:
+    """Write a small file so that a crash leaves the old content or the new."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(text)
+    os.replace(fresh, file)

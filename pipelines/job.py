@@ -1,0 +1,130 @@
+"""The training job from data to champion, with everything it does kept in MLflow."""
+
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from forecaster.artifact import save
+from forecaster.spec import FitSpec
+from pipelines import automatic
+from pipelines.covariates import describe
+from pipelines.fitting import Point, replace
+from pipelines.logbook import log_candidate, log_comparison, log_plan
+from pipelines.panel import Panel
+from pipelines.pyfunc import log_model
+from pipelines.recipe import choose as choose_recipes
+from pipelines.registry import promote, register
+from pipelines.settings import TrainSettings
+from pipelines.sources import read
+from pipelines.split import split
+from pipelines.tracking import Run
+from pipelines.train import RESERVE, Candidate, Plan, candidate, choose, refit
+
+log = logging.getLogger(__name__)
+
+WORK = Path("mlruns") / "work"
+"""Where jobs keep what they need to go on after a crash."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job ends with."""
+
+    candidates: list[Candidate]
+    champion: Candidate
+    name: str
+    version: str
+    seconds: float
+
+
+def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None) -> Result:
+    """Train, compare, register and promote. Stopped at any moment and run again, it goes on where it was.
+
+    Raises DataError on data that cannot be trained on.
+    """
+    began = time.perf_counter()
+    panel = read(
+        settings.data,
+        frequency=settings.frequency,
+        zone=settings.zone,
+        known=settings.known,
+        past=settings.past,
+        static=settings.static,
+        duplicates=settings.duplicates,
+    )
+    plan = prepare(settings, panel, report)
+    memory = Memory(plan.folder)
+    with Run.start(settings.name, "train", resume_id=memory.run("train")) as parent:
+        memory.keep("train", parent.id)
+        log_plan(parent, settings, plan)
+        candidates = []
+        for name, recipe in choose_recipes(settings.recipes).items():
+            with Run.start(settings.name, name, parent=parent, resume_id=memory.run(name)) as child:
+                memory.keep(name, child.id)
+                candidates.append(candidate(plan, name, recipe))
+                log_candidate(child, plan, candidates[-1])
+        winner = choose(candidates)
+        log.info("the best candidate is %s with a loss of %.4f", winner.name, winner.loss)
+        folder = plan.folder / "model"
+        shutil.rmtree(folder, ignore_errors=True)
+        digest = save(refit(plan, winner), folder)
+        log_comparison(parent, plan, candidates, winner)
+        uri = log_model(parent, folder, panel)
+        metrics = winner.test.metrics() if winner.test is not None else {}
+        version = register(settings.name, uri, run_id=parent.id, digest=digest, metrics=metrics)
+        promote(
+            settings.name,
+            version,
+            metric="scaled_quantile_loss",
+            value=winner.loss,
+            reason=f"best of {len(candidates)} candidates: {winner.name}",
+        )
+    shutil.rmtree(plan.folder)
+    return Result(candidates, winner, settings.name, version, time.perf_counter() - began)
+
+
+def prepare(
+    settings: TrainSettings, panel: Panel, report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None
+) -> Plan:
+    """What all candidates share: the task read from the data, its split, and the folder of the work."""
+    data = describe(panel)
+    task = automatic.task(panel, data, settings.horizon, settings.season)
+    networks = sum(recipe.fit is not None for recipe in choose_recipes(settings.recipes).values())
+    identity = settings.model_dump_json() + task.model_dump_json() + panel.digest
+    folder = WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    return Plan(
+        panel=panel,
+        split=split(panel, task),
+        data=data,
+        task=task,
+        seed=settings.seed,
+        seconds=RESERVE * settings.budget / (networks + 1),
+        folder=folder,
+        device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        report=report,
+    )
+
+
+class Memory:
+    """The MLflow runs of a job by name, so that after a crash it goes on in the same ones."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "runs.json"
+        self.ids: dict[str, str] = json.loads(self.file.read_text()) if self.file.exists() else {}
+
+    def run(self, name: str) -> str | None:
+        """The id of the run that an earlier attempt has started."""
+        return self.ids.get(name)
+
+    def keep(self, name: str, run_id: str) -> None:
+        """Remember a run."""
+        self.ids[name] = run_id
+        replace(self.file, json.dumps(self.ids))

@@ -1,0 +1,122 @@
+"""What a training job writes into MLflow, so that its candidates compare on one screen."""
+
+import numpy as np
+import pandas as pd
+
+from forecaster.heads import LEVELS
+from forecaster.metrics import mase
+from pipelines import figures
+from pipelines.backtest import MEDIAN, Backtest
+from pipelines.fitting import best
+from pipelines.settings import TrainSettings
+from pipelines.split import Origin
+from pipelines.tracking import Run
+from pipelines.train import Candidate, Plan
+
+HISTORY = 3
+"""Horizons of history that a fan shows before the forecast."""
+
+
+def log_plan(run: Run, settings: TrainSettings, plan: Plan) -> None:
+    """The question and the data of a job."""
+    run.params(settings.model_dump(mode="json") | {f"task.{k}": v for k, v in plan.task.model_dump().items()})
+    run.params({"frequency": plan.data.frequency, "zone": plan.data.zone or "none", "device": plan.device.type})
+    run.dataset(plan.panel, settings.data.name, "train")
+
+
+def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
+    """Parameters, learning curve, scores and figures of a candidate."""
+    spec = one.artifact.spec
+    run.params(_flat("model", spec.model.model_dump()))
+    if spec.fit is not None:
+        run.params(_flat("fit", spec.fit.model_dump()))
+        rows = [
+            {
+                "loss": point.step.loss,
+                "validation": point.validation,
+                "grad_norm": point.step.grad_norm,
+                "learning_rate": point.step.learning_rate,
+                "epoch_seconds": point.step.seconds,
+            }
+            for point in one.curve
+        ]
+        run.curve(rows, [point.step.epoch for point in one.curve])
+        run.figure(figures.loss_curve([row["loss"] for row in rows], [row["validation"] for row in rows]), "loss.png")
+        run.metrics({"best_epoch": best(one.curve).step.epoch})
+    run.dataset(plan.split.train, "train part", "train")
+    size = sum(tensor.numel() for tensor in one.artifact.model.state_dict().values())
+    run.metrics({"seconds": one.seconds, "weights": size})
+    if one.test is None:
+        return
+    run.metrics(one.test.metrics())
+    run.by_horizon({f"{name}_by_step": values for name, values in one.test.by_step().items()})
+    run.figure(
+        figures.coverage_by_step({0.8: one.test.by_step()["coverage_80"], 0.95: one.test.by_step()["coverage_95"]}),
+        "coverage_by_step.png",
+    )
+    for title, figure in fans(plan, one.test).items():
+        run.figure(figure, f"forecasts/{title}.png")
+    run.table(per_series(plan, one.test), "per_series.json")
+
+
+def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Candidate) -> None:
+    """The candidates side by side in the run of the job."""
+    tested = {one.name: one.test for one in candidates if one.test is not None}
+    run.params({"champion": winner.name})
+    if not tested:
+        return
+    rows = [{"candidate": name, **test.metrics()} for name, test in tested.items()]
+    run.table(pd.DataFrame(rows), "candidates.json")
+    run.metrics(tested[winner.name].metrics())
+    run.figure(figures.metric_by_step({name: test.by_step()["mase"] for name, test in tested.items()}), "mase_by_step.png")
+    for title, figure in fans(plan, tested[winner.name]).items():
+        run.figure(figure, f"forecasts/{title}.png")
+
+
+def fans(plan: Plan, test: Backtest) -> dict[str, figures.Figure]:
+    """Forecasts against what came, for the series that did best, middling and worst."""
+    error = mase(test.actual, test.quantiles[..., MEDIAN], test.unit)
+    ranked = np.argsort(error)[: np.isfinite(error).sum()]
+    if not ranked.size:
+        return {}
+    chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
+    return {title: _fan(plan, test, int(row), title) for title, row in chosen.items()}
+
+
+def per_series(plan: Plan, test: Backtest) -> pd.DataFrame:
+    """Every series and origin with its error."""
+    ids = np.concatenate([origin.panel.ids for origin in plan.split.test])
+    error = mase(test.actual, test.quantiles[..., MEDIAN], test.unit)
+    return pd.DataFrame({"unique_id": ids, "mase": error, "unit": test.unit}).sort_values("mase", ascending=False)
+
+
+def _fan(plan: Plan, test: Backtest, row: int, title: str) -> figures.Figure:
+    origin, series = _locate(plan.split.test, row)
+    panel, horizon = origin.panel, test.actual.shape[1]
+    history = panel.series(series)[-HISTORY * horizon :]
+    steps = np.arange(len(history) + horizon)
+    begin = panel.start[series : series + 1].repeat(len(steps))
+    times = panel.frequency.advance(begin, steps + panel.lengths[series] - len(history), panel.zone)
+    return figures.fan(
+        history,
+        test.actual[row],
+        test.quantiles[row],
+        LEVELS,
+        panel.frequency.stamps(times, panel.zone),
+        f"{panel.ids[series]} ({title} series)",
+    )
+
+
+def _locate(origins: list[Origin], row: int) -> tuple[Origin, int]:
+    for origin in origins:
+        if row < len(origin.panel):
+            return origin, row
+        row -= len(origin.panel)
+    raise IndexError(row)
+
+
+def _flat(prefix: str, nested: dict[str, object]) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in nested.items():
+        flat |= _flat(f"{prefix}.{name}", value) if isinstance(value, dict) else {f"{prefix}.{name}": value}
+    return flat

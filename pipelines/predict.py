@@ -1,0 +1,104 @@
+"""The one way from a panel to forecasts: command line, backtest, MLflow and the service all come through here."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+
+from forecaster.artifact import Artifact
+from forecaster.batch import Forecast
+from forecaster.heads import LEVELS, interpolate
+from forecaster.model import Model
+from forecaster.spec import DataSpec
+from forecaster.state import take
+from pipelines.calendar import Frequency
+from pipelines.panel import Panel
+from pipelines.windows import Table
+
+SERIES = 2048
+"""Series that are read side by side."""
+SEGMENTS = 256
+"""Recurrent steps that are read at a time, which bounds the memory of a long history."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Forecasts of a panel, from the step after each series' last."""
+
+    ids: ndarray
+    start: Int64[ndarray, "series"]
+    frequency: Frequency
+    zone: str | None
+    levels: tuple[float, ...]
+    mean: Float64[ndarray, "series horizon"]
+    quantiles: Float64[ndarray, "series horizon levels"]
+
+    def frame(self) -> pd.DataFrame:
+        """One row per series and step: unique_id, ds, mean and a column per level, q0.1 for the level 0.1."""
+        series, horizon = self.mean.shape
+        steps = np.tile(np.arange(horizon), series)
+        times = self.frequency.advance(np.repeat(self.start, horizon), steps, self.zone)
+        columns = {f"q{level:g}": self.quantiles[..., k].ravel() for k, level in enumerate(self.levels)}
+        ds = self.frequency.stamps(times, self.zone)
+        return pd.DataFrame({"unique_id": np.repeat(self.ids, horizon), "ds": ds, "mean": self.mean.ravel(), **columns})
+
+
+def predict(
+    artifact: Artifact, panel: Panel, horizon: int, levels: tuple[float, ...] = tuple(k / 10 for k in range(1, 10))
+) -> Predictions:
+    """Forecast every series of `panel`, at ascending quantile `levels` between 0 and 1.
+
+    Raises DataError when the panel does not have the covariates or the frequency that the model needs.
+    """
+    forecast = calibrated(artifact, raw_forecast(artifact.model, artifact.spec.data, panel, horizon))
+    quantiles = interpolate(forecast.quantiles, LEVELS, levels).numpy()
+    return Predictions(
+        panel.ids, panel.ends(), panel.frequency, panel.zone, levels, forecast.mean.numpy(), quantiles
+    )
+
+
+def calibrated(artifact: Artifact, forecast: Forecast) -> Forecast:
+    """The forecast after the artifact's calibration, if it has one."""
+    return artifact.calibrator.apply(forecast) if artifact.calibrator is not None else forecast
+
+
+@torch.inference_mode()
+def raw_forecast(model: Model, data: DataSpec, panel: Panel, horizon: int) -> Forecast:
+    """The model's own distribution of the next `horizon` steps of every series, on the CPU, in the panel's order."""
+    device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
+    table = Table(panel, data, horizon, device)
+    segments = -(-panel.lengths // model.stride)
+    order = np.argsort(segments, kind="stable")
+    blocks, places = [], []
+    for begin in range(0, len(order), SERIES):
+        series = order[begin : begin + SERIES]
+        carry, done = model.start(len(series), model.stride), 0
+        while len(series):
+            upto = min(int(segments[series[0]]), done + SEGMENTS)
+            if upto > done:
+                time = (upto - done) * model.stride
+                first = panel.lengths[series] + (done - segments[series]) * model.stride
+                carry = model.observe(carry, table.gather(series, first, time, 0, reset=False))
+                done = upto
+            ended = segments[series] == done
+            if ended.any():
+                last = series[ended]
+                known = table.gather(last, panel.lengths[last], 0, horizon, reset=False).known
+                blocks.append(model.forecast(take(carry, _lanes(ended, device)), horizon, known))
+                places.append(last)
+                carry, series = take(carry, _lanes(~ended, device)), series[~ended]
+    back = torch.from_numpy(np.argsort(np.concatenate(places)))
+    return Forecast(
+        LEVELS,
+        *(
+            torch.cat([getattr(block, name) for block in blocks]).cpu()[back]
+            for name in ("quantiles", "mean", "scale")
+        ),
+    )
+
+
+def _lanes(mask: ndarray, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(np.flatnonzero(mask)).to(device)

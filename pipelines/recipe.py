@@ -1,0 +1,38 @@
+"""Recipes: candidates by name, each a small YAML file."""
+
+from importlib import resources
+
+import yaml
+
+from forecaster.errors import DataError
+from forecaster.spec import FitSpec, ModelSpec, Spec
+
+DEFAULT = ("seasonal_naive", "lag_regression", "gru", "lstm")
+"""What a training job compares unless told otherwise."""
+
+
+class Recipe(Spec):
+    """A model and how to train it; without `fit` its weights need no gradient descent."""
+
+    summary: str
+    model: ModelSpec
+    fit: FitSpec | None = None
+
+
+def recipes() -> dict[str, Recipe]:
+    """Every recipe by name.
+
+    >>> "gru" in recipes()
+    True
+    """
+    folder = resources.files("pipelines") / "recipes"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
+    return {file.name.removesuffix(".yaml"): Recipe.model_validate(yaml.safe_load(file.read_text())) for file in files}
+
+
+def choose(names: tuple[str, ...]) -> dict[str, Recipe]:
+    """The recipes with the given names; raises DataError on an unknown one."""
+    known = recipes()
+    if unknown := [name for name in names if name not in known]:
+        raise DataError(f"no recipe is called {unknown[0]!r}", remedy=f"choose from {', '.join(known)}")
+    return {name: known[name] for name in names}

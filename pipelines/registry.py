@@ -1,0 +1,251 @@
+"""Registered models: their versions, who made which one the champion, and how to get its artifact."""
+
+import json
+import logging
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import mlflow.artifacts
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from forecaster.artifact import ArtifactError
+from forecaster.errors import DataError
+from pipelines.cache import Cache
+from pipelines.pyfunc import FOLDER
+from pipelines.tracking import connect, tracking_uri, user
+
+log = logging.getLogger(__name__)
+
+ALIAS = "champion"
+DIGEST, METRIC, PROMOTION = "digest", "metric.", "promotion."
+"""Tags of a version: the digest of its artifact, its scores, and a record of each promotion."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """How a version became champion: when (UTC, ISO 8601), by whom, for which score, in whose place, why."""
+
+    version: str
+    at: str
+    by: str
+    metric: str
+    value: float
+    """NaN where it was not measured."""
+    previous: str | None
+    reason: str
+    back: bool
+    """Whether it had been the champion before and was called back."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered model."""
+
+    name: str
+    version: str
+    digest: str
+    created: datetime
+    run_id: str
+    metrics: dict[str, float]
+    promotions: tuple[Promotion, ...]
+    champion: bool
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The artifact of a registered model in a folder of this machine, checked."""
+
+    name: str
+    version: str
+    digest: str
+    folder: Path
+
+
+def register(name: str, model_uri: str, *, run_id: str, digest: str, metrics: Mapping[str, float]) -> str:
+    """Make a model that `log_model` has logged a version of `name`, sealed by its digest."""
+    client = connect()
+    model_id = model_uri.removeprefix("models:/")
+    known = {METRIC + key: repr(float(value)) for key, value in metrics.items() if not math.isnan(value)}
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    location = client.get_logged_model(
+        model_id
+    ).artifact_location  # MLflow looks for a URI in its global store
+    return str(
+        client.create_model_version(
+            name, location, run_id, known | {DIGEST: digest}, model_id=model_id
+        ).version
+    )
+
+
+def versions(name: str) -> list[Version]:
+    """Every version, oldest first; DataError where there is none."""
+    client = connect()
+    try:
+        champion = client.get_registered_model(name).aliases.get(ALIAS)
+    except MlflowException as error:
+        raise _no_model(name) if _absent(error) else error from None
+    found = client.search_model_versions(f"name = '{name}'")
+    return [
+        _version(one, str(one.version) == str(champion))
+        for one in sorted(found, key=lambda one: int(one.version))
+    ]
+
+
+def history(name: str) -> list[Promotion]:
+    """Every promotion of the versions that still exist, oldest first."""
+    records = [record for one in versions(name) for record in one.promotions]
+    return sorted(records, key=lambda record: record.at)
+
+
+def promote(
+    name: str,
+    version: str,
+    *,
+    metric: str | None = None,
+    value: float | None = None,
+    by: str | None = None,
+    reason: str = "",
+    back: bool = False,
+) -> Promotion:
+    """Make a version the champion, and leave a record of it as a tag of the version.
+
+    A metric left out is that of the last promotion, a value left out that of the version. DataError where
+    there is no such version.
+    """
+    every, past = versions(name), history(name)
+    chosen = next((one for one in every if one.version == version), None)
+    if chosen is None:
+        raise DataError(f"model {name!r} has no version {version!r}", remedy=f"take one of {_numbers(every)}")
+    metric = metric if metric is not None else past[-1].metric if past else ""
+    record = Promotion(
+        version=version,
+        at=datetime.now(UTC).isoformat(timespec="microseconds"),
+        by=by if by is not None else user(),
+        metric=metric,
+        value=value if value is not None else chosen.metrics.get(metric, math.nan),
+        previous=next((one.version for one in every if one.champion), None),
+        reason=reason,
+        back=back,
+    )
+    # The record comes first: a promotion cut short leaves a record too many, never a champion without one.
+    client, tag = connect(), PROMOTION + record.at.replace("+00:00", "Z")
+    client.set_model_version_tag(name, version, tag, json.dumps(asdict(record)))
+    client.set_registered_model_alias(name, ALIAS, version)
+    return record
+
+
+def rollback(name: str, *, by: str | None = None, reason: str = "rolled back") -> str:
+    """Call back the champion before the present one, and so on back; returns its version."""
+    line: list[str] = []
+    for record in history(name):
+        if record.back and record.version in line:
+            line = line[: line.index(record.version)]
+        if line[-1:] != [record.version]:
+            line.append(record.version)
+    while line[-1:] == [one.version for one in versions(name) if one.champion]:
+        line.pop()
+    if not line:
+        raise DataError(
+            f"model {name!r} has no earlier champion", remedy="promote one of its versions by number"
+        )
+    return promote(name, line[-1], by=by, reason=reason, back=True).version
+
+
+def resolve(name: str, version: str | None = None) -> Champion:
+    """The champion of `name`, or one of its versions, fetched into `mlruns/cache` and checked.
+
+    While MLflow does not answer, it is the champion that was fetched last. Raises DataError where there is no
+    such model, version or champion, and ArtifactError where the artifact is not the one that was registered.
+    """
+    cache = Cache(Path("mlruns", "cache").absolute())
+    try:
+        client = connect()
+        found = _find(client, name, version)
+    except MlflowException as error:
+        last = cache.last(name) if error.get_http_status_code() >= 500 else None  # type: ignore[no-untyped-call]
+        if last is None or version not in (None, last[0]):
+            raise
+        log.warning(
+            "MLflow does not answer; version %s of %s was fetched before and is used: %s",
+            last[0],
+            name,
+            error,
+        )
+        return Champion(name, *last, cache.folder / last[1])
+    champion = _fetch(client, found, cache)
+    if version is None:
+        cache.remember(name, champion.version, champion.digest)
+    return champion
+
+
+def _find(client: MlflowClient, name: str, version: str | None) -> ModelVersion:
+    try:
+        if version is None:
+            return client.get_model_version_by_alias(name, ALIAS)
+        return client.get_model_version(name, version)
+    except MlflowException as error:
+        if not _absent(error):
+            raise
+    numbers = _numbers(versions(name))
+    if version is not None:
+        raise DataError(f"model {name!r} has no version {version!r}", remedy=f"take one of {numbers}")
+    remedy = f"promote one of {numbers}: forecaster models promote VERSION --name {name}"
+    raise DataError(f"model {name!r} has no champion yet", remedy=remedy)
+
+
+def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Champion:
+    seal, title = found.tags.get(DIGEST, ""), f"version {found.version} of {found.name}"
+    if re.fullmatch("[0-9a-f]{64}", seal) is None:
+        raise ArtifactError(f"{title} has no digest: it was not registered by `forecaster train`")
+
+    def download(scratch: Path) -> Path:
+        source = f"{client.get_model_version_download_uri(found.name, found.version)}/artifacts/{FOLDER}"
+        try:
+            return Path(
+                mlflow.artifacts.download_artifacts(
+                    source, dst_path=str(scratch), tracking_uri=tracking_uri()
+                )
+            )
+        except (MlflowException, OSError) as error:
+            raise ArtifactError(f"{title} cannot be fetched from its store: {error}") from error
+
+    return Champion(found.name, str(found.version), seal, cache.artifact(seal, download))
+
+
+def _version(one: ModelVersion, champion: bool) -> Version:
+    return Version(
+        name=one.name,
+        version=str(one.version),
+        digest=one.tags.get(DIGEST, ""),
+        created=datetime.fromtimestamp(one.creation_timestamp / 1000, UTC),
+        run_id=one.run_id or "",
+        metrics={key.removeprefix(METRIC): float(v) for key, v in one.tags.items() if key.startswith(METRIC)},
+        promotions=tuple(
+            Promotion(**json.loads(v)) for key, v in one.tags.items() if key.startswith(PROMOTION)
+        ),
+        champion=champion,
+    )
+
+
+def _absent(error: MlflowException) -> bool:
+    return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
+def _numbers(every: list[Version]) -> str:
+    return ", ".join(one.version for one in every)
+
+
+def _no_model(name: str) -> DataError:
+    return DataError(
+        f"there is no model {name!r}", remedy=f"forecaster train DATA --horizon H --name {name} makes one"
+    )

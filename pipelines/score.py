@@ -1,0 +1,77 @@
+"""The champion on a file: forecasts to a file, and backtests."""
+
+import os
+from pathlib import Path
+
+from forecaster.artifact import Artifact, load_artifact
+from forecaster.errors import DataError
+from pipelines.backtest import backtest
+from pipelines.panel import Panel
+from pipelines.predict import predict
+from pipelines.registry import resolve
+from pipelines.sources import read
+from pipelines.split import origins
+
+
+def score(
+    data: Path,
+    horizon: int,
+    out: Path,
+    levels: tuple[float, ...],
+    *,
+    name: str,
+    model: str | None = None,
+    zone: str | None = None,
+    duplicates: str = "error",
+) -> int:
+    """Write the forecasts of every series to a CSV or Parquet file, complete or not at all; returns the rows."""
+    if out.suffix not in {".csv", ".parquet"}:
+        raise DataError(f"{out}: the ending says the format", remedy="end it with .csv or .parquet")
+    artifact = live(name, model)
+    frame = predict(artifact, panel_for(artifact, data, zone, duplicates), horizon, levels).frame()
+    fresh = out.with_name(out.name + ".new")
+    if out.suffix == ".csv":
+        frame.to_csv(fresh, index=False)
+    else:
+        frame.to_parquet(fresh, index=False)
+    os.replace(fresh, out)
+    return len(frame)
+
+
+def rolling(
+    data: Path,
+    horizon: int,
+    windows: int,
+    *,
+    name: str,
+    model: str | None = None,
+    zone: str | None = None,
+    duplicates: str = "error",
+) -> dict[str, float]:
+    """Every score of the model on the last `windows` origins of a file, a horizon apart."""
+    artifact = live(name, model)
+    panel = panel_for(artifact, data, zone, duplicates)
+    spec = artifact.spec
+    cut = origins(panel, horizon, windows)
+    return backtest(artifact.model, spec.data, spec.task.seasons[0], cut, artifact.calibrator).metrics()
+
+
+def live(name: str, model: str | None) -> Artifact:
+    """The champion of a name, one of its versions, or the artifact in a folder."""
+    if model is not None and Path(model).is_dir():
+        return load_artifact(Path(model))
+    return load_artifact(resolve(name, model).folder)
+
+
+def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str) -> Panel:
+    """A file read as the artifact's training data was."""
+    spec = artifact.spec.data
+    return read(
+        data,
+        frequency=spec.frequency,
+        zone=zone or spec.zone,
+        known=tuple(column.name for column in spec.known),
+        past=tuple(column.name for column in spec.past),
+        static=tuple(column.name for column in spec.static),
+        duplicates=duplicates,
+    )

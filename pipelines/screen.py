@@ -1,0 +1,47 @@
+"""What a person sees while a job runs and when it ends."""
+
+from types import TracebackType
+
+from tqdm import tqdm
+
+from forecaster.spec import FitSpec
+from pipelines.fitting import Point
+from pipelines.job import Result
+
+SHOWN = ("scaled_quantile_loss", "mase", "smape", "weighted_quantile_loss", "coverage_80", "coverage_95")
+
+
+class Screen:
+    """One progress bar per candidate: updates, loss, validation, time left."""
+
+    def __init__(self) -> None:
+        self.bars: dict[str, tqdm[None]] = {}
+
+    def __enter__(self) -> "Screen":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for bar in self.bars.values():
+            bar.close()
+
+    def report(self, name: str, spec: FitSpec, point: Point) -> None:
+        """Move the bar of a candidate to the end of an epoch."""
+        for other, bar in self.bars.items():
+            if other != name:
+                bar.close()
+        if name not in self.bars:
+            self.bars[name] = tqdm(total=spec.updates, desc=name, unit="update", dynamic_ncols=True)
+        bar = self.bars[name]
+        bar.set_postfix(loss=f"{point.step.loss:.4f}", validation=f"{point.validation:.4f}", refresh=False)
+        bar.update(min(point.step.updates, spec.updates) - bar.n)
+
+
+def table(result: Result) -> str:
+    """The candidates side by side, best first, and the champion."""
+    head = f"{'candidate':16}" + "".join(f"{name:>24}" for name in SHOWN) + f"{'seconds':>10}"
+    rows = []
+    for one in sorted(result.candidates, key=lambda one: one.loss):
+        scores = one.test.metrics() if one.test is not None else dict.fromkeys(SHOWN, float("nan"))
+        rows.append(f"{one.name:16}" + "".join(f"{scores[name]:>24.4f}" for name in SHOWN) + f"{one.seconds:>10.1f}")
+    end = f"champion: {result.name} version {result.version} ({result.champion.name}), {result.seconds:.0f} s in all"
+    return "\n".join([head, *rows, end])

@@ -1,0 +1,49 @@
+"""What a training job is told, as one frozen, checked value."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from forecaster.spec import Spec
+from pipelines.recipe import DEFAULT
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: object) -> object:
+    """A duration such as 90s, 5m, 1.5h or a number of seconds.
+
+    >>> seconds("1.5m")
+    90.0
+    """
+    if isinstance(text, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)):
+        return float(match[1]) * UNITS[match[2] or "s"]
+    return text
+
+
+def model_name(text: str) -> str:
+    """A name that MLflow, a file system and a URL all take."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
+        raise ValueError("a name has letters, digits, dot, dash and underscore, and starts with a letter or a digit")
+    return text
+
+
+class TrainSettings(Spec):
+    """A training job."""
+
+    data: Path
+    horizon: int = Field(ge=1, le=10_000)
+    frequency: str | None = None
+    season: int | None = Field(None, ge=1)
+    zone: str | None = None
+    known: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    duplicates: str = "error"
+    recipes: tuple[str, ...] = DEFAULT
+    budget: Annotated[float, BeforeValidator(seconds)] = Field(300.0, gt=0)
+    """Seconds that training may take in all."""
+    seed: int = Field(0, ge=0)
+    name: Annotated[str, AfterValidator(model_name)] = "forecaster"
