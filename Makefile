@@ -13,8 +13,8 @@ BIN := .venv/bin
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-run:  ## train on the bundled sample if there is no champion, then serve it (PORT=3000, MLFLOW_PORT=5000)
-	@exec $(PYTHON) run.py demo --port $(PORT) --mlflow-port $(MLFLOW_PORT)
+run:  ## train on the bundled sample if there is no champion, then serve it (PORT=3000 MLFLOW_PORT=5000 RETRAIN=1)
+	@exec $(PYTHON) run.py demo --port $(PORT) --mlflow-port $(MLFLOW_PORT) $(if $(RETRAIN),--retrain)
 
 install:  ## prepare .venv
 	@$(PYTHON) run.py install

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pandas as pd
 import torch
 import typer
 
@@ -25,7 +26,6 @@ from forecaster.batch import Forecast
 from forecaster.heads import LEVELS
 from pipelines.backtest import Backtest, naive_error
 from pipelines.panel import Panel
-from pipelines.predict import Predictions
 from pipelines.sources import read
 
 RESULTS = Path(__file__).parent / "results"
@@ -52,8 +52,8 @@ def main(
         ours = score(dataset, panel, actual, predictions)
         rows = [
             *dataset.rows,
-            ("seasonal naive, by this metric code", *_row(naive)),
-            (f"forecaster train, {seconds:.0f} s", *_row(ours)),
+            _row("seasonal naive, by this metric code", naive),
+            _row(f"forecaster train, {seconds:.0f} s", ours),
         ]
         print(table(f"{name}: horizon {dataset.horizon}, {len(panel)} series", rows))
         print("ours: " + ", ".join(f"{metric} {value:.4f}" for metric, value in ours.items()))
@@ -63,7 +63,10 @@ def main(
 def score(dataset: Dataset, panel: Panel, actual: np.ndarray, quantiles: np.ndarray) -> dict[str, float]:
     """Every metric of forecasts from the end of a panel, with OWA where Naive2's figures are known."""
     forecast = Forecast(
-        LEVELS, torch.from_numpy(quantiles), torch.from_numpy(quantiles.mean(-1)), torch.ones(len(panel)).double()
+        LEVELS,
+        torch.from_numpy(quantiles),
+        torch.from_numpy(quantiles.mean(-1)),
+        torch.ones(len(panel)).double(),
     )
     metrics = Backtest(forecast, actual, naive_error(panel, dataset.season)).metrics()
     if dataset.naive2 is not None:
@@ -104,12 +107,20 @@ def _through_the_command_line(dataset: Dataset, train: Path, folder: Path, budge
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     horizon = ["--horizon", str(dataset.horizon)]
     for command in (
-        ["train", str(train), *horizon, "--season", str(dataset.season), "--budget", budget, "--seed", str(seed)],
+        [
+            "train",
+            str(train),
+            *horizon,
+            "--season",
+            str(dataset.season),
+            "--budget",
+            budget,
+            "--seed",
+            str(seed),
+        ],
         ["forecast", str(train), *horizon, "--out", str(out), "--quantiles", levels],
     ):
         subprocess.run([*forecaster, *command], cwd=folder, env=environment, check=True)
-    import pandas as pd
-
     frame = pd.read_parquet(out)
     columns = [f"q{level:g}" for level in LEVELS]
     return frame[columns].to_numpy().reshape(-1, dataset.horizon, len(LEVELS))
@@ -127,8 +138,9 @@ def _seasonal_naive(panel: Panel, dataset: Dataset) -> np.ndarray:
     return np.repeat(point[..., None], len(LEVELS), -1)
 
 
-def _row(metrics: dict[str, float]) -> tuple[float | None, ...]:
-    return tuple(metrics.get(name) for name in ("smape", "mase", "owa", "weighted_quantile_loss", "msis"))
+def _row(method: str, metrics: dict[str, float]) -> Row:
+    get = metrics.get
+    return method, get("smape"), get("mase"), get("owa"), get("weighted_quantile_loss"), get("msis")
 
 
 if __name__ == "__main__":

@@ -100,8 +100,9 @@ def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:
     usable = (number[season:] == number[:-season]) & ~np.isnan(change)
     series = number[season:][usable]
     count = np.bincount(series, minlength=len(panel))
-    total = np.bincount(series, change[usable] , minlength=len(panel))
-    return np.divide(total, count, out=np.full(len(panel), np.nan), where=count > 0)
+    total = np.bincount(series, change[usable], minlength=len(panel))
+    error: ndarray = np.divide(total, count, out=np.full(len(panel), np.nan), where=count > 0)
+    return error
 
 
 def _mean(values: ndarray) -> float:

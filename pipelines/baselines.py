@@ -18,9 +18,7 @@ def solve(model: Model, panel: Panel, data: DataSpec, seed: int = 0) -> None:
     """Fit in place what has a closed form: the ridge regression of a `Linear` model; others have no weights."""
     if not isinstance(model, Linear):
         return
-    windows = Windows(
-        Table(panel, data), lanes=WINDOWS, context=model.memory, ahead=model.horizon, stride=1, seed=seed
-    )
+    windows = Windows(Table(panel, data), lanes=WINDOWS, context=model.memory, ahead=model.horizon, stride=1, seed=seed)
     batch = next(windows.epoch(0))
     lags, level, scale = model.scaled(batch.target)
     ahead = ((batch.future - level) / scale).numpy()

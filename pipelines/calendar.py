@@ -8,12 +8,13 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
-from pipelines.frequency import MONTHS, Frequency
+from pipelines.frequency import FIRST_DAY, LAST_DAY, MONTHS, Frequency
 from pipelines.zone import DAY, Times, local
 
 __all__ = ["Frequency", "calendar_features", "infer_frequency"]
 
-_SAMPLE = 200_000  # rows that are sorted to see the most common difference of time stamps
+_SAMPLE = 200_000  # rows that are looked at together
+_SPARSE = 100  # steps of a divisor between two stamps, above which they follow no frequency
 _LENGTHS = {"day": DAY, "week": 7 * DAY, "year": 366 * DAY}
 _CYCLES = {
     "bh": ("day", "week", "year"),
@@ -29,38 +30,48 @@ def infer_frequency(times: Times, series: NDArray[np.integer], zone: str | None)
     `times [rows]` in any order, `series [rows]` numbers the series from 0. Business days need ten days and no
     weekend; a fixed duration is the most common difference. Raises DataError where no series has two stamps.
     """
-    start = np.full(int(series.max(initial=0)) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(start, series, times)
-    steps = _steps(times, series)
+    rows = _sample(series)
+    rows = rows[np.lexsort((times[rows], series[rows]))]
+    some, of = times[rows], series[rows]
+    within = (np.diff(of) == 0) & (np.diff(some) > 0)
+    steps = np.diff(some)[within]
     if not steps.size:
-        raise DataError(
-            "the frequency cannot be seen: no series has two time stamps", remedy="give the frequency"
-        )
-    if steps.min() < DAY // 2 or not Frequency("D").locate(times, start[series], zone)[1].all():
+        raise DataError("the frequency cannot be seen: no series has two time stamps", remedy="give the frequency")
+    start = some[np.searchsorted(of, of)]
+    if steps.min() < DAY // 2 or not Frequency("D").locate(some, start, zone)[1].all():
         return Frequency.parse(f"{_most_common(steps)}ns")
-    base = _calendar(np.unique(local(times, zone) // DAY))
+    base = _calendar(_days(times, zone))
     if len(steps) < 3:  # two or three stamps say nothing of every second week or third year
         return Frequency.parse(base)
-    positions, _ = Frequency.parse(base).locate(times, start[series], zone)
+    positions, _ = Frequency.parse(base).locate(some, start, zone)
     return Frequency.parse(f"{int(np.gcd.reduce(positions))}{base}")
 
 
-def _steps(times: Times, series: NDArray[np.integer]) -> Times:
-    """The differences of consecutive stamps within the first series that have any, in nanoseconds."""
+def _sample(series: NDArray[np.integer]) -> NDArray[np.intp]:
+    """The rows of the first series that have several, and so differences."""
     sizes = np.bincount(series)
     seen = np.where(sizes > 1, sizes, 0).cumsum() - sizes
-    rows = np.flatnonzero(((sizes > 1) & (seen < _SAMPLE))[series])
-    order = rows[np.lexsort((times[rows], series[rows]))]
-    steps = np.diff(times[order])[np.diff(series[order]) == 0]
-    return np.asarray(steps[steps > 0])
+    return np.flatnonzero(((sizes > 1) & (seen < _SAMPLE))[series])
+
+
+def _days(times: Times, zone: str | None) -> Times:
+    """The days on the wall clock that there are, since 1970, ascending."""
+    there = np.zeros(LAST_DAY - FIRST_DAY, dtype=bool)
+    for begin in range(0, len(times), _SAMPLE):
+        there[local(times[begin : begin + _SAMPLE], zone) // DAY - FIRST_DAY] = True
+    return np.flatnonzero(there) + FIRST_DAY
 
 
 def _most_common(steps: Times) -> int:
     """The most common step; where it is no majority and others do not fit, their greatest common divisor."""
     sizes, counts = np.unique(steps, return_counts=True)
     common = sizes[counts.argmax()]
-    fits = (sizes % common == 0).all() or counts.max() > len(steps) / 2
-    return int(common if fits else np.gcd.reduce(sizes))
+    if (sizes % common == 0).all() or counts.max() > len(steps) / 2:
+        return int(common)
+    divisor = int(np.gcd.reduce(sizes))
+    if steps.sum() > _SPARSE * len(steps) * divisor:
+        raise DataError("the time stamps are irregular", remedy="round them to a frequency, and give it")
+    return divisor
 
 
 def _calendar(days: Times) -> str:
@@ -112,9 +123,7 @@ def _cycles(frequency: Frequency) -> tuple[str, ...]:
 def _phase(wall: Times, cycle: str) -> NDArray[np.float64]:
     """How far into its cycle each wall time is, from 0 to 1: since midnight, since Monday, since New Year."""
     if cycle == "year":
-        wall = wall - wall.view("datetime64[ns]").astype("datetime64[Y]").astype("datetime64[ns]").view(
-            np.int64
-        )
+        wall = wall - wall.view("datetime64[ns]").astype("datetime64[Y]").astype("datetime64[ns]").view(np.int64)
     elif cycle == "week":
         wall = wall + 3 * DAY  # 1970 began on a Thursday
     return wall % _LENGTHS[cycle] / _LENGTHS[cycle]

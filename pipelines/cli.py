@@ -24,7 +24,9 @@ app = typer.Typer(
 models = typer.Typer(help="Registered models: list, show the champion, promote, roll back.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
-Data = Annotated[Path, typer.Argument(help="CSV (.csv, .csv.gz), Parquet file or folder: unique_id, ds, y, covariates.")]
+Data = Annotated[
+    Path, typer.Argument(help="CSV (.csv, .csv.gz), Parquet file or folder: unique_id, ds, y, covariates.")
+]
 Horizon = Annotated[int, typer.Option(min=1, help="Steps to forecast.")]
 Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
 Zone = Annotated[str | None, typer.Option(help="Time zone of time stamps without one, such as Europe/Berlin.")]
@@ -51,14 +53,19 @@ def mendable() -> Iterator[None]:
 @app.callback()
 def main(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False) -> None:
     """Train recurrent forecasting models, compare them in MLflow, and serve the champion."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
 
 
 @app.command()
 def train(
     data: Data,
     horizon: Horizon,
-    freq: Annotated[str | None, typer.Option(help="pandas frequency (h, 30min, D, W-SUN, MS ...); read from the data if left out.")] = None,
+    freq: Annotated[
+        str | None,
+        typer.Option(help="pandas frequency (h, 30min, D, W-SUN, MS ...); read from the data if left out."),
+    ] = None,
     season: Annotated[int | None, typer.Option(min=1, help="Steps in a season; by frequency if left out.")] = None,
     budget: Annotated[str, typer.Option(help="Time for training: 90s, 5m, 1h.")] = "5m",
     recipe: Annotated[str, typer.Option(help="Candidates, separated by commas; see `forecaster recipes`.")] = "",
@@ -115,7 +122,7 @@ def forecast(
 ) -> None:
     """Forecast every series of a file with the champion: unique_id, ds, mean, q0.1 ... q0.9.
 
-        forecaster forecast sales.csv --horizon 28 --out forecasts.csv
+    forecaster forecast sales.csv --horizon 28 --out forecasts.csv
     """
     from pipelines.score import score
 
@@ -136,12 +143,14 @@ def backtest(
 ) -> None:
     """Forecast from past origins and compare with what came.
 
-        forecaster backtest sales.csv --horizon 28 --windows 4
+    forecaster backtest sales.csv --horizon 28 --windows 4
     """
     from pipelines.score import rolling
 
     with mendable():
-        for score, value in rolling(data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates).items():
+        for score, value in rolling(
+            data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates
+        ).items():
             print(f"{score:24} {value:.4f}")
 
 
@@ -168,6 +177,20 @@ def serve(
         champion = resolve(name, model)
         command = [sys.executable, "-m", "service", str(champion.folder), "--name", champion.name]
         os.execv(sys.executable, [*command, "--version", champion.version, "--host", host, "--port", str(port)])
+
+
+@app.command()
+def package(
+    name: Name = "forecaster",
+    model: Annotated[str | None, typer.Option(help="A version instead of the champion.")] = None,
+) -> None:
+    """Build a Bento of the champion: it serves without this repository and without MLflow."""
+    from pipelines.registry import resolve
+
+    with mendable():
+        champion = resolve(name, model)
+        command = [sys.executable, "-m", "service.package", str(champion.folder), "--name", champion.name]
+        os.execv(sys.executable, [*command, "--version", champion.version])
 
 
 @app.command()
@@ -203,7 +226,8 @@ def champion(name: Name = "forecaster") -> None:
 
     with mendable():
         for one in history(name)[-1:]:
-            print(f"version {one.version} of {name}, promoted by {one.by} at {one.at}: {one.metric} {one.value:.4f}, {one.reason}")
+            measure = f"{one.metric} {one.value:.4f}, " if one.metric else ""
+            print(f"version {one.version} of {name}, promoted by {one.by} at {one.at}: {measure}{one.reason}")
 
 
 @models.command()

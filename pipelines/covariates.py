@@ -88,7 +88,8 @@ def _standards(names: tuple[str, ...], values: ndarray) -> tuple[Covariate, ...]
 def _standardise(values: ndarray, covariates: tuple[Covariate, ...]) -> Float32[ndarray, "rows columns"]:
     mean = np.array([c.mean for c in covariates])
     deviation = np.array([c.deviation for c in covariates])
-    return np.clip((values - mean) / deviation, -10, 10).astype(np.float32)
+    standard: Float32[ndarray, "rows columns"] = np.clip((values - mean) / deviation, -10, 10).astype(np.float32)
+    return standard
 
 
 def _codes(values: ndarray, category: Category) -> Int64[ndarray, "series"]:

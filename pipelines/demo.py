@@ -45,7 +45,16 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
     """Start the service and the MLflow UI, say where they are, and end them when interrupted."""
     for number, variable in ((port, "PORT"), (mlflow_port, "MLFLOW_PORT")):
         _refuse_taken(number, variable)
-    service = [sys.executable, "-m", "service", str(live.folder), "--name", live.name, "--version", live.version]
+    service = [
+        sys.executable,
+        "-m",
+        "service",
+        str(live.folder),
+        "--name",
+        live.name,
+        "--version",
+        live.version,
+    ]
     ui = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri()]
     ui += ["--default-artifact-root", str(Path("mlruns/artifacts").absolute())]
     with ExitStack() as children:
@@ -60,7 +69,10 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
         _wait(f"http://127.0.0.1:{mlflow_port}/health", processes)
         print(f"\nservice   http://127.0.0.1:{port}         (OpenAPI at /openapi.json)")
         print(f"MLflow    http://127.0.0.1:{mlflow_port}\n")
-        print(f"champion: {live.name} version {live.version}. Try:\n\n{curl(port)}\n\nCtrl-C ends both.", flush=True)
+        print(
+            f"champion: {live.name} version {live.version}. Try:\n\n{curl(port)}\n\nCtrl-C ends both.",
+            flush=True,
+        )
         while all(process.poll() is None for process in processes):
             time.sleep(0.5)
         raise SystemExit("a server has ended; its messages are above")
@@ -101,7 +113,7 @@ def _wait(url: str, processes: list["subprocess.Popen[bytes]"], seconds: float =
         if any(process.poll() is not None for process in processes):
             raise SystemExit("a server has ended while starting; its messages are above")
         try:
-            with urlopen(url, timeout=2):  # noqa: S310, our own loopback address
+            with urlopen(url, timeout=2):
                 return
         except (URLError, OSError):
             time.sleep(0.2)

@@ -33,17 +33,11 @@ def fan(
     figure, axes = _canvas(title, (9.5, 4.0))
     positions = _positions(axes, times)
     ahead = positions[len(history) :]
-    widths = {
-        round(1 - 2 * level, 6): k for k, level in enumerate(levels) if level < 0.5 and _mirrored(levels, k)
-    }
-    for width, k in sorted(
-        widths.items(), reverse=True
-    ):  # the inner ones lie over the outer ones and so are darker
+    widths = {round(1 - 2 * level, 6): k for k, level in enumerate(levels) if level < 0.5 and _mirrored(levels, k)}
+    for width, k in sorted(widths.items(), reverse=True):  # the inner ones lie over the outer ones and so are darker
         low, high = quantiles[:, k], quantiles[:, len(levels) - 1 - k]
         label = f"{width:.0%} interval" if width == max(widths) else None
-        axes.fill_between(
-            ahead, low, high, color=FORECAST, alpha=0.8 / (len(widths) + 1), linewidth=0, label=label
-        )
+        axes.fill_between(ahead, low, high, color=FORECAST, alpha=0.8 / (len(widths) + 1), linewidth=0, label=label)
     axes.axvline(ahead[0], color=QUIET, linewidth=0.8, linestyle=(0, (4, 4)))
     axes.plot(
         positions,
@@ -93,9 +87,7 @@ def loss_curve(loss: Sequence[float], validation: Sequence[float]) -> Figure:
     """Loss and validation by epoch, with the best validation marked; a validation of NaN is not shown."""
     figure, axes = _canvas("Learning curve")
     epochs, later = np.arange(len(loss)), np.asarray(validation, dtype=np.float64)
-    axes.plot(
-        epochs, loss, color=INK, linewidth=1.4, marker=_dot(epochs), markersize=2.5, label="training loss"
-    )
+    axes.plot(epochs, loss, color=INK, linewidth=1.4, marker=_dot(epochs), markersize=2.5, label="training loss")
     if np.isfinite(later).any():
         best = int(np.nanargmin(later))
         axes.plot(

@@ -3,14 +3,12 @@
 import copy
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
-
+from forecaster.checkpoint import load_weights, save_weights
 from forecaster.model import Model
 from forecaster.spec import FitSpec
 from forecaster.train import Batches, Step, fit
@@ -44,11 +42,12 @@ def within(seconds: float, model: Model, data: Batches, spec: FitSpec, folder: P
     """
     file = folder / "fit.json"
     if not file.exists():
-        trial = spec.model_copy(update={"updates": 6})
-        began = time.perf_counter()
-        for _ in fit(copy.deepcopy(model), data, trial):
-            pass
-        each = (time.perf_counter() - began) / trial.updates
+        each = 0.0
+        for updates in (2, 8):  # the first ones warm up
+            began = time.perf_counter()
+            for _ in fit(copy.deepcopy(model), data, spec.model_copy(update={"updates": updates})):
+                pass
+            each = (time.perf_counter() - began) / updates
         affordable = max(int(seconds / each), 20)
         replace(file, spec.model_copy(update={"updates": min(spec.updates, affordable)}).model_dump_json())
     return FitSpec.model_validate_json(file.read_text())
@@ -76,13 +75,13 @@ def train(
             validation = validate(model.eval())
             model.train()
         if not any(point.validation <= validation for point in curve):
-            save_file({name: value.contiguous() for name, value in model.state_dict().items()}, best_file)
+            save_weights(best_file, model)
         curve.append(Point(step, validation))
         replace(curve_file, json.dumps([asdict(point) for point in curve]))
         report(curve[-1])
         if step.epoch - best(curve).step.epoch >= PATIENCE:
             break
-    model.load_state_dict(load_file(best_file))
+    load_weights(best_file, model)
     model.eval()
     return curve
 
@@ -103,4 +102,4 @@ def replace(file: Path, text: str) -> None:
     """Write a small file so that a crash leaves the old content or the new."""
     fresh = file.with_suffix(".new")
     fresh.write_text(text)
-    os.replace(fresh, file)
+    fresh.replace(file)

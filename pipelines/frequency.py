@@ -21,9 +21,7 @@ from pipelines.zone import DAY, SECOND, Times, local, stamp, utc, zone_info
 MINUTE, HOUR = 60 * SECOND, 3600 * SECOND
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _TICKS = {"h": HOUR, "min": MINUTE, "s": SECOND, "ms": 10**6, "us": 10**3, "ns": 1}
-_TICK_TYPES = tuple(
-    getattr(pandas_offsets, name) for name in ("Hour", "Minute", "Second", "Milli", "Micro", "Nano")
-)
+_TICK_TYPES = tuple(getattr(pandas_offsets, name) for name in ("Hour", "Minute", "Second", "Milli", "Micro", "Nano"))
 FIRST_DAY, LAST_DAY = (int(np.datetime64(day, "D").astype(np.int64)) for day in ("1700-01-01", "2201-01-01"))
 # fmt: off
 # Names that pandas has given up or is about to, and names that without a list of holidays mean the same.
@@ -89,19 +87,30 @@ class Frequency:
             counts = [cycle // self.multiple for cycle in cycles if cycle % self.multiple == 0]
         return tuple(count for count in counts if count > 1) or (1,)
 
-    def locate(self, times: Times, start: Times, zone: str | None) -> tuple[Times, NDArray[np.bool_]]:
-        """How many steps after `start` (broadcast) each time comes, and whether it is on that grid at all."""
+    def locate(
+        self, times: Times, start: Times, zone: str | None, series: NDArray[np.integer] | None = None
+    ) -> tuple[Times, NDArray[np.bool_]]:
+        """How many steps after `start` each time comes, and whether it is on that grid at all.
+
+        `start` broadcasts to `times`, or holds one per series, and `series` the number of that of each time.
+        """
+        of = slice(None) if series is None else series
         if self.is_step:
-            return times - start, np.ones(np.broadcast(times, start).shape, dtype=bool)
+            steps = times - start[of]
+            return steps, np.ones(steps.shape, dtype=bool)
         if self.is_fixed:
+            start = start[of]
             # Not (times - start) // width: a difference of 500 years does not fit into 64 bits.
             return times // self.width - start // self.width, times % self.width == start % self.width
         grid = _grid(self.base)
-        origin, phase = grid.split(_opening(start, zone))
-        row, _ = grid.split(local(times, zone) - phase)
-        first, last = utc(grid.wall(row) + phase, zone)
+        origin, phase = (part[of] for part in grid.split(_opening(start, zone)))
+        wall = local(times, zone)
+        row, since = grid.split(wall - phase)
         steps, rest = np.divmod(row - origin, self.multiple)
-        return steps, (rest == 0) & ((times == first) | (times == last)) & (phase < grid.unit)
+        late = np.flatnonzero(since)  # clocks may have left out the very time at which a step begins
+        begins = since == 0
+        begins[late] = utc((wall - since)[late], zone)[0] == times[late]
+        return steps, begins & (rest == 0) & (phase < grid.unit)
 
     def index(self, times: Times, start: Times, zone: str | None) -> Times:
         """How many steps after `start` (broadcast) each time comes; DataError names a time off the grid."""
@@ -202,6 +211,10 @@ def _beyond() -> DataError:
     return DataError("a time outside the years 1700 to 2200", remedy="check the stamps, or take fewer steps")
 
 
+def _unknown(name: str) -> DataError:
+    return DataError(f"unknown frequency {name!r}", remedy="use one of pandas: h, 30min, D, B, W-SUN, MS")
+
+
 @lru_cache(maxsize=1024)
 def _canonical(name: str) -> str:
     if name == "step":
@@ -209,16 +222,16 @@ def _canonical(name: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            offset = to_offset(
-                re.sub(r"[A-Za-z]+", lambda word: _RENAMED.get(word[0], word[0]), name, count=1)
-            )
-    except (ValueError, TypeError, OverflowError, Warning):
-        offset = None
-    if offset is None or offset.n < 1:
-        raise DataError(f"unknown frequency {name!r}", remedy="use one of pandas: h, 30min, D, B, W-SUN, MS")
-    if isinstance(offset, _TICK_TYPES):
-        unit = next(unit for unit, width in _TICKS.items() if offset.nanos % width == 0)
-        count, base = offset.nanos // _TICKS[unit], unit
+            offset = to_offset(re.sub(r"[A-Za-z]+", lambda word: _RENAMED.get(word[0], word[0]), name, count=1))
+    except (ValueError, TypeError, OverflowError, Warning) as error:
+        raise _unknown(name) from error
+    ticks = isinstance(offset, _TICK_TYPES)
+    size = offset.nanos if ticks else offset.n * DAY
+    if not 0 < size < 2**62:  # times are counted in 64 bits
+        raise _unknown(name)
+    if ticks:
+        base = next(unit for unit, width in _TICKS.items() if size % width == 0)
+        count = size // _TICKS[base]
     else:
         count, base = offset.n, re.sub(r"^\d+", "", offset.freqstr)
     if match := re.fullmatch(r"(B?Q[SE])-([A-Z]{3})", base):  # QS-OCT is the grid of QS-JAN

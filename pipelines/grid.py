@@ -55,16 +55,19 @@ def regular(rows: Rows, duplicates: str = "error") -> Grid:
 
     def stack(columns: dict[str, Float64[ndarray, " rows"]]) -> Float64[ndarray, "total columns"]:
         rule = "mean" if duplicates == "sum" else duplicates  # a price is not a sum
-        filled = [fill(column, rule) for column in columns.values()]
-        return np.stack(filled, axis=1) if filled else np.empty((indptr[-1], 0))
+        cells = np.empty((indptr[-1], len(columns)))
+        for number, column in enumerate(columns.values()):
+            cells[:, number] = fill(column, rule)
+        return cells
 
     values, known, past = fill(rows.y, duplicates), stack(rows.known), stack(rows.past)
     if not rows.known:
         return Grid(start, values, indptr, known, indptr, past)
     length, reach = _ends(rows, start, indptr, values, known)
-    kept, ahead = stretches(indptr[:-1], length), stretches(indptr[:-1], reach)
-    _check_known(rows, start, offsets(reach), known[ahead])
-    return Grid(start, values[kept], offsets(length), known[ahead], offsets(reach), past[kept])
+    values, past = (crop(cells, indptr, length) for cells in (values, past))
+    known = crop(known, indptr, reach)
+    _check_known(rows, start, offsets(reach), known)
+    return Grid(start, values, offsets(length), known, offsets(reach), past)
 
 
 def offsets(lengths: Int64[ndarray, " series"]) -> Int64[ndarray, " series+1"]:
@@ -72,12 +75,16 @@ def offsets(lengths: Int64[ndarray, " series"]) -> Int64[ndarray, " series+1"]:
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
 
 
-def stretches(
-    begin: Int64[ndarray, " series"], lengths: Int64[ndarray, " series"]
-) -> Int64[ndarray, " total"]:
+def stretches(begin: Int64[ndarray, " series"], lengths: Int64[ndarray, " series"]) -> Int64[ndarray, " total"]:
     """The positions `begin`, `begin + 1` ... of `lengths` entries for each series, one after another."""
     after = offsets(lengths)
     return np.asarray(np.arange(after[-1]) + np.repeat(begin - after[:-1], lengths))
+
+
+def crop(cells: ndarray, indptr: ndarray, lengths: ndarray) -> ndarray:
+    """Only the first `lengths` cells of each series."""
+    whole = len(cells) == lengths.sum()
+    return cells if whole else np.asarray(cells[stretches(indptr[:-1], lengths)])
 
 
 def _place(rows: Rows) -> tuple[ndarray, ndarray, ndarray]:
@@ -90,7 +97,7 @@ def _place(rows: Rows) -> tuple[ndarray, ndarray, ndarray]:
     lengths = np.zeros(len(rows.ids), dtype=np.int64)
     for block in blocks:
         series = rows.series[block].astype(np.intp)
-        steps, on_grid = rows.frequency.locate(rows.times[block], start[series], rows.zone)
+        steps, on_grid = rows.frequency.locate(rows.times[block], start, rows.zone, series)
         if not on_grid.all():
             row = int(on_grid.argmin())
             first = rows.frequency.text(int(start[series[row]]), rows.zone)
@@ -128,14 +135,14 @@ def _doubled(rows: Rows, start: ndarray, place: ndarray, indptr: ndarray, duplic
         series, when = _cell(rows, start, indptr, int(cells[0]))
         more = f" (and {len(cells) - 1} more such times)" if len(cells) > 1 else ""
         message = f"{counts[cells[0]]} rows for one time{more}"
+        naive = rows.zone is None and rows.frequency.is_fixed
         remedy = "remove all but one, or pass --duplicates mean"
+        remedy += ", or name the time zone if clocks were set back" if naive else ""
         raise DataError(message, series=series, place=when, remedy=remedy)
     return True
 
 
-def _ends(
-    rows: Rows, start: ndarray, indptr: ndarray, values: ndarray, known: ndarray
-) -> tuple[ndarray, ndarray]:
+def _ends(rows: Rows, start: ndarray, indptr: ndarray, values: ndarray, known: ndarray) -> tuple[ndarray, ndarray]:
     """The length of each series, up to its last observed y, and the length of its known covariates."""
     cell = np.arange(len(values))
     observed = ~np.isnan(values)

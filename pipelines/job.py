@@ -25,7 +25,7 @@ from pipelines.settings import TrainSettings
 from pipelines.sources import read
 from pipelines.split import split
 from pipelines.tracking import Run
-from pipelines.train import RESERVE, Candidate, Plan, candidate, choose, refit
+from pipelines.train import REFIT, RESERVE, Candidate, Plan, candidate, choose, refit
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def prepare(
         data=data,
         task=task,
         seed=settings.seed,
-        seconds=RESERVE * settings.budget / (networks + 1),
+        seconds=RESERVE * settings.budget / (networks + REFIT),
         folder=folder,
         device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         report=report,

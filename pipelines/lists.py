@@ -1,6 +1,7 @@
 """Series as lists, the way a request has them, to arrays."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain
@@ -25,7 +26,7 @@ def read_ids(ids: Sequence[str]) -> NDArray[np.object_]:
     if not ids:
         raise DataError("there are no series", remedy="give at least one")
     if len(set(ids)) < len(ids):
-        twice = next(name for i, name in enumerate(ids) if name in ids[:i])
+        twice = Counter(ids).most_common(1)[0][0]
         raise DataError("two series have this id", series=twice, remedy="give each its own")
     return np.array(ids, dtype=object)
 
@@ -99,9 +100,7 @@ def read_columns(
         wrong = (reach < lengths) | (reach != reaches[0]) if kind == "known" else reach != lengths
         if wrong.any():
             i = int(wrong.argmax())
-            ahead = (
-                f" and for each step of the horizon, as many as of {names[0]!r}" if kind == "known" else ""
-            )
+            ahead = f" and for each step of the horizon, as many as of {names[0]!r}" if kind == "known" else ""
             raise DataError(
                 f"{reach[i]} values for {lengths[i]} of target",
                 series=ids[i],
@@ -110,15 +109,11 @@ def read_columns(
             )
         if kind == "known" and np.isnan(column).any():
             i, place = _place(reach, int(np.isnan(column).argmax()), f"known.{name}")
-            raise DataError(
-                "missing", series=ids[i], place=place, remedy="what is known ahead has no gaps: fill it in"
-            )
+            raise DataError("missing", series=ids[i], place=place, remedy="what is known ahead has no gaps: fill it in")
     return np.stack(columns, axis=1), reaches[0]
 
 
-def read_labels(
-    ids: Sequence[str], given: Sequence[Mapping[str, str]], names: Sequence[str]
-) -> NDArray[np.object_]:
+def read_labels(ids: Sequence[str], given: Sequence[Mapping[str, str]], names: Sequence[str]) -> NDArray[np.object_]:
     """The static covariates [series, names]."""
     _check_names(ids, given, names, "static")
     labels = np.empty((len(ids), len(names)), dtype=object)
@@ -127,9 +122,7 @@ def read_labels(
     return labels
 
 
-def _check_names(
-    ids: Sequence[str], given: Sequence[Mapping[str, object]], names: Sequence[str], kind: str
-) -> None:
+def _check_names(ids: Sequence[str], given: Sequence[Mapping[str, object]], names: Sequence[str], kind: str) -> None:
     for name, one in zip(ids, given or [{}] * len(ids), strict=True):
         if one.keys() != set(names):
             remedy = f"give exactly {list(names)}" if names else "leave them out"

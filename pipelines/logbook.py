@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from forecaster.heads import LEVELS
 from forecaster.metrics import mase
@@ -68,12 +69,15 @@ def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Ca
     rows = [{"candidate": name, **test.metrics()} for name, test in tested.items()]
     run.table(pd.DataFrame(rows), "candidates.json")
     run.metrics(tested[winner.name].metrics())
-    run.figure(figures.metric_by_step({name: test.by_step()["mase"] for name, test in tested.items()}), "mase_by_step.png")
+    run.figure(
+        figures.metric_by_step({name: test.by_step()["mase"] for name, test in tested.items()}),
+        "mase_by_step.png",
+    )
     for title, figure in fans(plan, tested[winner.name]).items():
         run.figure(figure, f"forecasts/{title}.png")
 
 
-def fans(plan: Plan, test: Backtest) -> dict[str, figures.Figure]:
+def fans(plan: Plan, test: Backtest) -> dict[str, Figure]:
     """Forecasts against what came, for the series that did best, middling and worst."""
     error = mase(test.actual, test.quantiles[..., MEDIAN], test.unit)
     ranked = np.argsort(error)[: np.isfinite(error).sum()]
@@ -90,7 +94,7 @@ def per_series(plan: Plan, test: Backtest) -> pd.DataFrame:
     return pd.DataFrame({"unique_id": ids, "mase": error, "unit": test.unit}).sort_values("mase", ascending=False)
 
 
-def _fan(plan: Plan, test: Backtest, row: int, title: str) -> figures.Figure:
+def _fan(plan: Plan, test: Backtest, row: int, title: str) -> Figure:
     origin, series = _locate(plan.split.test, row)
     panel, horizon = origin.panel, test.actual.shape[1]
     history = panel.series(series)[-HISTORY * horizon :]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from forecaster.errors import DataError
 from pipelines.frequency import Frequency
-from pipelines.grid import offsets, regular, stretches
+from pipelines.grid import crop, offsets, regular, stretches
 from pipelines.lists import read_columns, read_ids, read_labels, read_numbers, read_starts
 from pipelines.table import read_rows
 
@@ -73,8 +73,8 @@ class Panel:
 
     def cut(self, lengths: Int64[ndarray, " series"]) -> "Panel":
         """Only the first `lengths[i]` values of each series; what is known ahead reaches as far as before."""
-        kept = stretches(self.indptr[:-1], lengths)
-        return replace(self, values=self.values[kept], past=self.past[kept], indptr=offsets(lengths))
+        values, past = (crop(cells, self.indptr, lengths) for cells in (self.values, self.past))
+        return replace(self, values=values, past=past, indptr=offsets(lengths))
 
     def select(self, indices: NDArray[np.integer] | Sequence[int]) -> "Panel":
         """The series at `indices`, in that order."""
@@ -121,9 +121,7 @@ class Panel:
         for integers in (self.indptr, self.start, self.known_indptr):
             digest.update(np.ascontiguousarray(integers).data)
         for numbers in (self.values, self.known, self.past):
-            digest.update(
-                np.where(np.isnan(numbers), np.nan, numbers).data
-            )  # there are many NaN, they are one
+            digest.update(np.where(np.isnan(numbers), np.nan, numbers).data)  # there are many NaN, they are one
         return digest.hexdigest()
 
     @property
@@ -204,9 +202,7 @@ def panel_from_series(
     times, zone = read_starts(ids, start, grid, zone)
     values, lengths = read_numbers(ids, target, "target")
     if not lengths.all():
-        raise DataError(
-            "no values", series=ids[int(lengths.argmin())], place="target", remedy="give at least one"
-        )
+        raise DataError("no values", series=ids[int(lengths.argmin())], place="target", remedy="give at least one")
     ahead, reach = read_columns(ids, known, known_names, "known", lengths)
     beside, _ = read_columns(ids, past, past_names, "past", lengths)
     grid.advance(times, reach, zone)  # raises where a series leaves the calendar

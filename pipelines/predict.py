@@ -18,6 +18,7 @@ from pipelines.calendar import Frequency
 from pipelines.panel import Panel
 from pipelines.windows import Table
 
+TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SERIES = 2048
 """Series that are read side by side."""
 SEGMENTS = 256
@@ -41,13 +42,16 @@ class Predictions:
         series, horizon = self.mean.shape
         steps = np.tile(np.arange(horizon), series)
         times = self.frequency.advance(np.repeat(self.start, horizon), steps, self.zone)
-        columns = {f"q{level:g}": self.quantiles[..., k].ravel() for k, level in enumerate(self.levels)}
+        columns = {f"q{level:g}": self.quantiles[..., i].ravel() for i, level in enumerate(self.levels)}
         ds = self.frequency.stamps(times, self.zone)
         return pd.DataFrame({"unique_id": np.repeat(self.ids, horizon), "ds": ds, "mean": self.mean.ravel(), **columns})
 
 
 def predict(
-    artifact: Artifact, panel: Panel, horizon: int, levels: tuple[float, ...] = tuple(k / 10 for k in range(1, 10))
+    artifact: Artifact,
+    panel: Panel,
+    horizon: int,
+    levels: tuple[float, ...] = TENTHS,
 ) -> Predictions:
     """Forecast every series of `panel`, at ascending quantile `levels` between 0 and 1.
 
@@ -55,9 +59,7 @@ def predict(
     """
     forecast = calibrated(artifact, raw_forecast(artifact.model, artifact.spec.data, panel, horizon))
     quantiles = interpolate(forecast.quantiles, LEVELS, levels).numpy()
-    return Predictions(
-        panel.ids, panel.ends(), panel.frequency, panel.zone, levels, forecast.mean.numpy(), quantiles
-    )
+    return Predictions(panel.ids, panel.ends(), panel.frequency, panel.zone, levels, forecast.mean.numpy(), quantiles)
 
 
 def calibrated(artifact: Artifact, forecast: Forecast) -> Forecast:
@@ -93,10 +95,7 @@ def raw_forecast(model: Model, data: DataSpec, panel: Panel, horizon: int) -> Fo
     back = torch.from_numpy(np.argsort(np.concatenate(places)))
     return Forecast(
         LEVELS,
-        *(
-            torch.cat([getattr(block, name) for block in blocks]).cpu()[back]
-            for name in ("quantiles", "mean", "scale")
-        ),
+        *(torch.cat([getattr(block, name) for block in blocks]).cpu()[back] for name in ("quantiles", "mean", "scale")),
     )
 
 

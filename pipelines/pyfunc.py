@@ -5,6 +5,7 @@ MLflow runs the code that it finds in its store, so whoever loads a model this w
 """
 
 import shutil
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +15,13 @@ import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
-from forecaster.artifact import load_artifact
+from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
 from forecaster.spec import ArtifactSpec
 from pipelines.panel import Panel, panel_from_frame
@@ -60,26 +62,32 @@ class ForecastModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """The forecasts; DataError names the series, the place and the remedy."""
-        data = self.artifact.spec.data
-        chosen = {"horizon": self.artifact.spec.task.horizon, "quantiles": TENTHS, **(params or {})}
-        horizon = int(chosen["horizon"])
-        levels = tuple(sorted({float(level) for level in chosen["quantiles"]}))
-        if horizon < 1:
-            raise DataError(f"a horizon of {horizon} steps", remedy="give 1 or more")
-        if not levels or not all(0 < level < 1 for level in levels):
-            raise DataError(
-                f"quantiles {list(levels)}", remedy="give levels between 0 and 1, such as [0.1, 0.5, 0.9]"
-            )
-        panel = panel_from_frame(
-            model_input,
-            frequency=data.frequency,
-            zone=data.zone,
-            known=[column.name for column in data.known],
-            past=[column.name for column in data.past],
-            static=[column.name for column in data.static],
-        )
-        return predict(self.artifact, panel, horizon, levels).frame()
+        """The forecasts; an MlflowException names the series, the place and the remedy."""
+        try:
+            return forecast(self.artifact, model_input, params or {})
+        except DataError as error:
+            # With MLflow's own error the server answers in its words, and with no stack trace.
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+
+
+def forecast(artifact: Artifact, frame: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
+    """Forecasts of a table in the long form, see `ForecastModel`; DataError where they cannot be made."""
+    data = artifact.spec.data
+    horizon = int(params.get("horizon", artifact.spec.task.horizon))
+    levels = tuple(sorted({float(level) for level in params.get("quantiles", TENTHS)}))
+    if horizon < 1:
+        raise DataError(f"a horizon of {horizon} steps", remedy="give 1 or more")
+    if not levels or not all(0 < level < 1 for level in levels):
+        raise DataError(f"quantiles {list(levels)}", remedy="give levels between 0 and 1, such as [0.1, 0.5, 0.9]")
+    panel = panel_from_frame(
+        frame,
+        frequency=data.frequency,
+        zone=data.zone,
+        known=[column.name for column in data.known],
+        past=[column.name for column in data.past],
+        static=[column.name for column in data.static],
+    )
+    return predict(artifact, panel, horizon, levels).frame()
 
 
 def log_model(run: Run, folder: Path, panel: Panel) -> str:

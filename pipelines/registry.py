@@ -68,7 +68,7 @@ class Champion:
 
 
 def register(name: str, model_uri: str, *, run_id: str, digest: str, metrics: Mapping[str, float]) -> str:
-    """Make a model that `log_model` has logged a version of `name`, sealed by its digest."""
+    """Make a model that `log_model` has logged a version of `name`, sealed by its digest; returns which."""
     client = connect()
     model_id = model_uri.removeprefix("models:/")
     known = {METRIC + key: repr(float(value)) for key, value in metrics.items() if not math.isnan(value)}
@@ -77,14 +77,8 @@ def register(name: str, model_uri: str, *, run_id: str, digest: str, metrics: Ma
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    location = client.get_logged_model(
-        model_id
-    ).artifact_location  # MLflow looks for a URI in its global store
-    return str(
-        client.create_model_version(
-            name, location, run_id, known | {DIGEST: digest}, model_id=model_id
-        ).version
-    )
+    location = client.get_logged_model(model_id).artifact_location  # MLflow looks for a URI in its global store
+    return str(client.create_model_version(name, location, run_id, known | {DIGEST: digest}, model_id=model_id).version)
 
 
 def versions(name: str) -> list[Version]:
@@ -95,10 +89,7 @@ def versions(name: str) -> list[Version]:
     except MlflowException as error:
         raise _no_model(name) if _absent(error) else error from None
     found = client.search_model_versions(f"name = '{name}'")
-    return [
-        _version(one, str(one.version) == str(champion))
-        for one in sorted(found, key=lambda one: int(one.version))
-    ]
+    return [_version(one, str(one.version) == str(champion)) for one in sorted(found, key=lambda one: int(one.version))]
 
 
 def history(name: str) -> list[Promotion]:
@@ -155,9 +146,7 @@ def rollback(name: str, *, by: str | None = None, reason: str = "rolled back") -
     while line[-1:] == [one.version for one in versions(name) if one.champion]:
         line.pop()
     if not line:
-        raise DataError(
-            f"model {name!r} has no earlier champion", remedy="promote one of its versions by number"
-        )
+        raise DataError(f"model {name!r} has no earlier champion", remedy="promote one of its versions by number")
     return promote(name, line[-1], by=by, reason=reason, back=True).version
 
 
@@ -211,11 +200,7 @@ def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Champion:
     def download(scratch: Path) -> Path:
         source = f"{client.get_model_version_download_uri(found.name, found.version)}/artifacts/{FOLDER}"
         try:
-            return Path(
-                mlflow.artifacts.download_artifacts(
-                    source, dst_path=str(scratch), tracking_uri=tracking_uri()
-                )
-            )
+            return Path(mlflow.artifacts.download_artifacts(source, dst_path=str(scratch), tracking_uri=tracking_uri()))
         except (MlflowException, OSError) as error:
             raise ArtifactError(f"{title} cannot be fetched from its store: {error}") from error
 
@@ -230,9 +215,7 @@ def _version(one: ModelVersion, champion: bool) -> Version:
         created=datetime.fromtimestamp(one.creation_timestamp / 1000, UTC),
         run_id=one.run_id or "",
         metrics={key.removeprefix(METRIC): float(v) for key, v in one.tags.items() if key.startswith(METRIC)},
-        promotions=tuple(
-            Promotion(**json.loads(v)) for key, v in one.tags.items() if key.startswith(PROMOTION)
-        ),
+        promotions=tuple(Promotion(**json.loads(v)) for key, v in one.tags.items() if key.startswith(PROMOTION)),
         champion=champion,
     )
 
@@ -246,6 +229,4 @@ def _numbers(every: list[Version]) -> str:
 
 
 def _no_model(name: str) -> DataError:
-    return DataError(
-        f"there is no model {name!r}", remedy=f"forecaster train DATA --horizon H --name {name} makes one"
-    )
+    return DataError(f"there is no model {name!r}", remedy=f"forecaster train DATA --horizon H --name {name} makes one")

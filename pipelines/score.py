@@ -1,6 +1,5 @@
 """The champion on a file: forecasts to a file, and backtests."""
 
-import os
 from pathlib import Path
 
 from forecaster.artifact import Artifact, load_artifact
@@ -34,7 +33,7 @@ def score(
         frame.to_csv(fresh, index=False)
     else:
         frame.to_parquet(fresh, index=False)
-    os.replace(fresh, out)
+    fresh.replace(out)
     return len(frame)
 
 

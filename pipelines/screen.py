@@ -1,6 +1,7 @@
 """What a person sees while a job runs and when it ends."""
 
 from types import TracebackType
+from typing import Never
 
 from tqdm import tqdm
 
@@ -15,12 +16,14 @@ class Screen:
     """One progress bar per candidate: updates, loss, validation, time left."""
 
     def __init__(self) -> None:
-        self.bars: dict[str, tqdm[None]] = {}
+        self.bars: dict[str, tqdm[Never]] = {}
 
     def __enter__(self) -> "Screen":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for bar in self.bars.values():
             bar.close()
 

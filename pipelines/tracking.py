@@ -43,6 +43,7 @@ SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # A dead server fails a call within seconds. As shipped, MLflow tries for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -120,9 +121,7 @@ class Run:
     def params(self, values: Mapping[str, object]) -> None:
         """Parameters, cut at MLflow's limit; one that the run has already keeps its value."""
         there = self.client.get_run(self.id).data.params
-        new = [
-            Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in values.items() if key not in there
-        ]
+        new = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in values.items() if key not in there]
         for begin in range(0, len(new), MAX_PARAMS_TAGS_PER_BATCH):
             self.client.log_batch(self.id, params=new[begin : begin + MAX_PARAMS_TAGS_PER_BATCH])
 

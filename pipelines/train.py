@@ -1,6 +1,6 @@
 """The training job: candidates are trained, calibrated and backtested; the best is fitted to all data and promoted."""
 
-import logging
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from forecaster.build import build
 from forecaster.conformal import Calibrator
 from forecaster.model import Model
 from forecaster.spec import ArtifactSpec, DataSpec, FitSpec, Task, Training
+from forecaster.train import Batches
 from pipelines.backtest import Backtest, backtest
 from pipelines.baselines import solve
 from pipelines.fitting import Point, batches, best, train, within
@@ -23,10 +24,10 @@ from pipelines.recipe import Recipe
 from pipelines.split import Origin, Split
 from pipelines.windows import Table
 
-log = logging.getLogger(__name__)
-
 RESERVE = 0.85
 """Share of the budget that is planned for; the rest is for backtests and logging."""
+REFIT = 0.3
+"""Length of the last training, on all data, in units of the one that won."""
 
 
 @dataclass(frozen=True)
@@ -68,24 +69,34 @@ class Candidate:
 def candidate(plan: Plan, name: str, recipe: Recipe) -> Candidate:
     """Train a recipe on the first part of the data, calibrate it on the next and test it on the last."""
     began = time.perf_counter()
-    spec = recipe.fit.model_copy(update={"seed": plan.seed}) if recipe.fit is not None else None
-    validate = (lambda model: _backtest(plan, model, plan.split.calibrate).scaled_quantile_loss())
-    model, spec, curve = _fitted(
-        plan, name, recipe, plan.split.train, spec, validate if plan.split.calibrate else None
-    )
-    calibrator = _calibrator(plan, model, plan.split.calibrate)
-    test = _backtest(plan, model, plan.split.test, calibrator) if plan.split.test else None
-    artifact = Artifact(describe(plan, name, recipe, spec, plan.split.train), model, calibrator)
-    return Candidate(name, recipe, artifact, test, curve, time.perf_counter() - began)
+    panel, calibrate, test = plan.split.train, plan.split.calibrate, plan.split.test
+    model, spec, curve = build(recipe.model, plan.task, plan.seed), recipe.fit, []
+    if spec is None:
+        solve(model, panel, plan.data, plan.seed)
+    else:
+        spec = spec.model_copy(update={"seed": plan.seed})
+        spec = within(plan.seconds, model, _batches(plan, panel, model, spec), spec, _folder(plan, name))
+
+        def validate(model: Model) -> float:
+            return _backtest(plan, model, calibrate).scaled_quantile_loss()
+
+        curve = _train(plan, name, model, panel, spec, validate if calibrate else None)
+    calibrator = _calibrator(plan, model, calibrate)
+    tested = _backtest(plan, model, test, calibrator) if test else None
+    artifact = Artifact(describe(plan, name, recipe, spec, panel), model.eval(), calibrator)
+    return Candidate(name, recipe, artifact, tested, curve, time.perf_counter() - began)
 
 
 def refit(plan: Plan, winner: Candidate) -> Artifact:
-    """The winner trained again for as long as was best, now on all data, and calibrated on everything held out."""
-    spec = winner.artifact.spec.fit
-    if spec is not None:
-        spec = spec.model_copy(update={"updates": best(winner.curve).step.updates})
-    model, spec, _ = _fitted(plan, f"{winner.name}.refit", winner.recipe, plan.panel, spec, validate=None)
+    """The winner trained on with all data, and calibrated on everything that was held out."""
     calibrator = _calibrator(plan, winner.artifact.model, [*plan.split.calibrate, *plan.split.test])
+    model, spec = copy.deepcopy(winner.artifact.model), winner.artifact.spec.fit
+    if spec is None:
+        solve(model, plan.panel, plan.data, plan.seed)
+    else:
+        updates = max(1, round(REFIT * best(winner.curve).step.updates))
+        spec = spec.model_copy(update={"updates": updates, "learning_rate": spec.learning_rate / 2})
+        _train(plan, f"{winner.name}.refit", model, plan.panel, spec, None)
     return Artifact(describe(plan, winner.name, winner.recipe, spec, plan.panel), model, calibrator)
 
 
@@ -115,28 +126,29 @@ def describe(plan: Plan, name: str, recipe: Recipe, spec: FitSpec | None, panel:
     )
 
 
-def _fitted(
-    plan: Plan,
-    name: str,
-    recipe: Recipe,
-    panel: Panel,
-    spec: FitSpec | None,
-    validate: Callable[[Model], float] | None,
-) -> tuple[Model, FitSpec | None, list[Point]]:
-    model = build(recipe.model, plan.task, plan.seed)
-    if spec is None:
-        solve(model, panel, plan.data, plan.seed)
-        return model.eval(), None, []
+def _train(
+    plan: Plan, name: str, model: Model, panel: Panel, spec: FitSpec, validate: Callable[[Model], float] | None
+) -> list[Point]:
+    """Train in place on the plan's device."""
+    data = _batches(plan, panel, model, spec)
+
+    def report(point: Point) -> None:
+        plan.report(name, spec, point)
+
+    curve = train(model, data, spec, _folder(plan, name), validate=validate, report=report)
+    model.cpu()
+    return curve
+
+
+def _batches(plan: Plan, panel: Panel, model: Model, spec: FitSpec) -> Batches:
+    """The training data, on the device that the model is moved to."""
+    return batches(Table(panel, plan.data, device=plan.device), model.to(plan.device), spec)
+
+
+def _folder(plan: Plan, name: str) -> Path:
     folder = plan.folder / name
     folder.mkdir(parents=True, exist_ok=True)
-    model = model.to(plan.device)
-    data = batches(Table(panel, plan.data, device=plan.device), model, spec)
-    spec = within(plan.seconds, model, data, spec, folder)
-    resolved = spec
-    curve = train(
-        model, data, spec, folder, validate=validate, report=lambda point: plan.report(name, resolved, point)
-    )
-    return model.cpu(), spec, curve
+    return folder
 
 
 def _backtest(plan: Plan, model: Model, origins: list[Origin], calibrator: Calibrator | None = None) -> Backtest:

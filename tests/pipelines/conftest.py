@@ -1,0 +1,152 @@
+"""An MLflow store of each test's own, a real MLflow server, and small artifacts to keep in them."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from forecaster.artifact import Artifact, save
+from forecaster.build import build
+from forecaster.spec import ArtifactSpec, CoreSpec, RecurrentSpec, Task, Training
+from pipelines.covariates import describe
+from pipelines.panel import Panel, panel_from_frame
+
+HORIZON = 4
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new MLflow database, which takes seconds to make and none to copy."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
+
+
+@pytest.fixture
+def home(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder with a space in its name and an empty store in it."""
+    folder = tmp_path / "at home"
+    (folder / "mlruns").mkdir(parents=True)
+    shutil.copy(empty_database, folder / "mlruns" / "mlflow.db")
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server_uri(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[str]:
+    """A real MLflow server that keeps the artifacts itself."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(empty_database, folder / "mlflow.db")
+    port = free_port()
+    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    with running(command, f"http://127.0.0.1:{port}/health", {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(params=["local", "server"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The default store of `home`, and a server."""
+    if request.param == "server":
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("server_uri"))
+    return str(request.param)
+
+
+@contextmanager
+def running(command: list[str], url: str, environment: dict[str, str], seconds: float = 90) -> Iterator[None]:
+    """A Python process and its children while they answer at `url`; all are ended."""
+    process = subprocess.Popen([sys.executable, *command], env=os.environ | environment, start_new_session=True)
+    try:
+        deadline = time.monotonic() + seconds
+        while not answers(url):
+            assert process.poll() is None, "it has ended"
+            assert time.monotonic() < deadline, "it does not answer"
+            time.sleep(0.1)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5):
+            return True
+    except (URLError, OSError):
+        return False
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def flip(file: Path, position: int) -> None:
+    """Change one bit."""
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1
+    file.write_bytes(content)
+
+
+def hourly(**columns: Any) -> pd.DataFrame:
+    """Two series over the end of summer time, in whole numbers, with more columns if given."""
+    times = pd.date_range("2024-04-05", periods=60, freq="h", tz="Australia/Melbourne")
+    a, b = ({"unique_id": name, "ds": times, "y": np.arange(60) % 24 + lift} for name, lift in (("a", 5), ("b", 90)))
+    return pd.concat([pd.DataFrame(a), pd.DataFrame(b)], ignore_index=True).assign(**columns)
+
+
+def steps() -> pd.DataFrame:
+    """One series counted in steps."""
+    return pd.DataFrame({"unique_id": "a", "ds": np.arange(30), "y": np.sin(np.arange(30.0))})
+
+
+def make_artifact(folder: Path, panel: Panel, seed: int = 0) -> str:
+    """A small network that has learned nothing, saved; returns its digest."""
+    data = describe(panel)
+    task = Task(
+        horizon=HORIZON,
+        seasons=(24,),
+        known=len(data.known) + len(data.calendar),
+        past=len(data.past),
+        static=tuple(len(category.values) for category in data.static),
+    )
+    model = RecurrentSpec(core=CoreSpec(width=8, layers=1))
+    training = Training(series=len(panel), observations=panel.total, start=None, until=None, digest=panel.digest)
+    spec = ArtifactSpec(candidate="lstm", data=data, task=task, model=model, training=training, packages={})
+    return save(Artifact(spec, build(model, task, seed)), folder)
+
+
+@pytest.fixture
+def panel() -> Panel:
+    """`hourly` as a panel."""
+    return panel_from_frame(hourly())
+
+
+@pytest.fixture
+def artifact(panel: Panel, tmp_path: Path) -> Callable[[int], tuple[Path, str]]:
+    """Makes artifacts for `panel`, one of each seed: their folder and digest."""
+
+    @cache
+    def make(seed: int) -> tuple[Path, str]:
+        folder = tmp_path / f"artifact {seed}"
+        return folder, make_artifact(folder, panel, seed)
+
+    return make

@@ -1,0 +1,218 @@
+"""The whole road on real series: train, look into MLflow, forecast, roll back; and killed in the middle of it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from typer.testing import CliRunner
+
+from forecaster.artifact import load_artifact
+from pipelines.cli import app
+from pipelines.recipe import Recipe, recipes
+from pipelines.registry import history, resolve, versions
+
+SHORT = ["--budget", "60s", "--recipe", "seasonal_naive,lag_regression,quick"]
+QUICK = "summary: for tests\nmodel: {kind: recurrent, core: {cell: gru, width: 8, layers: 1}}\nfit: {updates: 60}\n"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A recipe that takes a second."""
+    known = recipes() | {"quick": Recipe.model_validate(yaml.safe_load(QUICK))}
+    monkeypatch.setattr("pipelines.recipe.recipes", lambda: known)
+
+
+def series(folder: Path, count: int = 6, length: int = 60) -> Path:
+    random = np.random.default_rng(0)
+    steps = np.arange(length)
+    frames = [
+        pd.DataFrame(
+            {
+                "unique_id": f"s{i}",
+                "ds": pd.date_range("2015-01-01", periods=length, freq="MS"),
+                "y": 100 * (i + 1) + 10 * np.sin(steps * np.pi / 6) + random.normal(0, 2, length),
+            }
+        )
+        for i in range(count)
+    ]
+    file = folder / "series.csv"
+    pd.concat(frames).to_csv(file, index=False)
+    return file
+
+
+def forecaster(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def logged(home: Path) -> tuple[MlflowClient, dict[str, Run]]:
+    """The runs by name, of which there is one each."""
+    client = MlflowClient(f"sqlite:///{home}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("forecaster")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert len({run.info.run_name for run in runs}) == len(runs)
+    return client, {str(run.info.run_name): run for run in runs}
+
+
+def test_from_a_table_to_a_champion_and_its_forecasts(home: Path) -> None:
+    data = series(home)
+    printed = forecaster("train", str(data), "--horizon", "6", *SHORT, "--name", "months")
+    assert "champion: months version 1" in printed
+    out = home / "forecasts.csv"
+    forecaster("forecast", str(data), "--horizon", "6", "--out", str(out), "--name", "months")
+    frame = pd.read_csv(out)
+    assert list(frame.columns) == ["unique_id", "ds", "mean", *(f"q0.{k}" for k in range(1, 10))]
+    assert len(frame) == 6 * 6
+    assert frame["ds"].iloc[0] == "2020-01-01"
+    assert np.isfinite(frame.iloc[:, 2:]).all(axis=None)
+    assert (np.diff(frame.filter(like="q0").to_numpy(), axis=1) >= 0).all()
+    assert (frame.groupby("unique_id")["mean"].mean() / (100 * np.arange(1, 7)) - 1).abs().max() < 0.1
+
+    longer = home / "long.parquet"
+    forecaster(
+        "forecast",
+        str(data),
+        "--horizon",
+        "30",
+        "--out",
+        str(longer),
+        "--name",
+        "months",
+        "--quantiles",
+        "0.05,0.5",
+    )
+    assert list(pd.read_parquet(longer).columns) == ["unique_id", "ds", "mean", "q0.05", "q0.5"]
+
+    scores = forecaster("backtest", str(data), "--horizon", "6", "--windows", "2", "--name", "months")
+    assert float(re.search(r"mase\s+([\d.]+)", scores)[1]) < 1.5  # type: ignore[index]
+
+    forecaster("train", str(data), "--horizon", "6", *SHORT, "--name", "months", "--seed", "1")
+    assert [one.version for one in history("months")] == ["1", "2"]
+    assert "version 1 of months is the champion again" in forecaster("models", "rollback", "--name", "months")
+    assert resolve("months").version == "1"
+    assert sum(line.startswith("*") for line in forecaster("models", "list", "--name", "months").splitlines()) == 1
+    assert "promoted by" in forecaster("models", "champion", "--name", "months")
+
+
+def test_a_job_leaves_in_mlflow_what_candidates_are_compared_by(home: Path) -> None:
+    forecaster("train", str(series(home)), "--horizon", "6", *SHORT)
+    client, runs = logged(home)
+    assert set(runs) == {"train", "seasonal_naive", "lag_regression", "quick"}
+    parent = runs["train"]
+    for name in ("seasonal_naive", "lag_regression", "quick"):
+        child = runs[name]
+        assert child.info.status == "FINISHED"
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert {
+            "mase",
+            "smape",
+            "weighted_quantile_loss",
+            "coverage_80",
+            "coverage_95",
+            "seconds",
+            "weights",
+        } <= set(child.data.metrics)
+        by_step = client.get_metric_history(child.info.run_id, "mase_by_step")
+        assert [metric.step for metric in by_step] == [1, 2, 3, 4, 5, 6]
+        pictures = {item.path for item in client.list_artifacts(child.info.run_id)}
+        assert {"coverage_by_step.png", "forecasts"} <= pictures
+    curve = client.get_metric_history(runs["quick"].info.run_id, "loss")
+    assert len(curve) >= 2
+    assert curve[-1].value < curve[0].value
+    assert parent.inputs is not None
+    dataset = parent.inputs.dataset_inputs[0].dataset
+    assert dataset.name == "series.csv"
+    assert json.loads(str(dataset.profile))["series"] == 6
+    version = versions("forecaster")[0]
+    assert version.champion
+    assert not list((home / "mlruns").rglob("*.pkl"))
+    assert load_artifact(resolve("forecaster").folder).spec.training.observations == 360
+
+
+@pytest.mark.parametrize("length", [10, 3, 1])
+def test_short_series_get_a_champion(home: Path, length: int) -> None:
+    data = series(home, count=3, length=length)
+    assert "champion" in forecaster("train", str(data), "--horizon", "6", "--freq", "MS", *SHORT)
+    forecaster("forecast", str(data), "--horizon", "6", "--out", str(home / "f.csv"))
+    assert np.isfinite(pd.read_csv(home / "f.csv").iloc[:, 2:]).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nowhere.csv", "--horizon", "6"], "there is no such file"),
+        (["train", "series.csv", "--horizon", "6", "--recipe", "gruu"], "no recipe is called 'gruu'"),
+        (["train", "series.csv", "--horizon", "6", "--budget", "soon"], "budget"),
+        (["train", "series.csv", "--horizon", "6", "--known", "price"], "price"),
+        (["train", "series.csv", "--horizon", "6", "--name", "a/b"], "name"),
+        (["forecast", "series.csv", "--horizon", "6", "--out", "f.csv"], "forecaster"),
+        (["forecast", "series.csv", "--horizon", "6", "--out", "f.txt"], r".csv or .parquet"),
+        (
+            ["forecast", "series.csv", "--horizon", "6", "--out", "f.csv", "--quantiles", "0.5,2"],
+            "between 0 and 1",
+        ),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line_and_exit_code_2(home: Path, arguments: list[str], message: str) -> None:
+    series(home)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2, result.output
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def train_process(home: Path) -> "subprocess.Popen[bytes]":
+    settings = {"MLFLOW_TRACKING_URI": "", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "pipelines", "train", str(home / "series.csv"), "--horizon", "6"]
+    command += ["--budget", "10m", "--recipe", "seasonal_naive,elman"]
+    return subprocess.Popen(command, cwd=home, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
+
+
+def weights(home: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    monkeypatch.chdir(home)
+    return (resolve("forecaster").folder / "weights.safetensors").read_bytes()
+
+
+def test_killed_in_the_middle_the_same_command_ends_with_the_same_weights(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    series(home, count=2, length=40)
+    other = tmp_path / "undisturbed"
+    shutil.copytree(home, other)
+    assert train_process(other).wait() == 0
+    expected = weights(other, monkeypatch)
+    for epochs in (1, 3):  # killed once early and once later
+        process = train_process(home)
+        deadline = time.monotonic() + 120
+        while not _epochs(home) >= epochs:
+            assert process.poll() is None, "it was done before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert train_process(home).wait() == 0
+    assert weights(home, monkeypatch) == expected
+    assert load_artifact(resolve("forecaster").folder).spec.candidate in {"elman", "seasonal_naive"}
+    assert sorted(logged(home)[1]) == ["elman", "seasonal_naive", "train"], "it goes on in the same runs"
+
+
+def _epochs(home: Path) -> int:
+    curves = list((home / "mlruns" / "work").glob("*/elman/curve.json"))
+    try:
+        return len(json.loads(curves[0].read_text())) if curves else 0
+    except (OSError, ValueError):
+        return 0

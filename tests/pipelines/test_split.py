@@ -1,0 +1,86 @@
+"""Origins look at the past only, count back from each series' end, and follow one another."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecaster.spec import Task
+from pipelines.panel import Panel, panel_from_series
+from pipelines.split import origins, split
+
+
+def counting(lengths: list[int]) -> Panel:
+    """Series whose values are their own steps."""
+    target = [[float(step) for step in range(length)] for length in lengths]
+    return panel_from_series([str(i) for i in range(len(lengths))], [0] * len(lengths), target, "step")
+
+
+@given(st.lists(st.integers(1, 40), min_size=1), st.integers(1, 6), st.integers(1, 5), st.integers(1, 8))
+def test_what_comes_after_an_origin_goes_on_where_its_panel_ends(
+    lengths: list[int], horizon: int, windows: int, stride: int
+) -> None:
+    panel = counting(lengths)
+    rolling = origins(panel, horizon, windows, stride)
+    assert len(rolling) == windows
+    for later, (before, actual) in zip(reversed(range(windows)), rolling, strict=True):
+        assert before.ids.tolist() == panel.ids.tolist()
+        assert actual.shape == (len(panel), horizon)
+        for i, length in enumerate(lengths):
+            cut = length - horizon - later * stride
+            if cut < 1:
+                assert before.lengths[i] == 1
+                assert np.isnan(actual[i]).all()
+            else:
+                assert before.series(i).tolist() == list(range(cut))
+                assert actual[i].tolist() == list(range(cut, cut + horizon))
+
+
+def test_a_series_without_an_observation_before_the_origin_is_not_judged() -> None:
+    panel = panel_from_series(["a", "b"], [0, 0], [[None, None, 1, 2], [1, None, 3, None]], "step")
+    (before, actual), *_ = origins(panel, 2, 1)
+    assert before.lengths.tolist() == [2, 2]
+    assert np.isnan(actual[0]).all()
+    np.testing.assert_array_equal(actual[1], [3, np.nan])
+
+
+def test_known_covariates_reach_beyond_the_origin() -> None:
+    known = [{"price": list(range(10))}]
+    panel = panel_from_series(["a"], [0], [[1.0] * 8], "step", known=known, known_names=["price"])
+    before = origins(panel, 3, 1)[0].panel
+    assert before.lengths.tolist() == [5]
+    assert before.known[:, 0].tolist() == list(range(10))
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=100), st.integers(1, 30))
+def test_the_parts_follow_one_another_up_to_the_end(lengths: list[int], horizon: int) -> None:
+    panel = counting(lengths)
+    train, calibrate, test = (lambda s: (s.train, s.calibrate, s.test))(split(panel, Task(horizon=horizon)))
+    assert len(calibrate) <= len(test)
+    parts = [*calibrate, *test]
+    assert (train.lengths >= np.median(lengths) / 2 - 1).any()
+    for i, length in enumerate(lengths):
+        seen = np.concatenate([actual[i] for _, actual in parts]) if parts else np.empty(0)
+        seen = seen[~np.isnan(seen)]
+        assert seen.tolist() == list(range(length - len(seen), length))
+        if len(seen) == len(parts) * horizon:
+            assert train.lengths[i] + len(seen) == length
+
+
+@pytest.mark.parametrize(
+    ("series", "length", "horizon", "calibrate", "test"),
+    [
+        (414, 900, 48, 1, 1),
+        (4, 17_544, 48, 8, 8),
+        (1, 100, 5, 3, 3),
+        (1, 10, 2, 1, 1),
+        (1, 10, 4, 0, 1),
+        (1, 10, 8, 0, 0),
+        (3, 1, 1, 0, 0),
+    ],
+)
+def test_how_much_is_held_out(series: int, length: int, horizon: int, calibrate: int, test: int) -> None:
+    parts = split(counting([length] * series), Task(horizon=horizon))
+    assert (len(parts.calibrate), len(parts.test)) == (calibrate, test)
+    if not test:
+        assert parts.train.total == series * length

@@ -1,0 +1,134 @@
+"""Lanes read every history once and in order; windows stand alone; nothing is read twice or missed."""
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.covariates import describe
+from pipelines.panel import Panel, panel_from_series
+from pipelines.windows import EPOCH, Lanes, Table, Windows
+
+lengths = st.lists(st.integers(1, 60), min_size=1, max_size=12)
+
+
+def counted(sizes: list[int]) -> Panel:
+    """Series i holds 1000 i + 1, 1000 i + 2 ...: every value says where it is from."""
+    values = [[float(1000 * i + step) for step in range(1, size + 1)] for i, size in enumerate(sizes)]
+    return panel_from_series([f"s{i}" for i in range(len(sizes))], [0] * len(sizes), values, "step")
+
+
+def table(sizes: list[int]) -> Table:
+    panel = counted(sizes)
+    return Table(panel, describe(panel))
+
+
+@given(lengths, st.integers(1, 5), st.integers(1, 3), st.integers(1, 8), st.integers(0, 3))
+def test_a_lane_reads_whole_histories_in_order(
+    sizes: list[int], stride: int, chunks: int, width: int, number: int
+) -> None:
+    lanes = Lanes(table(sizes), lanes=width, chunk=stride * chunks, ahead=2, stride=stride, seed=1)
+    read: list[list[float]] = []
+    open_lanes: dict[int, list[float]] = {}
+    for batch in lanes.epoch(number):
+        assert batch.target.shape == (lanes.lanes, stride * chunks)
+        for lane, (row, reset) in enumerate(zip(batch.target, batch.reset, strict=True)):
+            if reset:
+                read.append(open_lanes.setdefault(lane, []))
+                open_lanes[lane] = read[-1] = []
+            open_lanes[lane] += [value for value in row.tolist() if value == value]
+    for history in (history for history in read if history):
+        size = sizes[int(history[0] // 1000)]
+        assert history == [history[0] + step for step in range(len(history))], "a history is read without a break"
+        assert history[0] % 1000 == 1 or len(lanes.series) > len(sizes), "it begins with the first observation"
+        assert len(history) <= size
+
+
+@given(lengths, st.integers(1, 5), st.integers(0, 3))
+def test_an_epoch_passes_over_a_small_panel_completely(sizes: list[int], stride: int, number: int) -> None:
+    lanes = Lanes(table(sizes), lanes=4, chunk=3 * stride, ahead=1, stride=stride, seed=0)
+    ends = set()
+    for batch in lanes.epoch(number):
+        last = torch.cat([batch.target, batch.future], 1)
+        ends |= {value for value in last.flatten().tolist() if value == value}
+    assert ends == {float(1000 * i + step) for i, size in enumerate(sizes) for step in range(1, size + 1)}
+
+
+@given(lengths, st.integers(1, 4), st.integers(1, 6))
+def test_the_future_of_a_chunk_is_what_comes_next(sizes: list[int], stride: int, ahead: int) -> None:
+    lanes = Lanes(table(sizes), lanes=3, chunk=2 * stride, ahead=ahead, stride=stride, seed=0)
+    for batch in lanes.epoch(0):
+        for row, future in zip(batch.target, batch.future, strict=True):
+            if row[-1] == row[-1]:
+                size = sizes[int(row[-1] // 1000)]
+                here = int(row[-1] % 1000)
+                expected = [row[-1].item() + k if here + k <= size else None for k in range(1, ahead + 1)]
+                assert [value if value == value else None for value in future.tolist()] == expected
+
+
+@given(lengths, st.integers(1, 5))
+def test_over_the_epochs_every_phase_ends_a_segment(sizes: list[int], stride: int) -> None:
+    lanes = Lanes(table([max(sizes) + stride]), lanes=1, chunk=stride, ahead=1, stride=stride, seed=0)
+    phases = set()
+    for number in range(40):
+        for batch in lanes.epoch(number):
+            phases |= {int(value) % stride for value in batch.target[:, -1].tolist() if value == value}
+    assert phases == set(range(stride))
+
+
+def test_an_epoch_of_a_large_panel_is_bounded_and_changes() -> None:
+    lanes = Lanes(table([50] * 3000), lanes=8, chunk=10, ahead=1, stride=1, seed=0)
+    first, second = ([batch.target for batch in lanes.epoch(number)] for number in (0, 1))
+    assert len(first) <= 3 * EPOCH
+    assert not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(first, second, strict=False))
+
+
+@given(lengths, st.sampled_from(["lanes", "windows"]), st.integers(0, 5))
+def test_the_same_number_gives_the_same_batches(sizes: list[int], kind: str, number: int) -> None:
+    data = table(sizes)
+
+    def epoch() -> list[torch.Tensor]:
+        source: Lanes | Windows = (
+            Lanes(data, lanes=3, chunk=4, ahead=2, stride=2, seed=5)
+            if kind == "lanes"
+            else Windows(data, lanes=3, context=4, ahead=2, stride=2, seed=5)
+        )
+        return [batch.target for batch in source.epoch(number)]
+
+    first, again = epoch(), epoch()
+    assert len(first) == len(again)
+    assert all(torch.equal(a.nan_to_num(-1), b.nan_to_num(-1)) for a, b in zip(first, again, strict=True))
+
+
+@given(lengths)
+def test_windows_are_stretches_of_one_series_that_stand_alone(sizes: list[int]) -> None:
+    for batch in Windows(table(sizes), lanes=7, context=6, ahead=3, stride=2, seed=0).epoch(0):
+        assert batch.reset.all()
+        for row in torch.cat([batch.target, batch.future], 1):
+            known = row[~row.isnan()]
+            assert len(known) > 0
+            assert torch.equal(known, known[0] + torch.arange(len(known)))
+
+
+def test_covariates_and_categories_come_with_their_rows() -> None:
+    panel = panel_from_series(
+        ["a", "b"],
+        [0, 0],
+        [[1.0, 2.0, 3.0], [4.0, 5.0]],
+        "step",
+        known=[{"price": [1.0, 2.0, 3.0, 4.0, 5.0]}, {"price": [6.0, 7.0, 8.0, 9.0]}],
+        past=[{"visits": [1.0, None, 3.0]}, {"visits": [4.0, 5.0]}],
+        static=[{"town": "x"}, {"town": "y"}],
+        known_names=["price"],
+        past_names=["visits"],
+        static_names=["town"],
+    )
+    data = describe(panel)
+    batch = Table(panel, data, horizon=2).gather(np.array([1, 0]), np.array([0, 1]), 2, 2, reset=True)
+    price, visits = data.known[0], data.past[0]
+    raw = batch.known[..., 0].double() * price.deviation + price.mean
+    assert torch.allclose(raw, torch.tensor([[6.0, 7, 8, 9], [2, 3, 4, 5]]).double(), atol=1e-5)
+    seen = batch.past[..., 0].double() * visits.deviation + visits.mean
+    assert torch.allclose(seen[0], torch.tensor([4.0, 5]).double(), atol=1e-5)
+    assert seen[1].isnan().tolist() == [True, False]
+    assert batch.static[:, 0].tolist() == [2, 1]
