@@ -1,0 +1,1 @@
+"""Requests and responses: the HTTP service around a champion. Knows no optimiser."""

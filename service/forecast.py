@@ -1,0 +1,127 @@
+"""The way of a request: JSON -> request -> panel -> predict -> response -> JSON."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import orjson
+
+from forecaster.errors import DataError
+from forecaster.spec import DataSpec
+from pipelines.frequency import Frequency
+from pipelines.panel import Panel, panel_from_series
+from pipelines.predict import Predictions, predict
+from service.errors import RequestError
+from service.schema import MAX_VALUE, ForecastRequest, ModelName, Series, read_request
+from service.source import Champion
+from service.times import forecast_starts, starts
+
+
+def answer(champion: Champion, body: bytes) -> bytes:
+    """The response to the body of a request.
+
+    Raises RequestError or DataError, which name the series, the place and the remedy.
+    """
+    request = read_request(body)
+    data = champion.artifact.spec.data
+    for series in request.series:
+        _check(series, request.horizon, data)
+    panel = _panel(request.series, data)
+    begin = forecast_starts(request.series, panel, data.zone)
+    predictions = predict(champion.artifact, panel, request.horizon, tuple(sorted(request.quantiles)))
+    _check_finite(predictions)
+    return _response(model_name(champion), request, predictions, begin)
+
+
+def model_name(champion: Champion) -> ModelName:
+    """How answers name the model."""
+    until = champion.artifact.spec.training.until
+    return ModelName(name=champion.name, version=champion.version, trained_until=until)
+
+
+def _check(series: Series, horizon: int, data: DataSpec) -> None:
+    """What neither the schema nor the panel can know."""
+    if series.freq is not None and _frequency(series.freq, series.id) != data.frequency:
+        raise RequestError(
+            422,
+            f"the frequency is {series.freq!r} and the model's is {data.frequency!r}",
+            series=series.id,
+            place="freq",
+            remedy=f"resample to {data.frequency!r}, or ask a model of {series.freq!r}",
+        )
+    if all(value is None for value in series.target):
+        raise RequestError(422, "nothing but null", series=series.id, place="target", remedy="give at least one number")
+    reach = len(series.target) + horizon
+    for name, values in series.known.items():
+        if len(values) != reach:
+            raise RequestError(
+                422,
+                f"{len(values)} values, and the target and the horizon have {reach} steps",
+                series=series.id,
+                place=f"known.{name}",
+                remedy="give a value for each of these steps",
+            )
+
+
+def _frequency(name: str, series: str) -> str:
+    try:
+        return Frequency.parse(name).name
+    except DataError as error:
+        raise RequestError(422, error.message, series=series, place="freq", remedy=error.remedy) from None
+
+
+def _panel(series: Sequence[Series], data: DataSpec) -> Panel:
+    panel = panel_from_series(
+        [one.id for one in series],
+        starts(series, data),
+        [one.target for one in series],
+        data.frequency,
+        zone=data.zone,
+        known=[one.known for one in series],
+        past=[one.past for one in series],
+        static=[one.static for one in series],
+        known_names=[covariate.name for covariate in data.known],
+        past_names=[covariate.name for covariate in data.past],
+        static_names=[category.name for category in data.static],
+    )
+    large = np.abs(panel.values) > MAX_VALUE
+    if large.any():
+        row = int(large.argmax())
+        i = int(np.searchsorted(panel.indptr, row, side="right")) - 1
+        raise RequestError(
+            422,
+            f"{panel.values[row]:g} is beyond {MAX_VALUE:g}",
+            series=series[i].id,
+            place=f"target[{row - panel.indptr[i]}]",
+            remedy="divide the series by a constant",
+        )
+    return panel
+
+
+def _check_finite(predictions: Predictions) -> None:
+    bad = ~(np.isfinite(predictions.mean).all(1) & np.isfinite(predictions.quantiles).all((1, 2)))
+    if bad.any():
+        raise RequestError(
+            422,
+            "the forecast is beyond the largest number",
+            series=str(predictions.ids[bad.argmax()]),
+            place="horizon",
+            remedy="divide the series by a constant, or ask for fewer steps",
+        )
+
+
+def _response(
+    model: ModelName, request: ForecastRequest, predictions: Predictions, begin: Sequence[str | int]
+) -> bytes:
+    rows = np.ascontiguousarray(predictions.quantiles.transpose(2, 0, 1))
+    by_level = dict(zip(predictions.levels, rows, strict=True))
+    forecasts = [
+        {
+            "id": series.id,
+            "start": start,
+            "freq": predictions.frequency.name,
+            "mean": predictions.mean[i],
+            "quantiles": {repr(level): by_level[level][i] for level in request.quantiles},
+        }
+        for i, (series, start) in enumerate(zip(request.series, begin, strict=True))
+    ]
+    return orjson.dumps({"model": model.model_dump(), "forecasts": forecasts}, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -1,0 +1,115 @@
+"""Keeps the server small under any input: bounded bodies, bounded waiting, bounded metrics."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import RequestError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Doors:
+    """Middleware that lets only known paths in and answers all others itself.
+
+    It stands outside of everything, because BentoML's metrics keep a label for each path that they ever see:
+    without it a scanner that tries paths fills the memory.
+    """
+
+    def __init__(self, app: ASGIApp, *, methods: Mapping[str, tuple[str, ...]]) -> None:
+        self.app = app
+        self.methods = methods
+        """By path."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or answer 404 or 405."""
+        if scope["type"] == "http":
+            answer = self._refuse(scope["path"], scope["method"]) or self.app
+            await answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+
+    def _refuse(self, path: str, method: str) -> ASGIApp | None:
+        allowed = self.methods.get(path)
+        if allowed is None:
+            return RequestError(404, f"nothing is at {path[:200]!r}", remedy="GET / lists what there is").response()
+        if method not in allowed:
+            listed = ", ".join(allowed)
+            message, headers = f"{method[:20]} is not served here", {"Allow": listed}
+            return RequestError(405, message, remedy=f"use {listed}", headers=headers).response()
+        return None
+
+
+async def read_json(request: Request, *, max_bytes: int, seconds: float) -> bytes:
+    """The body of a request that says it is JSON.
+
+    Raises RequestError: 415 for another type or a compressed body, 413 above `max_bytes` (before more is
+    read), 408 when it has not arrived within `seconds`.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise RequestError(
+            415,
+            f"the body is {kind[:100] or 'of no type'}",
+            place="Content-Type",
+            remedy="send application/json",
+        )
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise RequestError(415, "the body is compressed", place="Content-Encoding", remedy="send it as it is")
+    too_large = RequestError(
+        413,
+        f"the body is larger than {max_bytes} bytes",
+        place="body",
+        remedy="send the series in several requests",
+    )
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > max_bytes:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise too_large
+    except TimeoutError:
+        raise RequestError(
+            408,
+            f"the body did not arrive within {seconds:g} s",
+            place="body",
+            remedy="send it faster or in smaller requests",
+            headers={"Connection": "close"},
+        ) from None
+    except ClientDisconnect:
+        raise RequestError(400, "the connection closed before the body had arrived", place="body") from None
+    return bytes(body)
+
+
+class Queue:
+    """A few threads for the heavy work and a bounded line before them."""
+
+    def __init__(self, *, threads: int, length: int) -> None:
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="forecast")
+        self.length = length
+        self.inside = 0
+        """Requests at work and in line."""
+
+    async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The result of `work`. Raises RequestError (503) at once if the line is full."""
+        if self.inside >= self.length:
+            raise RequestError(
+                503,
+                "too many requests are waiting",
+                remedy="try again in a second",
+                headers={"Retry-After": "1"},
+            )
+        self.inside += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.pool, lambda: work(*args, **kwargs))
+        finally:
+            self.inside -= 1

@@ -1,0 +1,120 @@
+"""The documents of the service: OpenAPI, with examples that run as they stand, and the card of the model."""
+
+import math
+from typing import Any
+
+import orjson
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+from pydantic.json_schema import models_json_schema
+
+from forecaster.spec import DataSpec
+from service.errors import ErrorResponse
+from service.forecast import answer, model_name
+from service.schema import MAX_BYTES, Card, ForecastRequest, ForecastResponse
+from service.source import Champion
+
+REFUSALS = {
+    400: "Not JSON.",
+    408: "The body did not arrive in time.",
+    413: f"The body is larger than {MAX_BYTES} bytes.",
+    415: "The body is not application/json, or it is compressed.",
+    422: "Not a request that this model can answer; the error names the series, the place and the remedy.",
+    500: "An error of the service.",
+    503: "Too many requests are waiting; see Retry-After.",
+}
+LINKS = {
+    "forecast": "/forecast",
+    "openapi": "/openapi.json",
+    "docs": "/docs",
+    "live": "/livez",
+    "ready": "/readyz",
+    "metrics": "/metrics",
+}
+
+
+def describe(champion: Champion) -> bytes:
+    """The card of the model, as JSON."""
+    spec = champion.artifact.spec
+    card = Card(
+        model=model_name(champion),
+        freq=spec.data.frequency,
+        zone=spec.data.zone,
+        horizon=spec.task.horizon,
+        known=[covariate.name for covariate in spec.data.known],
+        past=[covariate.name for covariate in spec.data.past],
+        static=[category.name for category in spec.data.static],
+        links=LINKS,
+    )
+    return card.model_dump_json().encode()
+
+
+def example(data: DataSpec) -> dict[str, Any]:
+    """A request that the model can answer: three steps ahead of twelve values with one gap."""
+    length, horizon = 12, 3
+    start = (
+        0 if data.frequency == "step" else to_offset(data.frequency).rollforward(pd.Timestamp(2024, 1, 1)).isoformat()
+    )
+    target = [round(100 + 20 * math.sin(step * math.pi / 6), 1) for step in range(length)]
+    series: dict[str, Any] = {
+        "id": "a",
+        "start": start,
+        "freq": data.frequency,
+        "target": [*target[:-2], None, 100],
+    }
+    if data.known:
+        series["known"] = {covariate.name: [covariate.mean] * (length + horizon) for covariate in data.known}
+    if data.past:
+        series["past"] = {covariate.name: [covariate.mean] * length for covariate in data.past}
+    if data.static:
+        series["static"] = {category.name: next(iter(category.values), "") for category in data.static}
+    return {"series": [series], "horizon": horizon, "quantiles": [0.1, 0.5, 0.9]}
+
+
+def document(champion: Champion) -> bytes:
+    """The OpenAPI document, as JSON, with a request and what `champion` answers to it."""
+    request = example(champion.artifact.spec.data)
+    response = orjson.loads(answer(champion, orjson.dumps(request)))
+    models = (ForecastRequest, ForecastResponse, ErrorResponse, Card)
+    _, schemas = models_json_schema(
+        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+    )
+
+    def body(model: type, shown: object | None = None) -> dict[str, Any]:
+        content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+        return {"application/json": content | ({} if shown is None else {"example": shown})}
+
+    def text(description: str) -> dict[str, Any]:
+        return {"200": {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+    forecast = {
+        "operationId": "forecast",
+        "summary": "Forecast one series or thousands",
+        "requestBody": {"required": True, "content": body(ForecastRequest, request)},
+        "responses": {
+            "200": {"description": "The forecasts.", "content": body(ForecastResponse, response)},
+            **{
+                str(status): {"description": description, "content": body(ErrorResponse)}
+                for status, description in REFUSALS.items()
+            },
+        },
+    }
+    card = {"200": {"description": "The card.", "content": body(Card)}}
+    return orjson.dumps(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "forecaster",
+                "version": champion.version,
+                "description": f"Forecasts by the model {champion.name!r}, version {champion.version}.",
+            },
+            "paths": {
+                "/forecast": {"post": forecast},
+                "/": {"get": {"operationId": "card", "summary": "Which model is live", "responses": card}},
+                "/livez": {"get": {"operationId": "live", "responses": text("The process is alive.")}},
+                "/readyz": {"get": {"operationId": "ready", "responses": text("Forecasts are served.")}},
+                "/metrics": {"get": {"operationId": "metrics", "responses": text("Prometheus metrics.")}},
+            },
+            "components": {"schemas": schemas["$defs"]},
+        }
+    )

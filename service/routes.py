@@ -1,0 +1,95 @@
+"""The routes and the threads behind them."""
+
+import logging
+import os
+from uuid import uuid4
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from forecaster.errors import DataError
+from service.errors import RequestError
+from service.guard import Queue, read_json
+from service.schema import MAX_BYTES
+from service.source import live_folder, load_champion
+
+BODY_SECONDS = 30.0
+"""Time in which a request's body has to arrive."""
+LINE = 256
+"""Requests at work and in line, above which the answer is 503."""
+
+SWAGGER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Forecaster</title>
+<link rel="stylesheet" href="static_content/swagger-ui.css"><div id="page"></div>
+<script src="static_content/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({url: "openapi.json", dom_id: "#page"})</script></html>"""
+"""The OpenAPI document to click through, with the copy of Swagger UI that BentoML serves."""
+
+log = logging.getLogger("bentoml.forecaster")
+
+
+async def forecast(request: Request) -> Response:
+    """POST /forecast."""
+    state = request.app.state
+    try:
+        body = await read_json(request, max_bytes=MAX_BYTES, seconds=BODY_SECONDS)
+        answer = await state.queue.run(state.answer, state.champion, body)
+    except RequestError as refused:
+        return refused.response()
+    except DataError as error:
+        return RequestError.of_data(error).response()
+    except Exception:
+        incident = uuid4().hex[:12]
+        log.exception("incident %s", incident)
+        message = f"an error of the service, incident {incident}"
+        return RequestError(500, message, remedy="look the incident up in the log").response()
+    return Response(answer, media_type="application/json")
+
+
+async def card(request: Request) -> Response:
+    """GET /: which model is live and where to go from here."""
+    return Response(request.app.state.card, media_type="application/json")
+
+
+async def openapi(request: Request) -> Response:
+    """GET /openapi.json."""
+    return Response(request.app.state.openapi, media_type="application/json")
+
+
+async def docs(_: Request) -> Response:
+    """GET /docs."""
+    return HTMLResponse(SWAGGER)
+
+
+READ = ("GET", "HEAD")
+ROUTES = [
+    Route("/", card, methods=READ),
+    Route("/forecast", forecast, methods=["POST"]),
+    Route("/openapi.json", openapi, methods=READ),
+    Route("/docs", docs, methods=READ),
+]
+BENTOML = (
+    *("/livez", "/readyz", "/healthz", "/metrics"),
+    *("/static_content/swagger-ui.css", "/static_content/swagger-ui-bundle.js"),
+)
+"""What is of use among the routes that BentoML adds."""
+METHODS = {route.path: tuple(sorted(route.methods or ())) for route in ROUTES} | dict.fromkeys(BENTOML, READ)
+"""All that the server answers, by path."""
+
+
+def application() -> Starlette:
+    """Our routes; `go_live` gives them a model."""
+    return Starlette(routes=ROUTES)
+
+
+def go_live(app: Starlette) -> None:
+    """Load the champion, forecast once so that the first request finds all warm, and write its documents."""
+    from service.forecast import answer  # not above: the supervisor of the workers needs no torch
+    from service.openapi import describe, document
+
+    champion = load_champion(live_folder())
+    app.state.answer, app.state.champion = answer, champion
+    app.state.openapi = document(champion)
+    app.state.card = describe(champion)
+    app.state.queue = Queue(threads=max(2, os.cpu_count() or 1), length=LINE)

@@ -1,0 +1,125 @@
+"""What goes over the wire: requests, responses and their limits. Input is checked here and in the panel."""
+
+import math
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+
+from service.errors import RequestError
+
+MAX_BYTES = 32 * 2**20
+"""Size of a request's body."""
+MAX_SERIES = 10_000
+MAX_HORIZON = 10_000
+MAX_QUANTILES = 99
+MAX_NUMBERS = 2_000_000
+"""Numbers in an answer: series x horizon x (quantiles + the mean)."""
+MAX_VALUE = 1e300
+"""Largest magnitude of an observation: a forecast must have room above it in float64."""
+
+Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+Numbers: TypeAlias = Annotated[list[Number], FailFast()]
+Observations: TypeAlias = Annotated[list[Number | None], FailFast()]
+Text: TypeAlias = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name: TypeAlias = Annotated[Text, Field(min_length=1)]
+Level: TypeAlias = Annotated[float, Field(ge=0.0001, le=0.9999)]
+
+
+class Wire(BaseModel):
+    """A frozen value as JSON has it: unknown fields are refused, and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Series(Wire):
+    """The history of one series, oldest value first, a value for every step."""
+
+    id: Name = Field(description="Names the series in the answer; unique in a request.")
+    start: Name | Annotated[int, Field(ge=-(2**53), le=2**53)] | None = Field(
+        None,
+        description="Time of the first value, ISO 8601 with or without a UTC offset; without one it is the "
+        "local time of the model. An integer for a model that counts steps. Left out, steps count from 0.",
+    )
+    freq: Name | None = Field(None, description="The frequency of the model, which is what is taken if left out.")
+    target: Annotated[Observations, Field(min_length=1)] = Field(description="Values; null is a gap.")
+    known: dict[Name, Numbers] = Field(
+        default={},
+        description="Covariates known ahead: as many values as the target and the horizon together.",
+    )
+    past: dict[Name, Observations] = Field(
+        default={}, description="Covariates known up to now: as many values as the target."
+    )
+    static: dict[Name, Text] = Field(default={}, description="Categories of the series.")
+
+
+class ForecastRequest(Wire):
+    """The series to forecast, and how far."""
+
+    series: Annotated[list[Series], FailFast(), Field(min_length=1, max_length=MAX_SERIES)]
+    horizon: int = Field(ge=1, le=MAX_HORIZON, description="Number of steps to forecast.")
+    quantiles: Annotated[list[Level], FailFast(), Field(min_length=1, max_length=MAX_QUANTILES)] = Field(
+        default=[0.1, 0.5, 0.9], description="Levels of the quantiles, in any order, each once."
+    )
+
+
+class ModelName(Wire):
+    """The model that made a forecast."""
+
+    name: str
+    version: str
+    trained_until: str | None = Field(description="The last time in its training data.")
+
+
+class SeriesForecast(Wire):
+    """The forecast of one series."""
+
+    id: str
+    start: str | int = Field(description="Time of the first forecast step, or how many steps after the first value.")
+    freq: str
+    mean: list[Number]
+    quantiles: dict[str, list[Number]] = Field(description="By level as in the request, for instance 0.1.")
+
+
+class ForecastResponse(Wire):
+    """Forecasts in the order of the request."""
+
+    model: ModelName
+    forecasts: list[SeriesForecast]
+
+
+class Card(Wire):
+    """What the service forecasts with."""
+
+    model: ModelName
+    freq: str
+    zone: str | None = Field(description="Time zone of the model; null where it has none.")
+    horizon: int = Field(description="Steps that the model forecasts at once; any horizon is served.")
+    known: list[str]
+    past: list[str]
+    static: list[str]
+    links: dict[str, str]
+
+
+def read_request(body: bytes) -> ForecastRequest:
+    """The request in a body. Raises RequestError: 400 for what is not JSON, 422 for what is not a request."""
+    try:
+        request = ForecastRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise RequestError.of_schema(error, body) from None
+    shape = len(request.series), request.horizon, len(request.quantiles) + 1
+    if math.prod(shape) > MAX_NUMBERS:
+        raise RequestError(
+            422,
+            f"{shape[0]} series x {shape[1]} steps x {shape[2]} numbers are more than {MAX_NUMBERS}",
+            place="horizon",
+            remedy="send several requests",
+        )
+    for index, level in enumerate(request.quantiles):
+        if level in request.quantiles[:index]:
+            raise RequestError(
+                422,
+                f"the level {level!r} is there twice",
+                place=f"quantiles[{index}]",
+                remedy="give each level once",
+            )
+    return request

@@ -1,0 +1,96 @@
+"""When the series of a request begin, and when their forecasts do, written as the client writes time."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+
+from forecaster.spec import DataSpec
+from pipelines.panel import Panel
+from pipelines.zone import Times, local, parse_zone
+from service.errors import RequestError
+from service.schema import Series
+
+_TIME = re.compile(r"\s*\d{4}-\d\d(-\d\d([T ][\d:.]+\s*(?P<offset>[Zz]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?)?\s*$")
+_SECOND = 1_000_000_000
+
+
+def starts(series: Sequence[Series], data: DataSpec) -> list[str | int]:
+    """When each series begins; where no series says it, with the first step of 1970.
+
+    That counts the steps of a model that counts them, and is a guess for one that knows the calendar.
+    """
+    if all(one.start is None for one in series):
+        if data.frequency == "step":
+            return [0] * len(series)
+        first = to_offset(data.frequency).rollforward(pd.Timestamp(1970, 1, 1))
+        return [first.isoformat()] * len(series)
+    return [_checked(one) for one in series]
+
+
+def _checked(one: Series) -> str | int:
+    if one.start is None:
+        message, remedy = "no start, and other series have one", "give every series its start, or none"
+    elif isinstance(one.start, str) and not _TIME.match(one.start):
+        message, remedy = f"{one.start!r} is no time", "write it as in 2024-01-31T18:00:00+01:00"
+    else:
+        return one.start
+    raise RequestError(422, message, series=one.id, place="start", remedy=remedy)
+
+
+def forecast_starts(series: Sequence[Series], panel: Panel, zone: str | None) -> list[str | int]:
+    """When each forecast begins, in the UTC offset of its series' start.
+
+    Where that is the offset of the model's `zone` at that time, the forecast has the zone's offset too, on
+    the other side of a change of the clocks as well. Raises RequestError for several offsets that are not
+    those of the zone.
+    """
+    if series[0].start is None:
+        return [int(length) for length in panel.lengths]
+    if panel.frequency.is_step:
+        return [int(end) for end in panel.ends()]
+    names = [_offset(str(one.start)) for one in series]
+    if "" in names:  # then none has an offset: the panel refuses both kinds together
+        return _texts(local(panel.ends(), panel.zone), None)
+    widths = {name: _width(name) for name in set(names)}
+    offset = np.array([widths[name] for name in names])
+    at_home = np.zeros(len(series), dtype=bool)
+    if zone is not None:
+        at_home = local(panel.start, zone) - panel.start == offset
+    if len(set(widths.values())) > 1 and not at_home.all():
+        i = int(at_home.argmin())
+        raise RequestError(
+            422,
+            f"the UTC offset {names[i]}, and other series have others",
+            series=series[i].id,
+            place="start",
+            remedy="write all starts with one offset" + (f", or in the time of {zone}" if zone else ""),
+        )
+    ends = panel.ends()
+    offset = np.where(at_home, local(ends, zone) - ends, offset)
+    return _texts(ends + offset, offset)
+
+
+def _offset(start: str) -> str:
+    found = _TIME.match(start)
+    return (found and found["offset"]) or ""
+
+
+def _width(offset: str) -> int:
+    """Nanoseconds."""
+    return int(local(np.zeros(1, dtype=np.int64), parse_zone(offset))[0])
+
+
+def _texts(wall: Times, offset: Times | None) -> list[str | int]:
+    """ISO 8601, to the second where that says it all."""
+    unit = "s" if (wall % _SECOND == 0).all() else "ns"
+    texts = np.datetime_as_string(wall.view("datetime64[ns]").astype(f"datetime64[{unit}]"))
+    if offset is None:
+        return [str(text) for text in texts]
+    minutes = offset // (60 * _SECOND)
+    return [
+        f"{text}{'-' if minute < 0 else '+'}{abs(minute) // 60:02d}:{abs(minute) % 60:02d}"
+        for text, minute in zip(texts, minutes.tolist(), strict=True)
+    ]
