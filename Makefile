@@ -20,7 +20,7 @@ install:  ## prepare .venv
 	@$(PYTHON) run.py install
 
 test: install  ## run the tests (ARGS="-k law" and the like go to pytest)
-	$(BIN)/pytest $(ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest $(ARGS)
 
 lint: install  ## style, format and types
 	$(BIN)/ruff check

@@ -29,9 +29,7 @@ CPU_TORCH = "https://download.pytorch.org/whl/cpu"  # 0.2 GB; the usual Linux bu
 
 def main(command: list[str]) -> None:
     if sys.version_info < (3, 11):
-        sys.exit(
-            "Python 3.11 or newer is needed, not %d.%d: try make PYTHON=python3.11" % sys.version_info[:2]
-        )
+        sys.exit("Python 3.11 or newer is needed, not %d.%d: try make PYTHON=python3.11" % sys.version_info[:2])
     if prepared() != wanted():
         prepare()
     if command != ["install"]:

@@ -18,9 +18,7 @@ class _Fused(Core):
         self.inputs = rnn.input_size
         self.features = rnn.hidden_size
 
-    def step(
-        self, state: State, x: Float[Tensor, "batch inputs"]
-    ) -> tuple[State, Float[Tensor, "batch features"]]:
+    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
         state, features = self.scan(state, x.unsqueeze(1))
         return state, features.squeeze(1)
 
@@ -74,9 +72,7 @@ class LSTM(_Fused):
 
     def __init__(self, inputs: int, width: int) -> None:
         rnn = nn.LSTM(inputs, width, batch_first=True)
-        nn.init.ones_(
-            rnn.get_parameter("bias_ih_l0").data[width : 2 * width]
-        )  # torch orders the gates i, f, g, o
+        nn.init.ones_(rnn.get_parameter("bias_ih_l0").data[width : 2 * width])  # torch orders the gates i, f, g, o
         super().__init__(rnn)
 
     def initial(self, batch: int) -> State:

@@ -26,6 +26,18 @@ def save(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progres
     fresh.replace(file)
 
 
+def save_weights(file: Path, model: nn.Module) -> None:
+    """Write only the weights."""
+    fresh = file.with_suffix(".new")
+    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, fresh)
+    fresh.replace(file)
+
+
+def load_weights(file: Path, model: nn.Module) -> None:
+    """Load what `save_weights` wrote."""
+    model.load_state_dict(load_file(file))
+
+
 def restore(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     """Load what `save` wrote into a model and an optimizer made the same way."""
     tensors = load_file(file)

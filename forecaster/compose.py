@@ -23,9 +23,7 @@ class Stack(Core):
     def initial(self, batch: int) -> State:
         return parts(**{str(depth): core.initial(batch) for depth, core in enumerate(self.cores)})
 
-    def step(
-        self, state: State, x: Float[Tensor, "batch inputs"]
-    ) -> tuple[State, Float[Tensor, "batch features"]]:
+    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
         after: dict[str, State] = {}
         for depth, core in enumerate(self.cores):
             after[str(depth)], x = core.step(part(state, str(depth)), x)
@@ -54,9 +52,7 @@ class Residual(Core):
     def initial(self, batch: int) -> State:
         return self.core.initial(batch)
 
-    def step(
-        self, state: State, x: Float[Tensor, "batch inputs"]
-    ) -> tuple[State, Float[Tensor, "batch features"]]:
+    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
         after, features = self.core.step(state, x)
         return after, features + x
 
@@ -84,9 +80,7 @@ class Dilated(Core):
     def initial(self, batch: int) -> State:
         return self._unfold(self.core.initial(batch * self.dilation))
 
-    def step(
-        self, state: State, x: Float[Tensor, "batch inputs"]
-    ) -> tuple[State, Float[Tensor, "batch features"]]:
+    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
         oldest = transform(lambda s: s[:, 0], state)
         newest, features = self.core.step(oldest, x)
         return transform(lambda s, new: torch.cat([s[:, 1:], new[:, None]], 1), state, newest), features

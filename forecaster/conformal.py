@@ -24,14 +24,16 @@ class Offsets(Spec):
 
 @dataclass(frozen=True)
 class Calibrator:
-    """What to add to each quantile at each step, in units of the series' scale.
+    """By how much to widen each central interval at each step, in units of the series' scale.
 
-    The offset of level p is the empirical p-quantile of (actual - quantile) / scale on held-out origins, so that a
-    share p of those actuals lies below the moved quantile (conformalised quantile regression, Romano et al. 2019,
-    one level at a time). Steps beyond the last one take its offsets.
+    An interval from level p to 1 - p is widened on both sides by the (1 - 2 p)-quantile of how far held-out actuals lay
+    outside of it (negative inside), so that this share of them is in it: conformalised quantile regression (Romano et
+    al. 2019). The median stays: the held-out days have a bias of their own, which would come back on other days as an
+    error. Steps beyond the last one take its widths.
     """
 
     levels: tuple[float, ...]
+    """Symmetric around the median."""
     offsets: Float64[ndarray, "horizon levels"]
     residuals: int
     """Number of held-out values it was learned from."""
@@ -42,22 +44,25 @@ class Calibrator:
         scale = forecast.scale.numpy()[:, None, None]
         with np.errstate(over="ignore"):  # a series that leaves its scale by 300 orders of magnitude
             distance = (actual[..., None] - forecast.quantiles.numpy()) / np.where(scale > 0, scale, np.nan)
-        _, horizon, levels = distance.shape
         rows = distance.transpose(1, 0, 2)
         known = np.isfinite(rows).all(-1)
         if not known.any():
             return None
+        outside = np.maximum(-rows, rows[..., ::-1])  # below the quantile, above its mirror image
+        horizon, levels = len(rows), len(forecast.levels)
         reach = next(r for r in range(horizon + 1) if _counts(known, r).min() >= ENOUGH or r == horizon)
-        offsets = np.empty((horizon, levels))
+        offsets = np.zeros((horizon, levels))
         for step in range(horizon):
             near = slice(max(step - reach, 0), step + reach + 1)
-            residuals = rows[near][known[near]]
-            for column, level in enumerate(forecast.levels):
-                offsets[step, column] = np.quantile(residuals[:, column], level, method="weibull")
+            beyond = outside[near][known[near]]
+            for lower in range(levels // 2):
+                # Weibull's is the estimate by which a fresh value is inside with exactly that probability.
+                width = np.quantile(beyond[:, lower], 1 - 2 * forecast.levels[lower], method="weibull")
+                offsets[step, lower], offsets[step, levels - 1 - lower] = -width, width
         return cls(forecast.levels, offsets, int(known.sum()))
 
     def apply(self, forecast: Forecast) -> Forecast:
-        """The forecast with its quantiles moved, and sorted where moving has crossed them."""
+        """The forecast with its intervals widened or narrowed, and sorted where that has crossed them."""
         steps = np.minimum(np.arange(forecast.quantiles.shape[1]), len(self.offsets) - 1)
         offsets = torch.from_numpy(self.offsets[steps]).to(forecast.quantiles)
         quantiles = forecast.quantiles + offsets * forecast.scale[:, None, None]

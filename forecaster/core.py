@@ -27,9 +27,7 @@ class Core(nn.Module, ABC):
         """The state of `batch` lanes before their first step."""
 
     @abstractmethod
-    def step(
-        self, state: State, x: Float[Tensor, "batch inputs"]
-    ) -> tuple[State, Float[Tensor, "batch features"]]:
+    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
         """One step of every lane."""
 
     @abstractmethod

@@ -2,7 +2,6 @@
 
 import math
 from abc import ABC, abstractmethod
-from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -54,11 +53,17 @@ class Quantile(Head):
         number = torch.arange(self.width)
         above = (number[:, None] > self.middle) & (number[:, None] <= number)
         below = (number[:, None] < self.middle) & (number[:, None] >= number)
-        self.register_buffer("outward", above.float() - below.float(), persistent=False)
+        evenly = tuple((k + 0.5) / 1000 for k in range(1000))
+        mass = interpolate(torch.eye(self.width, dtype=torch.float64), levels, evenly).mean(-1)
+        self.register_buffer("mass", mass, persistent=False)  # what each quantile adds to the expectation
+        gaps = _normal_quantiles(levels, self.get_buffer("grid")).diff()
+        width = torch.cat([gaps[: self.middle], gaps.new_zeros(1), gaps[self.middle :]]) / 2
+        self.register_buffer("outward", (above.float() - below.float()) * width[:, None], persistent=False)
 
     def _values(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape width"]:
         distance = (raw + (raw * raw + 4).sqrt()) / 2
-        return raw[..., self.middle, None] + distance @ self.get_buffer("outward").to(raw)
+        with torch.autocast(raw.device.type, enabled=False):  # a sum of many distances needs all digits
+            return raw[..., self.middle, None] + distance @ self.get_buffer("outward").to(raw)
 
     def loss(self, raw: Float[Tensor, "*shape width"], y: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         error = y.unsqueeze(-1) - self._values(raw)
@@ -70,9 +75,7 @@ class Quantile(Head):
         return values if levels == self.levels else interpolate(values, self.levels, levels)
 
     def mean(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape"]:
-        edges = [0.0, *((a + b) / 2 for a, b in pairwise(self.levels)), 1.0]
-        mass = torch.tensor([b - a for a, b in pairwise(edges)], device=raw.device)
-        return (self._values(raw) * mass).sum(-1)
+        return self._values(raw) @ self.get_buffer("mass").to(raw)
 
     def sample(self, raw: Float[Tensor, "*shape width"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
         chance = torch.rand(raw.shape[:-1], generator=generator, device=raw.device, dtype=raw.dtype)
@@ -86,9 +89,7 @@ class Gaussian(Head):
 
     width = 2
 
-    def _normal(
-        self, raw: Float[Tensor, "*shape width"]
-    ) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
+    def _normal(self, raw: Float[Tensor, "*shape width"]) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
         """Mean and standard deviation."""
         return raw[..., 0], softplus(raw[..., 1]) + 1e-4
 
@@ -128,4 +129,3 @@ def _along(values: Tensor, at: Tensor, z: Tensor) -> Tensor:
     low, high = values.gather(-1, right - 1), values.gather(-1, right)
     share = (z - at[right - 1]) / (at[right] - at[right - 1])
     return torch.lerp(low, high, share)  # exact at both ends and monotone between them
-

@@ -65,7 +65,7 @@ class Pointwise(Model):
     def _read(
         self, carry: Carry, batch: Batch
     ) -> tuple[Carry, Float64[Tensor, "batch history"], Float64[Tensor, "batch steps"]]:
-        """The carry after a batch, its values after those remembered, and the last known one before and at each step."""
+        """The carry after a batch, its values after those remembered, and the last known one by each of its steps."""
         carry = where(batch.reset, self.start(len(batch.reset)), carry)
         target = torch.cat([carry["last.target"], batch.target], 1)
         latest = fill_forward(torch.cat([carry["last.latest"], batch.target], 1).unsqueeze(-1)).squeeze(-1)

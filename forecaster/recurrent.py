@@ -60,7 +60,9 @@ class Recurrent(Model):
         coming = sum(min(season, horizon) for season in seasons)
         self.input = nn.Linear(stride * (2 + known + 2 * past) + coming + 4 * len(static) + 1, core.inputs)
         self.output = nn.Linear(core.features, horizon * head.width)
-        self.share = nn.Parameter(torch.full((len(seasons), horizon), 0.5 / len(seasons)))
+        nn.init.zeros_(self.output.weight)  # training starts from the mean of the seasonal forecasts
+        nn.init.zeros_(self.output.bias)
+        self.share = nn.Parameter(torch.full((len(seasons), horizon), 1 / len(seasons)))
         self.ahead = nn.Sequential(nn.Linear(known, 16), nn.Tanh(), nn.Linear(16, head.width)) if known else None
 
     def start(self, lanes: int, stride: int = 1) -> Carry:
@@ -91,7 +93,7 @@ class Recurrent(Model):
         raw, centre = self._decode(reading, known)
         y = normalise(ahead, reading.level, reading.scale) - centre
         counts = ~y.isnan() & (reading.scale > 0)
-        losses = self.head.loss(raw.float(), torch.where(counts, y, 0.0))
+        losses = self.head.loss(raw, torch.where(counts, y, 0.0))
         return after, torch.where(counts, losses, 0.0).sum() / counts.sum().clamp(min=1)
 
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
@@ -167,7 +169,7 @@ class Recurrent(Model):
         self, reading: Reading, known: Float32[Tensor, "batch steps horizon known"]
     ) -> tuple[Float32[Tensor, "batch steps horizon width"], Float32[Tensor, "batch steps horizon"]]:
         """Raw parameters of the head for each step ahead, and the point in scaled units that they refer to."""
-        raw = self.output(reading.features).unflatten(-1, (self.horizon, self.head.width))
+        raw = self.output(reading.features).float().unflatten(-1, (self.horizon, self.head.width))
         if self.ahead is not None:
             raw = raw + self.ahead(known)
         return raw, (self.share * reading.lagged).sum(2)

@@ -16,9 +16,10 @@ class Smoothing(Core):
 
     One step reads a segment of `width` observations in float64, NaN where missing, and gives (level, scale). It is a
     `Core`, though without a network: the state of a series holds its scale, and a chunk goes on where the last ended.
-    The rate is weighted by the share of the segment that was observed, so a gap changes nothing. What smoothing has
-    not filled yet is a prior: at first the scale is a learned share of the level. All operations are linear in the
-    values, so a series times a power of two has exactly that multiple as level and scale. (Holt 1957; as the scale of
+    The rate is weighted by the share of the segment that was observed, so a gap changes nothing, and the weights are
+    those of what was seen (as in Adam), so a start from nothing has no bias. A single observation tells no deviation:
+    to it belongs a learned share of the level, a prior that each further observation divides by four. All operations
+    are linear in the values, so a series times a power of two has exactly that multiple as level and scale. (Holt 1957; as the scale of
     a network: Smyl 2020, "A hybrid method of exponential smoothing and recurrent neural networks".)
     """
 
@@ -28,16 +29,14 @@ class Smoothing(Core):
         self.features = 2
         self.rate = nn.Parameter(torch.tensor(-1.1))
         """Logit of the smoothing rate; starts at 0.25."""
-        self.prior = nn.Parameter(torch.tensor(-2.0))
+        self.prior = nn.Parameter(torch.tensor(-0.6))
         """Logarithm of scale / |level| before anything was seen."""
 
     def initial(self, batch: int) -> State:
         zeros = torch.zeros(batch, dtype=torch.float64, device=self.rate.device)
-        return {"weight": zeros, "level": zeros.clone(), "deviation": zeros.clone()}
+        return {"weight": zeros, "level": zeros.clone(), "deviation": zeros.clone(), "doubt": zeros + 1}
 
-    def step(
-        self, state: State, x: Float64[Tensor, "batch inputs"]
-    ) -> tuple[State, Float64[Tensor, "batch features"]]:
+    def step(self, state: State, x: Float64[Tensor, "batch inputs"]) -> tuple[State, Float64[Tensor, "batch features"]]:
         after, features = self.scan(state, x.unsqueeze(1))
         return after, features.squeeze(1)
 
@@ -49,43 +48,37 @@ class Smoothing(Core):
         values = torch.where(observed, xs, 0.0)
         share = torch.sigmoid(self.rate.double()) * count / self.inputs
         count = count.clamp(min=1)
-        mean = (values / count.unsqueeze(-1)).sum(
-            -1
-        )  # divided first: a sum of values near 1e308 would overflow
+        mean = (values / count.unsqueeze(-1)).sum(-1)  # divided first: a sum of values near 1e308 would overflow
 
         weight, level = state["weight"], state["level"]
-        weights, levels = [], []
+        gains, levels = [], []
         for n in range(xs.shape[1]):
             weight = weight + share[:, n] * (1 - weight)
-            gain = share[:, n] / torch.where(weight > 0, weight, 1.0)
-            level = level + gain * (mean[:, n] - level)
-            weights.append(weight)
+            gains.append(share[:, n] / torch.where(weight > 0, weight, 1.0))
+            level = level + gains[n] * (mean[:, n] - level)
             levels.append(level)
-        every_level, every_weight = torch.stack(levels, 1), torch.stack(weights, 1)
+        every_level = torch.stack(levels, 1)
 
         distance = torch.where(observed, (values - every_level.unsqueeze(-1)).abs(), 0.0)
         distance = (distance / count.unsqueeze(-1)).sum(-1)
         deviation = state["deviation"]
         deviations = []
         for n in range(xs.shape[1]):
-            deviation = deviation + share[:, n] * (distance[:, n] - deviation)
+            deviation = deviation + gains[n] * (distance[:, n] - deviation)
             deviations.append(deviation)
-        prior = (1 - every_weight) * self.prior.double().exp() * every_level.abs()
-        scale = torch.stack(deviations, 1) + prior
+        doubt = state["doubt"].unsqueeze(1) * 0.25 ** observed.sum(-1).cumsum(1)
+        scale = torch.stack(deviations, 1) + doubt * self.prior.double().exp() * every_level.abs()
         rounding = (1e-14 * every_level.abs()).clamp(min=2.0**-1000)
         scale = torch.where(scale > rounding, scale, 0.0)  # a series that moves less does not move
-        return {"weight": weight, "level": level, "deviation": deviation}, torch.stack(
-            [every_level, scale], -1
-        )
+        after = {"weight": weight, "level": level, "deviation": deviation, "doubt": doubt[:, -1]}
+        return after, torch.stack([every_level, scale], -1)
 
 
 def normalise(
     x: Float64[Tensor, "*shape"], level: Float64[Tensor, "*#shape"], scale: Float64[Tensor, "*#shape"]
 ) -> Float[Tensor, "*shape"]:
     """(x - level) / scale in float32, bounded; zero where the scale is zero, NaN where x is."""
-    distance = (
-        torch.where(x.isnan(), level, x) - level
-    )  # a NaN here would poison the gradient of level and scale
+    distance = torch.where(x.isnan(), level, x) - level  # a NaN here would poison the gradient of level and scale
     near = distance.abs() < BOUND * scale  # and so would a quotient that overflows before it is bounded
     z = torch.where(near, distance, 0.0) / torch.where(near, scale, 1.0)
     far = torch.where(scale > 0, BOUND * distance.sign(), 0.0)

@@ -50,9 +50,7 @@ def part(state: State, name: str) -> State:
     >>> part({"core.hidden": torch.zeros(1), "scale.level": torch.ones(1)}, "core")
     {'hidden': tensor([0.])}
     """
-    return {
-        path.removeprefix(f"{name}."): value for path, value in state.items() if path.startswith(f"{name}.")
-    }
+    return {path.removeprefix(f"{name}."): value for path, value in state.items() if path.startswith(f"{name}.")}
 
 
 def parts(**states: State) -> State:

@@ -50,7 +50,7 @@ def fit(model: Model, batches: Batches, spec: FitSpec, checkpoint: Path | None =
     the caller does with an epoch is done before it counts; a run that finds the file goes on from it to the same
     weights that an undisturbed run has.
 
-    Raises FloatingPointError when the loss is not finite.
+    Raises FloatingPointError when the loss or its gradient is not finite.
     """
     device = next(model.parameters()).device
     reduced = device.type == "cuda" and spec.precision == "bfloat16"
@@ -60,7 +60,9 @@ def fit(model: Model, batches: Batches, spec: FitSpec, checkpoint: Path | None =
         progress = restore(checkpoint, model, optimizer)
     model.train()
     while progress.updates < spec.updates:
-        began, carry, losses, norms, rate = time.perf_counter(), None, [], [], 0.0
+        began, carry, rate = time.perf_counter(), None, 0.0
+        losses: list[torch.Tensor] = []
+        norms: list[torch.Tensor] = []
         for batch in islice(batches.epoch(progress.epochs), spec.updates - progress.updates):
             rate = learning_rate(spec, (progress.updates + len(losses)) / spec.updates)
             optimizer.param_groups[0]["lr"] = rate
@@ -68,16 +70,15 @@ def fit(model: Model, batches: Batches, spec: FitSpec, checkpoint: Path | None =
                 before = model.start(len(batch.reset), model.stride) if carry is None else detach(carry)
                 carry, loss = model.loss(before, batch.to(device))
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             norms.append(nn.utils.clip_grad_norm_(model.parameters(), spec.clip))
             optimizer.step()
             losses.append(loss.detach())
-        mean = torch.stack(losses).mean().item()
-        if not math.isfinite(mean):
-            raise FloatingPointError(f"the loss of epoch {progress.epochs} is {mean}; lower the learning rate")
+        mean, norm = torch.stack(losses).mean().item(), torch.stack(norms).max().item()
+        if not math.isfinite(mean + norm):
+            raise FloatingPointError(f"epoch {progress.epochs}: loss {mean}, gradient {norm}; lower the learning rate")
         after = Progress(progress.epochs + 1, progress.updates + len(losses))
-        norm, seconds = torch.stack(norms).max().item(), time.perf_counter() - began
-        yield Step(progress.epochs, after.updates, mean, norm, rate, seconds)
+        yield Step(progress.epochs, after.updates, mean, norm, rate, time.perf_counter() - began)
         progress = after
         if checkpoint is not None:
             save(checkpoint, model, optimizer, progress)

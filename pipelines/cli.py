@@ -175,7 +175,7 @@ def serve(
 
     with mendable():
         champion = resolve(name, model)
-        command = [sys.executable, "-m", "service", str(champion.folder), "--name", champion.name]
+        command = [sys.executable, "-P", "-m", "service", str(champion.folder), "--name", champion.name]
         os.execv(sys.executable, [*command, "--version", champion.version, "--host", host, "--port", str(port)])
 
 
@@ -189,7 +189,7 @@ def package(
 
     with mendable():
         champion = resolve(name, model)
-        command = [sys.executable, "-m", "service.package", str(champion.folder), "--name", champion.name]
+        command = [sys.executable, "-P", "-m", "service.package", str(champion.folder), "--name", champion.name]
         os.execv(sys.executable, [*command, "--version", champion.version])
 
 
@@ -201,10 +201,10 @@ def demo(
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again though there is a champion.")] = False,
 ) -> None:
     """Train on the bundled sample, then serve the champion and the MLflow UI until Ctrl-C."""
-    from pipelines.demo import HORIZON, NAME, champion, sample, serve
+    from pipelines.demo import HORIZON, NAME, ZONE, champion, sample, serve
 
     with mendable():
-        live = champion(lambda: train(sample(), HORIZON, budget=budget, name=NAME), retrain)
+        live = champion(lambda: train(sample(), HORIZON, budget=budget, name=NAME, zone=ZONE), retrain)
         serve(live, port, mlflow_port)
 
 

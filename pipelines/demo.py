@@ -21,6 +21,7 @@ from pipelines.tracking import tracking_uri
 
 NAME = "pedestrians"
 HORIZON = 24
+ZONE = "Australia/Melbourne"
 SHOWN = 72
 """Values that the printed request posts."""
 
@@ -80,7 +81,7 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
 
 def curl(port: int) -> str:
     """A request that works when pasted: the last days of one series of the sample."""
-    panel = read(sample())
+    panel = read(sample(), zone=ZONE)
     values = panel.series(0)[-SHOWN:]
     target = [None if value != value else int(value) for value in values]
     start = panel.times(0)[-SHOWN]

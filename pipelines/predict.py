@@ -1,6 +1,7 @@
 """The one way from a panel to forecasts: command line, backtest, MLflow and the service all come through here."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def calibrated(artifact: Artifact, forecast: Forecast) -> Forecast:
 @torch.inference_mode()
 def raw_forecast(model: Model, data: DataSpec, panel: Panel, horizon: int) -> Forecast:
     """The model's own distribution of the next `horizon` steps of every series, on the CPU, in the panel's order."""
-    device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
+    device = next(chain(model.parameters(), model.buffers())).device
     table = Table(panel, data, horizon, device)
     segments = -(-panel.lengths // model.stride)
     order = np.argsort(segments, kind="stable")

@@ -1,0 +1,30 @@
+"""What all tests share: one thread, examples without a deadline, and no test whose means this machine lacks."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+"""Public series beside the repository, not part of it."""
+
+torch.set_num_threads(1)
+settings.register_profile("tests", deadline=None, max_examples=10, derandomize=True)
+settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of public series; a test that asks for it runs only where the folder is."""
+    return SHARED
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def lacks(item: pytest.Item) -> bool:
+        gpu = item.get_closest_marker("gpu") is not None and not torch.cuda.is_available()
+        return gpu or ("shared" in getattr(item, "fixturenames", ()) and not SHARED.is_dir())
+
+    lacking = [item for item in items if lacks(item)]
+    items[:] = [item for item in items if item not in lacking]
+    config.hook.pytest_deselected(items=lacking)

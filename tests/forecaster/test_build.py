@@ -1,0 +1,77 @@
+"""Specifications are checked values, and they build what they say."""
+
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from forecaster.build import build
+from forecaster.cells import GRU, LSTM, Elman
+from forecaster.compose import Residual
+from forecaster.heads import Gaussian, Quantile
+from forecaster.pointwise import Linear, SeasonalNaive
+from forecaster.recurrent import Recurrent
+from forecaster.spec import CoreSpec, HeadSpec, LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
+from tests.examples import MODELS
+
+TASK = Task(horizon=6, stride=2, seasons=(4, 12), past=1)
+
+
+def parts(made: nn.Module, kind: type[nn.Module]) -> int:
+    return sum(isinstance(module, kind) for module in made.modules())
+
+
+@pytest.mark.parametrize(("cell", "kind"), [("elman", Elman), ("gru", GRU), ("lstm", LSTM)])
+@pytest.mark.parametrize(("family", "head"), [("quantile", Quantile), ("gaussian", Gaussian)])
+def test_recurrent(cell: str, kind: type[nn.Module], family: str, head: type[nn.Module]) -> None:
+    core = CoreSpec.model_validate({"cell": cell, "width": 5, "layers": 3})
+    made = build(RecurrentSpec(core=core, head=HeadSpec.model_validate({"family": family})), TASK)
+    assert isinstance(made, Recurrent)
+    assert isinstance(made.head, head)
+    assert (parts(made, kind), parts(made, Residual), made.core.features) == (3, 3, 5)
+    assert (made.horizon, made.stride, made.seasons, made.past) == (6, 2, (4, 12), 1)
+    plain = build(RecurrentSpec(core=core.model_copy(update={"residual": False})), TASK)
+    assert parts(plain, Residual) == 0
+
+
+def test_pointwise() -> None:
+    naive, linear = build(SeasonalNaiveSpec(), TASK), build(LinearSpec(), TASK)
+    assert isinstance(naive, SeasonalNaive)
+    assert (naive.horizon, naive.season, naive.past) == (6, 4, 1)
+    assert isinstance(linear, Linear)
+    assert (linear.horizon, linear.memory) == (6, 24)
+    assert build(LinearSpec(lags=3), TASK).state_dict()["map.weight"].shape == (6, 3)
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    one, other, third = (build(RecurrentSpec(), TASK, seed).state_dict() for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert any(not torch.equal(one[name], third[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_specifications_survive_json(name: str) -> None:
+    kinds: TypeAdapter[ModelSpec] = TypeAdapter(ModelSpec)
+    spec, task = MODELS[name].spec, MODELS[name].task
+    assert kinds.validate_json(kinds.dump_json(spec)) == spec
+    assert Task.model_validate_json(task.model_dump_json()) == task
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"horizon": 0},
+        {"horizon": 2, "stride": 3},
+        {"horizon": 2, "seasons": ()},
+        {"horizon": 2, "seasons": (0,)},
+        {"horizon": 2, "known": -1},
+        {"horizon": 2, "colour": "red"},
+    ],
+)
+def test_impossible_tasks_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Task.model_validate(wrong)

@@ -1,0 +1,158 @@
+"""Calibrated intervals hold on data that nobody has seen."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy import ndarray
+from scipy import stats
+
+from forecaster.batch import Forecast
+from forecaster.conformal import ENOUGH, Calibrator
+from forecaster.heads import LEVELS
+from tests.examples import seeds
+
+
+def case(series: int, horizon: int, seed: int) -> tuple[Forecast, ndarray]:
+    """Too narrow, biased forecasts of series of very different scales, and what came after them."""
+    random = np.random.default_rng(seed)
+    scale = 10.0 ** random.uniform(-3, 6, series)
+    level = scale * random.normal(0, 100, series)
+    z = 0.3 * stats.norm.ppf(LEVELS) + 0.5
+    quantiles = np.broadcast_to(level[:, None, None] + scale[:, None, None] * z, (series, horizon, len(LEVELS)))
+    noise = random.normal(0, 1 + np.arange(horizon), (series, horizon))
+    forecast = Forecast(
+        LEVELS,
+        torch.from_numpy(quantiles.copy()),
+        torch.from_numpy(np.broadcast_to(level[:, None], (series, horizon)).copy()),
+        torch.from_numpy(scale),
+    )
+    return forecast, level[:, None] + scale[:, None] * noise
+
+
+def learned(forecast: Forecast, actual: ndarray) -> Calibrator:
+    calibrator = Calibrator.learn(forecast, actual)
+    assert calibrator is not None
+    return calibrator
+
+
+def inside(forecast: Forecast, actual: ndarray) -> ndarray:
+    """Share of the actuals in each central interval, widest first, by step."""
+    quantiles, middle = forecast.quantiles.numpy(), len(LEVELS) // 2
+    low, high = quantiles[..., :middle], quantiles[..., : -middle - 1 : -1]
+    return np.asarray(((low <= actual[..., None]) & (actual[..., None] <= high)).mean(0))
+
+
+INTERVALS = np.array([1 - 2 * level for level in LEVELS[: len(LEVELS) // 2]])
+
+
+@pytest.mark.parametrize("held_out", [50, 60, 400])
+def test_coverage_on_fresh_data(held_out: int) -> None:
+    """On average over calibration sets, an interval from p to 1 - p has a share 1 - 2 p of fresh values, at each step.
+
+    The share of one set follows a beta distribution (Vovk 2012): 200 sets and 200 fresh series of each keep the mean
+    within 4 standard errors.
+    """
+    share = np.zeros((2, len(INTERVALS)))
+    runs, fresh = 200, 200
+    for seed in range(runs):
+        calibrator = learned(*case(held_out, 2, seed))
+        forecast, actual = case(fresh, 2, 1000 + seed)
+        share += inside(calibrator.apply(forecast), actual) / runs
+    error = np.sqrt(INTERVALS * (1 - INTERVALS) * (1 / (held_out + 2) + 1 / fresh) / runs)
+    assert (np.abs(share - INTERVALS) < 4 * error).all()
+
+
+def test_raw_coverage_was_wrong() -> None:
+    """What calibration mends in the test before is there to be mended."""
+    share = inside(*case(1000, 2, 0))
+    assert (np.abs(share - INTERVALS) > 0.1).any(1).all()
+
+
+def test_the_median_stays() -> None:
+    forecast, actual = case(100, 2, 0)
+    middle = LEVELS.index(0.5)
+    moved = learned(forecast, actual).apply(forecast)
+    assert torch.equal(moved.quantiles[..., middle], forecast.quantiles[..., middle])
+
+
+@given(seed=seeds, series=st.integers(1, 5), horizon=st.integers(1, 4), longer=st.integers(0, 4))
+def test_applied_quantiles_do_not_cross(seed: int, series: int, horizon: int, longer: int) -> None:
+    calibrator = learned(*case(series, horizon, seed))
+    forecast, _ = case(3, horizon + longer, seed + 1)
+    moved = calibrator.apply(forecast)
+    assert moved.quantiles.isfinite().all()
+    assert (moved.quantiles.diff(dim=-1) >= 0).all()
+    assert torch.equal(moved.mean, forecast.mean)
+    assert torch.equal(moved.scale, forecast.scale)
+
+
+def test_point_forecasts_get_the_quantiles_of_their_errors() -> None:
+    forecast, actual = case(999, 1, 0)
+    point = replace(forecast, quantiles=forecast.mean[..., None].expand(-1, -1, len(LEVELS)))
+    moved = learned(point, actual).apply(point)
+    errors = np.sort(np.abs(actual - forecast.mean.numpy())[:, 0] / forecast.scale.numpy())
+    offsets = ((moved.quantiles - point.quantiles) / point.scale[:, None, None])[0, 0].numpy()
+    expected = errors[np.round(INTERVALS * 1000).astype(int) - 1]
+    np.testing.assert_allclose(offsets, [*-expected, 0.0, *expected[::-1]], rtol=1e-6)
+
+
+@given(exponent=st.integers(-300, 300))
+def test_times_a_power_of_two(exponent: int) -> None:
+    calibrator = learned(*case(60, 2, 0))
+    forecast, _ = case(3, 2, 1)
+    two = torch.tensor(exponent)
+    scaled = Forecast(
+        LEVELS, *(torch.ldexp(value, two) for value in (forecast.quantiles, forecast.mean, forecast.scale))
+    )
+    expected = torch.ldexp(calibrator.apply(forecast).quantiles, two)
+    assert torch.equal(calibrator.apply(scaled).quantiles, expected)
+
+
+def test_steps_beyond_the_last_take_its_offsets() -> None:
+    calibrator = learned(*case(200, 3, 0))
+    forecast, _ = case(2, 7, 1)
+    moved = calibrator.apply(forecast).quantiles - forecast.quantiles
+    for step in range(3, 7):
+        torch.testing.assert_close(moved[:, step], moved[:, 2])
+    assert not torch.allclose(moved[:, 1] / forecast.scale[:, None], moved[:, 2] / forecast.scale[:, None])
+
+
+def test_few_residuals_borrow_from_neighbouring_steps() -> None:
+    forecast, actual = case(ENOUGH, 5, 0)
+    alone = learned(forecast, actual)
+    assert len({tuple(row) for row in alone.offsets}) == 5
+    half = Forecast(LEVELS, forecast.quantiles[:10], forecast.mean[:10], forecast.scale[:10])
+    shared = learned(half, actual[:10])
+    assert len({tuple(row) for row in shared.offsets}) == 1
+    assert shared.residuals == 50
+
+
+def test_missing_actuals_and_series_without_a_scale_are_left_out() -> None:
+    forecast, actual = case(80, 2, 0)
+    expected = learned(Forecast(LEVELS, forecast.quantiles[:60], forecast.mean[:60], forecast.scale[:60]), actual[:60])
+    actual[60:70] = math.nan
+    scale = forecast.scale.clone()
+    scale[70:] = 0.0
+    found = learned(replace(forecast, scale=scale), actual)
+    assert np.array_equal(found.offsets, expected.offsets)
+    assert found.residuals == expected.residuals == 120
+
+
+def test_nothing_known_is_no_calibrator() -> None:
+    forecast, actual = case(4, 3, 0)
+    assert Calibrator.learn(forecast, actual * math.nan) is None
+    assert Calibrator.learn(replace(forecast, scale=forecast.scale * 0), actual) is None
+
+
+@given(seed=seeds)
+def test_json_round_trip_is_exact(seed: int) -> None:
+    calibrator = learned(*case(5, 3, seed))
+    read = Calibrator.from_json(calibrator.to_json())
+    assert read.levels == calibrator.levels
+    assert read.residuals == calibrator.residuals
+    assert np.array_equal(read.offsets, calibrator.offsets)

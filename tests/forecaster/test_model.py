@@ -1,0 +1,248 @@
+"""The contract of `Model`, over every model."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from forecaster.batch import Batch
+from forecaster.heads import LEVELS, interpolate
+from forecaster.model import seasonal
+from forecaster.state import detach
+from tests import laws
+from tests.examples import MODELS, RECURRENT, batch, lone, seeds
+
+every_model = pytest.mark.parametrize("name", MODELS)
+every_recurrent = pytest.mark.parametrize("name", RECURRENT)
+some = settings(max_examples=5)
+"""A few examples of each model are many examples of the law."""
+
+ODD_SERIES = {
+    "one point": [5.0],
+    "one point after a gap": [math.nan] * 9 + [5.0],
+    "all unknown": [math.nan] * 10,
+    "constant": [7.0] * 40,
+    "zero": [0.0] * 40,
+    "zeros, then not": [0.0] * 30 + [1.0, 2.0],
+    "constant, then not": [5.0] * 200 + [6.0, 4.0],
+    "gaps": [1.0, math.nan, math.nan, 4.0, math.nan, 2.0, 1.0, math.nan] * 4,
+    "trailing gap": [1.0, 2.0, 3.0, 2.0] * 4 + [math.nan] * 15,
+    "offset": [1e9 + (n % 4) for n in range(40)],
+    "tiny": [1e-300 * (1 + n % 3) for n in range(40)],
+    "huge": [1e300 * (1 + n % 3) for n in range(40)],
+    "huge, both signs": [1e300 * (-1) ** n for n in range(40)],
+    "from tiny to huge": [10.0 ** (14 * n - 280) for n in range(41)],
+    "from huge to tiny": [10.0 ** (280 - 14 * n) for n in range(41)],
+    "one movement, then none": [5.0, 1.0] + [0.0] * 2700 + [5.0],
+}
+
+
+@every_model
+@some
+@given(seed=seeds, data=st.data())
+def test_chunks_with_the_carry_equal_the_whole(name: str, seed: int, data: st.DataObject) -> None:
+    example = MODELS[name]
+    model, segments = example.model(seed), data.draw(st.integers(2, 6))
+    before, at = 8 * model.stride, data.draw(st.integers(1, segments - 1)) * model.stride
+    series = batch(example.task, 2, before + segments * model.stride, seed)
+    carry = detach(model.observe(model.start(2, model.stride), laws.chunk(series, 0, before)))
+    laws.model_chunks(model, carry, laws.chunk(series, before, series.target.shape[1]), at)
+
+
+@every_recurrent
+@some
+@given(seed=seeds, data=st.data())
+def test_gradient_stays_within_a_chunk(name: str, seed: int, data: st.DataObject) -> None:
+    example = RECURRENT[name]
+    model, segments = example.model(seed), data.draw(st.integers(2, 4))
+    series = batch(example.task, 2, segments * model.stride, seed)
+    laws.model_truncation(model, series, data.draw(st.integers(1, segments - 1)) * model.stride)
+
+
+@every_model
+@some
+@given(time=st.integers(1, 20), seed=seeds, gaps=st.sampled_from([0.0, 0.3]))
+def test_streaming_equals_segments(name: str, time: int, seed: int, gaps: float) -> None:
+    example = MODELS[name]
+    with torch.no_grad():
+        laws.model_streams(example.model(seed), batch(example.task, 2, time, seed, gaps))
+
+
+@every_model
+@some
+@given(time=st.integers(1, 20), horizon=st.integers(1, 30), seed=seeds)
+def test_any_horizon(name: str, time: int, horizon: int, seed: int) -> None:
+    example = MODELS[name]
+    model, series = example.model(seed), batch(example.task, 2, time, seed)
+    with torch.no_grad():
+        carry = model.observe(model.start(2), series)
+        known = laws.future_known(series, 40)
+        laws.model_forecast(model, carry, known, horizon)
+        longer = horizon + 1 + seed % 10
+        laws.model_prefix(model, carry, known, horizon, longer)
+
+
+@every_model
+@pytest.mark.parametrize("odd", ODD_SERIES)
+def test_odd_series_have_finite_forecasts_and_gradients(name: str, odd: str) -> None:
+    example = MODELS[name]
+    model = example.model()
+    series = lone(example.task, torch.tensor(ODD_SERIES[odd], dtype=torch.float64))
+    strided = laws.pad(series, -series.target.shape[1] % model.stride)
+    carry, loss = model.loss(model.start(1, model.stride), strided)
+    assert loss.isfinite()
+    if loss.requires_grad:
+        assert all(gradient.isfinite().all() for gradient in laws.gradients(model, loss).values())
+    with torch.no_grad():
+        forecast = laws.model_forecast(model, carry, laws.future_known(series, 20), 2 * model.horizon + 1)
+    known = series.target[~series.target.isnan()]
+    reach = 100 * (known.abs().max() if len(known) else 0.0)
+    assert (forecast.quantiles.abs() <= reach).all()
+
+
+@every_recurrent
+def test_constant_series_is_forecast_as_such(name: str) -> None:
+    example = RECURRENT[name]
+    model = example.model()
+    series = lone(example.task, torch.full((200 * model.stride,), 7.0))
+    with torch.no_grad():
+        forecast = model.forecast(model.observe(model.start(1), series), 3, laws.future_known(series, 3))
+    assert_close(forecast.quantiles, torch.full_like(forecast.quantiles, 7.0))
+
+
+@every_model
+@some
+@given(exponent=st.sampled_from([-300, -60, -1, 1, 3, 60, 300]), time=st.integers(1, 20), seed=seeds)
+def test_times_a_power_of_two(name: str, exponent: int, time: int, seed: int) -> None:
+    example = MODELS[name]
+    with torch.no_grad():
+        laws.model_scales(example.model(seed), batch(example.task, 2, time, seed, gaps=0.2), exponent)
+
+
+@every_model
+@some
+@given(lane=st.integers(0, 2), time=st.integers(1, 15), seed=seeds)
+def test_lanes_do_not_see_each_other(name: str, lane: int, time: int, seed: int) -> None:
+    example = MODELS[name]
+    with torch.no_grad():
+        laws.model_lanes(example.model(seed), batch(example.task, 3, time, seed, gaps=0.2), lane)
+
+
+@every_model
+@some
+@given(segments=st.integers(1, 5), seed=seeds)
+def test_the_future_is_not_seen(name: str, segments: int, seed: int) -> None:
+    example = MODELS[name]
+    model = example.model(seed)
+    laws.model_blind(model, batch(example.task, 2, segments * model.stride, seed, gaps=0.2))
+
+
+@every_model
+def test_missing_values_ahead_are_not_learned_from(name: str) -> None:
+    """A batch whose future is partly unknown has the loss of what is known."""
+    example = MODELS[name]
+    model = example.model()
+    whole = batch(example.task, 2, 4 * model.stride, 0)
+    first = Batch(*(value[:1] for value in vars(whole).values()))
+    unknown = torch.full_like(whole.target, math.nan)
+    unknown[0] = whole.target[0]
+    future = torch.full_like(whole.future, math.nan)
+    future[0] = whole.future[0]
+    half = Batch(unknown, whole.known, whole.past, whole.static, whole.reset, future)
+    _, expected = model.loss(model.start(1, model.stride), first)
+    _, loss = model.loss(model.start(2, model.stride), half)
+    assert_close(loss, expected)
+    nothing = Batch(
+        whole.target * math.nan, whole.known, whole.past, whole.static, whole.reset, whole.future * math.nan
+    )
+    _, loss = model.loss(model.start(2, model.stride), nothing)
+    assert loss.item() == 0.0
+
+
+@pytest.mark.parametrize("name", ["gru covariates", "uneven", "gru gaussian covariates"])
+def test_every_covariate_is_read(name: str) -> None:
+    example = RECURRENT[name]
+    model, series = example.model(), batch(example.task, 1, 8, 0)
+    known = laws.future_known(series, model.horizon)
+
+    def mean(series: Batch, known: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return model.forecast(model.observe(model.start(1), series), model.horizon, known).mean
+
+    expected = mean(series, known)
+    for part in ("known", "past"):
+        for column in range(getattr(series, part).shape[2]):
+            changed = getattr(series, part).clone()
+            changed[:, -1 - (part == "known") * model.horizon, column] += 1.0
+            assert not torch.equal(mean(Batch(**(vars(series) | {part: changed})), known), expected), part
+    for column in range(series.static.shape[1]):
+        changed = series.static.clone()
+        changed[:, column] = (changed[:, column] + 1) % (example.task.static[column] + 1)
+        assert not torch.equal(mean(Batch(**(vars(series) | {"static": changed})), known), expected)
+    for step in range(model.horizon):
+        ahead = known.clone()
+        ahead[:, step] += 1.0
+        moved = mean(series, ahead) != expected
+        assert moved[0].tolist() == [other == step for other in range(model.horizon)]
+
+
+def test_unknown_past_differs_from_zero() -> None:
+    example = RECURRENT["gru covariates"]
+    model, series = example.model(), batch(example.task, 1, 8, 0)
+    carries = [
+        model.observe(model.start(1), Batch(**(vars(series) | {"past": torch.full_like(series.past, value)})))
+        for value in (0.0, math.nan)
+    ]
+    assert not torch.equal(*(carry["last.features"] for carry in carries))
+
+
+def test_rolled_forecast_is_wider_than_its_paths() -> None:
+    """The uncertainty of what has been forecast already is part of what follows."""
+    example = RECURRENT["gru"]
+    model, series = example.model(), batch(example.task, 1, 40, 0)
+    with torch.no_grad():
+        carry = model.observe(model.start(1), series)
+        rolled = model.forecast(carry, 2 * model.horizon)
+        median = LEVELS.index(0.5)
+        on_the_median = Batch(
+            target=rolled.quantiles[:, : model.horizon, median],
+            known=series.known[:, : model.horizon],
+            past=series.past[:, : model.horizon],
+            static=series.static,
+            reset=torch.tensor([False]),
+            future=series.future[:, :0],
+        )
+        single = model.forecast(model.observe(carry, on_the_median), model.horizon)
+    width = rolled.quantiles[..., -2] - rolled.quantiles[..., 1]
+    assert (width[:, model.horizon :] > single.quantiles[..., -2] - single.quantiles[..., 1]).all()
+    middle = interpolate(rolled.quantiles, LEVELS, (0.4, 0.6))[:, model.horizon :]
+    assert (middle[..., 0] < rolled.mean[:, model.horizon :]).all()
+    assert (rolled.mean[:, model.horizon :] < middle[..., 1]).all()
+
+
+def test_seasonal() -> None:
+    """The value the least whole number of seasons back."""
+    history = torch.arange(10.0, dtype=torch.float64)[None]
+    assert seasonal(history, 3, 5, first=4, stride=2).tolist() == [
+        [[1, 2, 3, 1, 2], [3, 4, 5, 3, 4], [5, 6, 7, 5, 6], [7, 8, 9, 7, 8]]
+    ]
+
+
+@every_recurrent
+def test_loss_in_reduced_precision(name: str) -> None:
+    """Under autocast the loss stays near that in float32, and so does the carry, chunk after chunk."""
+    example = RECURRENT[name]
+    model, series = example.model(), batch(example.task, 2, 4 * example.task.stride, 0)
+    start = model.start(2, model.stride)
+    carry, loss = model.loss(start, series)
+    with torch.autocast("cpu", torch.bfloat16):
+        reduced, first = model.loss(start, laws.chunk(series, 0, 2 * model.stride))
+        reduced, second = model.loss(reduced, laws.chunk(series, 2 * model.stride, 4 * model.stride))
+    assert_close((first + second) / 2, loss, rtol=0.03, atol=0.03)
+    assert {key: value.shape for key, value in reduced.items()} == {key: value.shape for key, value in carry.items()}
+    for scale in ("last.level", "last.scale", "last.target"):
+        assert_close(reduced[scale], carry[scale], rtol=0, atol=0, equal_nan=True)
+    assert all(gradient.isfinite().all() for gradient in laws.gradients(model, first + second).values())

@@ -1,0 +1,83 @@
+"""What the models without a network say, by hand."""
+
+import math
+
+import pytest
+import torch
+
+from forecaster.batch import Batch
+from forecaster.model import Model
+from forecaster.pointwise import Linear, SeasonalNaive, fill_forward, mean_of_known
+from tests.laws import fields
+
+nan = math.nan
+
+
+def batch(target: list[float], future: list[float]) -> Batch:
+    return Batch(
+        target=torch.tensor([target], dtype=torch.float64),
+        known=torch.zeros(1, len(target) + len(future), 0),
+        past=torch.zeros(1, len(target), 0),
+        static=torch.zeros(1, 0, dtype=torch.int64),
+        reset=torch.tensor([True]),
+        future=torch.tensor([future], dtype=torch.float64),
+    )
+
+
+def point(model: Model, target: list[float]) -> tuple[list[float], float]:
+    with torch.no_grad():
+        forecast = model.forecast(model.observe(model.start(1), batch(target, [])), model.horizon)
+    assert all((fields(forecast)["quantiles"][..., k] == forecast.mean).all() for k in range(13))
+    return forecast.mean[0].tolist(), forecast.scale.item()
+
+
+@pytest.mark.parametrize(
+    ("target", "expected", "scale"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 2.0, 3.0], 3.0),
+        ([1.0, 2.0, 3.0, 4.0, nan, 6.5], [4.0, 2.0, 6.5, 4.0, 2.0], 3.25),
+        ([7.0], [7.0] * 5, 0.0),
+        ([nan, nan], [0.0] * 5, 0.0),
+        ([5.0] + [nan] * 100, [5.0] * 5, 0.0),
+    ],
+)
+def test_seasonal_naive(target: list[float], expected: list[float], scale: float) -> None:
+    assert point(SeasonalNaive(horizon=5, season=3), target) == (expected, scale)
+
+
+def test_seasonal_naive_forgets_after_four_seasons() -> None:
+    values, _ = point(SeasonalNaive(horizon=2, season=2), [1.0, 9.0, nan, 2.0, nan, 3.0, nan, 4.0, nan, 5.0])
+    assert values == [5.0, 5.0]
+
+
+def test_seasonal_naive_loss_by_hand() -> None:
+    """From 4 on (before, nothing has moved): |6 - 4| / 3 and |9 - 4| / 3, |9 - 6| / 3 and |1 - 6| / 3."""
+    model = SeasonalNaive(horizon=2, season=1)
+    _, loss = model.loss(model.start(1), batch([1.0, 4.0, 6.0], [9.0, 1.0]))
+    first, second = 3.0, 2.5
+    errors = [2 / first, 5 / first, 3 / second, 5 / second]
+    assert loss.item() == pytest.approx(sum(errors) / 4)
+
+
+def test_linear_by_hand() -> None:
+    """Lags 2, 4, 6: level 4, scale 4 / 3; one row of weights says "as the last lag", the other "as the first"."""
+    model = Linear(horizon=2, lags=3)
+    with torch.no_grad():
+        model.map.weight.copy_(torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))
+        model.map.bias.zero_()
+    values, scale = point(model, [100.0, 2.0, 4.0, 6.0])
+    assert values == pytest.approx([6.0, 2.0])
+    assert scale == pytest.approx(4 / 3)
+    assert point(model, [5.0] + [nan] * 9) == ([5.0, 5.0], 0.0)
+
+
+def test_fill_forward() -> None:
+    values = torch.tensor([[[nan, 1.0], [2.0, nan], [nan, nan], [4.0, 5.0]]], dtype=torch.float64)
+    filled = fill_forward(values)
+    expected = torch.tensor([[[nan, 1.0], [2.0, 1.0], [2.0, 1.0], [4.0, 5.0]]], dtype=torch.float64)
+    assert torch.equal(filled.nan_to_num(-1.0), expected.nan_to_num(-1.0))
+
+
+def test_mean_of_known() -> None:
+    values = torch.tensor([[1e308, 1e308, nan], [nan, nan, nan], [1.0, 2.0, 6.0]], dtype=torch.float64)
+    assert mean_of_known(values)[:, 0].tolist() == [1e308, 0.0, 3.0]
