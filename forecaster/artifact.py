@@ -74,12 +74,11 @@ def _unseal(folder: Path) -> dict[str, bytes]:
     try:
         sealed = (folder / MANIFEST).read_bytes()
         sums = TypeAdapter(dict[str, str]).validate_json(sealed)
-        contents = {name: (folder / name).read_bytes() for name in sums if Path(name).name == name}
+        contents = {file.name: file.read_bytes() for file in folder.iterdir() if file.name != MANIFEST}
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{folder}: no readable artifact: {error}") from error
-    there = {file.name for file in folder.iterdir()} - {MANIFEST}
-    if there != set(sums) or there != set(contents):
-        raise ArtifactError(f"{folder}: has {sorted(there)} where its manifest lists {sorted(sums)}")
+    if contents.keys() != sums.keys():
+        raise ArtifactError(f"{folder}: has {sorted(contents)} where its manifest lists {sorted(sums)}")
     changed = [name for name, content in contents.items() if _sum(content) != sums[name]]
     if changed or _manifest(sums) != sealed:
         raise ArtifactError(f"{folder}: changed after it was written: {', '.join(changed) or MANIFEST}")

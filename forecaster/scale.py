@@ -19,8 +19,8 @@ class Smoothing(Core):
     The rate is weighted by the share of the segment that was observed, so a gap changes nothing, and the weights are
     those of what was seen (as in Adam), so a start from nothing has no bias. A single observation tells no deviation:
     to it belongs a learned share of the level, a prior that each further observation divides by four. All operations
-    are linear in the values, so a series times a power of two has exactly that multiple as level and scale. (Holt 1957; as the scale of
-    a network: Smyl 2020, "A hybrid method of exponential smoothing and recurrent neural networks".)
+    are linear in the values, so a series times a power of two has exactly that multiple as level and scale. (Holt 1957;
+    as the scale of a network: Smyl 2020, "A hybrid method of exponential smoothing and recurrent neural networks".)
     """
 
     def __init__(self, width: int) -> None:

@@ -117,6 +117,8 @@ class DataSpec(Spec):
     known: tuple[Covariate, ...] = ()
     past: tuple[Covariate, ...] = ()
     static: tuple[Category, ...] = ()
+    positive: bool = False
+    """Whether no value was ever below zero; then no forecast of a series without one is."""
     calendar: tuple[str, ...] = ()
     """Features of the local calendar that follow the known covariates."""
 

@@ -14,7 +14,7 @@ from forecaster.metrics import coverage, mase, mean_known, msis, pinball, smape,
 from forecaster.model import Model
 from forecaster.spec import DataSpec
 from pipelines.panel import Panel
-from pipelines.predict import raw_forecast
+from pipelines.predict import forecast
 from pipelines.split import Origin
 
 MEDIAN = LEVELS.index(0.5)
@@ -74,9 +74,9 @@ def backtest(
     model: Model, data: DataSpec, season: int, origins: list[Origin], calibrator: Calibrator | None = None
 ) -> Backtest:
     """Forecast from every origin as the model, with its calibration if there is one, would have done at the time."""
-    forecasts = [raw_forecast(model, data, panel, actual.shape[1]) for panel, actual in origins]
+    forecasts = [forecast(model, data, panel, actual.shape[1], calibrator) for panel, actual in origins]
     return Backtest(
-        join([calibrator.apply(forecast) if calibrator is not None else forecast for forecast in forecasts]),
+        join(forecasts),
         np.concatenate([actual for _, actual in origins]),
         np.concatenate([naive_error(panel, season) for panel, _ in origins]),
     )

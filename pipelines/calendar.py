@@ -36,9 +36,7 @@ def infer_frequency(times: Times, series: NDArray[np.integer], zone: str | None)
     within = (np.diff(of) == 0) & (np.diff(some) > 0)
     steps = np.diff(some)[within]
     if not steps.size:
-        raise DataError(
-            "the frequency cannot be seen: no series has two time stamps", remedy="give the frequency"
-        )
+        raise DataError("the frequency cannot be seen: no series has two time stamps", remedy="give the frequency")
     start = some[np.searchsorted(of, of)]
     if steps.min() < DAY // 2 or not Frequency("D").locate(some, start, zone)[1].all():
         return Frequency.parse(f"{_most_common(steps)}ns")
@@ -125,9 +123,7 @@ def _cycles(frequency: Frequency) -> tuple[str, ...]:
 def _phase(wall: Times, cycle: str) -> NDArray[np.float64]:
     """How far into its cycle each wall time is, from 0 to 1: since midnight, since Monday, since New Year."""
     if cycle == "year":
-        wall = wall - wall.view("datetime64[ns]").astype("datetime64[Y]").astype("datetime64[ns]").view(
-            np.int64
-        )
+        wall = wall - wall.view("datetime64[ns]").astype("datetime64[Y]").astype("datetime64[ns]").view(np.int64)
     elif cycle == "week":
         wall = wall + 3 * DAY  # 1970 began on a Thursday
     return wall % _LENGTHS[cycle] / _LENGTHS[cycle]

@@ -33,6 +33,7 @@ def describe(panel: Panel) -> DataSpec:
             Category(name=name, values=tuple(np.unique(panel.static[:, column]).tolist()))
             for column, name in enumerate(panel.static_names)
         ),
+        positive=not (panel.values < 0).any(),
         calendar=calendar,
     )
 

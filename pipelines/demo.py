@@ -22,6 +22,8 @@ from pipelines.tracking import tracking_uri
 NAME = "pedestrians"
 HORIZON = 24
 ZONE = "Australia/Melbourne"
+UI = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
+"""The MLflow server without its job runners, five processes more, and without what only its developers want to know."""
 SHOWN = 72
 """Values that the printed request posts."""
 
@@ -44,6 +46,7 @@ def champion(train: Callable[[], None], again: bool) -> Champion:
 
 def serve(live: Champion, port: int, mlflow_port: int) -> None:
     """Start the service and the MLflow UI, say where they are, and end them when interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that children end however this process is ended
     for number, variable in ((port, "PORT"), (mlflow_port, "MLFLOW_PORT")):
         _refuse_taken(number, variable)
     service = [
@@ -58,12 +61,11 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
     ]
     ui = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri()]
     ui += ["--default-artifact-root", str(Path("mlruns/artifacts").absolute())]
+    ui += ["--port", str(mlflow_port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     with ExitStack() as children:
         processes = [
             children.enter_context(_child([*service, "--port", str(port)], {})),
-            children.enter_context(
-                _child([*ui, "--port", str(mlflow_port)], {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
-            ),
+            children.enter_context(_child(ui, UI)),
         ]
         children.callback(_end, processes)
         _wait(f"http://127.0.0.1:{port}/readyz", processes)

@@ -21,9 +21,7 @@ from pipelines.zone import DAY, SECOND, Times, local, stamp, utc, zone_info
 MINUTE, HOUR = 60 * SECOND, 3600 * SECOND
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _TICKS = {"h": HOUR, "min": MINUTE, "s": SECOND, "ms": 10**6, "us": 10**3, "ns": 1}
-_TICK_TYPES = tuple(
-    getattr(pandas_offsets, name) for name in ("Hour", "Minute", "Second", "Milli", "Micro", "Nano")
-)
+_TICK_TYPES = tuple(getattr(pandas_offsets, name) for name in ("Hour", "Minute", "Second", "Milli", "Micro", "Nano"))
 FIRST_DAY, LAST_DAY = (int(np.datetime64(day, "D").astype(np.int64)) for day in ("1700-01-01", "2201-01-01"))
 # fmt: off
 # Names that pandas has given up or is about to, and names that without a list of holidays mean the same.
@@ -224,9 +222,7 @@ def _canonical(name: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            offset = to_offset(
-                re.sub(r"[A-Za-z]+", lambda word: _RENAMED.get(word[0], word[0]), name, count=1)
-            )
+            offset = to_offset(re.sub(r"[A-Za-z]+", lambda word: _RENAMED.get(word[0], word[0]), name, count=1))
     except (ValueError, TypeError, OverflowError, Warning) as error:
         raise _unknown(name) from error
     ticks = isinstance(offset, _TICK_TYPES)

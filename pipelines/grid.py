@@ -75,9 +75,7 @@ def offsets(lengths: Int64[ndarray, " series"]) -> Int64[ndarray, " series+1"]:
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
 
 
-def stretches(
-    begin: Int64[ndarray, " series"], lengths: Int64[ndarray, " series"]
-) -> Int64[ndarray, " total"]:
+def stretches(begin: Int64[ndarray, " series"], lengths: Int64[ndarray, " series"]) -> Int64[ndarray, " total"]:
     """The positions `begin`, `begin + 1` ... of `lengths` entries for each series, one after another."""
     after = offsets(lengths)
     return np.asarray(np.arange(after[-1]) + np.repeat(begin - after[:-1], lengths))
@@ -144,9 +142,7 @@ def _doubled(rows: Rows, start: ndarray, place: ndarray, indptr: ndarray, duplic
     return True
 
 
-def _ends(
-    rows: Rows, start: ndarray, indptr: ndarray, values: ndarray, known: ndarray
-) -> tuple[ndarray, ndarray]:
+def _ends(rows: Rows, start: ndarray, indptr: ndarray, values: ndarray, known: ndarray) -> tuple[ndarray, ndarray]:
     """The length of each series, up to its last observed y, and the length of its known covariates."""
     cell = np.arange(len(values))
     observed = ~np.isnan(values)

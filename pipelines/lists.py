@@ -100,9 +100,7 @@ def read_columns(
         wrong = (reach < lengths) | (reach != reaches[0]) if kind == "known" else reach != lengths
         if wrong.any():
             i = int(wrong.argmax())
-            ahead = (
-                f" and for each step of the horizon, as many as of {names[0]!r}" if kind == "known" else ""
-            )
+            ahead = f" and for each step of the horizon, as many as of {names[0]!r}" if kind == "known" else ""
             raise DataError(
                 f"{reach[i]} values for {lengths[i]} of target",
                 series=ids[i],
@@ -111,15 +109,11 @@ def read_columns(
             )
         if kind == "known" and np.isnan(column).any():
             i, place = _place(reach, int(np.isnan(column).argmax()), f"known.{name}")
-            raise DataError(
-                "missing", series=ids[i], place=place, remedy="what is known ahead has no gaps: fill it in"
-            )
+            raise DataError("missing", series=ids[i], place=place, remedy="what is known ahead has no gaps: fill it in")
     return np.stack(columns, axis=1), reaches[0]
 
 
-def read_labels(
-    ids: Sequence[str], given: Sequence[Mapping[str, str]], names: Sequence[str]
-) -> NDArray[np.object_]:
+def read_labels(ids: Sequence[str], given: Sequence[Mapping[str, str]], names: Sequence[str]) -> NDArray[np.object_]:
     """The static covariates [series, names]."""
     _check_names(ids, given, names, "static")
     labels = np.empty((len(ids), len(names)), dtype=object)
@@ -128,9 +122,7 @@ def read_labels(
     return labels
 
 
-def _check_names(
-    ids: Sequence[str], given: Sequence[Mapping[str, object]], names: Sequence[str], kind: str
-) -> None:
+def _check_names(ids: Sequence[str], given: Sequence[Mapping[str, object]], names: Sequence[str], kind: str) -> None:
     for name, one in zip(ids, given or [{}] * len(ids), strict=True):
         if one.keys() != set(names):
             remedy = f"give exactly {list(names)}" if names else "leave them out"

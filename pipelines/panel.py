@@ -121,9 +121,7 @@ class Panel:
         for integers in (self.indptr, self.start, self.known_indptr):
             digest.update(np.ascontiguousarray(integers).data)
         for numbers in (self.values, self.known, self.past):
-            digest.update(
-                np.where(np.isnan(numbers), np.nan, numbers).data
-            )  # there are many NaN, they are one
+            digest.update(np.where(np.isnan(numbers), np.nan, numbers).data)  # there are many NaN, they are one
         return digest.hexdigest()
 
     @property
@@ -204,9 +202,7 @@ def panel_from_series(
     times, zone = read_starts(ids, start, grid, zone)
     values, lengths = read_numbers(ids, target, "target")
     if not lengths.all():
-        raise DataError(
-            "no values", series=ids[int(lengths.argmin())], place="target", remedy="give at least one"
-        )
+        raise DataError("no values", series=ids[int(lengths.argmin())], place="target", remedy="give at least one")
     ahead, reach = read_columns(ids, known, known_names, "known", lengths)
     beside, _ = read_columns(ids, past, past_names, "past", lengths)
     grid.advance(times, reach, zone)  # raises where a series leaves the calendar

@@ -1,6 +1,6 @@
 """The one way from a panel to forecasts: command line, backtest, MLflow and the service all come through here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from forecaster.artifact import Artifact
 from forecaster.batch import Forecast
+from forecaster.conformal import Calibrator
 from forecaster.heads import LEVELS, interpolate
 from forecaster.model import Model
 from forecaster.spec import DataSpec
@@ -58,14 +59,30 @@ def predict(
 
     Raises DataError when the panel does not have the covariates or the frequency that the model needs.
     """
-    forecast = calibrated(artifact, raw_forecast(artifact.model, artifact.spec.data, panel, horizon))
-    quantiles = interpolate(forecast.quantiles, LEVELS, levels).numpy()
-    return Predictions(panel.ids, panel.ends(), panel.frequency, panel.zone, levels, forecast.mean.numpy(), quantiles)
+    made = forecast(artifact.model, artifact.spec.data, panel, horizon, artifact.calibrator)
+    quantiles = interpolate(made.quantiles, LEVELS, levels)
+    if artifact.spec.data.positive:
+        quantiles = _floored(quantiles, panel)
+    return Predictions(
+        panel.ids, panel.ends(), panel.frequency, panel.zone, levels, made.mean.numpy(), quantiles.numpy()
+    )
 
 
-def calibrated(artifact: Artifact, forecast: Forecast) -> Forecast:
-    """The forecast after the artifact's calibration, if it has one."""
-    return artifact.calibrator.apply(forecast) if artifact.calibrator is not None else forecast
+def forecast(
+    model: Model, data: DataSpec, panel: Panel, horizon: int, calibrator: Calibrator | None = None
+) -> Forecast:
+    """The distribution of the next `horizon` steps of every series, calibrated and within the range of the data."""
+    made = raw_forecast(model, data, panel, horizon)
+    made = calibrator.apply(made) if calibrator is not None else made
+    if not data.positive:
+        return made
+    return replace(made, quantiles=_floored(made.quantiles, panel), mean=_floored(made.mean, panel))
+
+
+def _floored(values: torch.Tensor, panel: Panel) -> torch.Tensor:
+    """[series, ...] not below zero, but for series that have been."""
+    below = np.logical_or.reduceat(np.append(panel.values, 0) < 0, panel.indptr[:-1])
+    return torch.where(torch.from_numpy(below).view(-1, *[1] * (values.dim() - 1)), values, values.clamp(min=0))
 
 
 @torch.inference_mode()

@@ -38,9 +38,7 @@ def read(
         OSError,
         UnicodeDecodeError,
     ) as error:
-        raise DataError(
-            f"{path}: {error}", remedy="check that the file is whole, and UTF-8 if it is CSV"
-        ) from error
+        raise DataError(f"{path}: {error}", remedy="check that the file is whole, and UTF-8 if it is CSV") from error
     return panel_from_frame(
         table,
         frequency=frequency,

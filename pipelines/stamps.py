@@ -62,9 +62,7 @@ def _nanoseconds(times: Times, unit: str, who: Who, field: str) -> Times:
     if outside.any():
         row = int(outside.argmax())
         text = np.datetime_as_string(times[row : row + 1].view(f"datetime64[{unit}]"), "D")[0]
-        raise DataError(
-            "outside the years 1700 to 2200", series=who(row), place=f"{field} {text}", remedy=_WRITE
-        )
+        raise DataError("outside the years 1700 to 2200", series=who(row), place=f"{field} {text}", remedy=_WRITE)
     return times * scale
 
 
@@ -84,9 +82,7 @@ def _read_text(column: pa.ChunkedArray, zone: str | None, who: Who, field: str) 
 
     def refuse(bad: NDArray[np.bool_], message: str, remedy: str) -> DataError:
         row = int(np.flatnonzero(bad[codes])[0])
-        return DataError(
-            message, series=who(row), place=f"{field} {words[codes[row]].as_py()!r}", remedy=remedy
-        )
+        return DataError(message, series=who(row), place=f"{field} {words[codes[row]].as_py()!r}", remedy=remedy)
 
     if pc.all(pc.match_substring_regex(words, _STEP)).as_py():
         return Stamps(words.cast(pa.int64()).to_numpy()[codes], "step", None)
@@ -147,9 +143,7 @@ def localise(wall: Times, series: NDArray[np.int32], zone: str, frequency: Frequ
                 f"clocks in {zone} leave this time out",
                 "correct it, or name the offset, as in UTC+10:00",
             )
-            raise DataError(
-                message, series=who(row), place=f"ds {stamp(int(wall[row]), None)}", remedy=remedy
-            )
+            raise DataError(message, series=who(row), place=f"ds {stamp(int(wall[row]), None)}", remedy=remedy)
         twice.append(begin + np.flatnonzero(times[block] != last))
     rows = np.concatenate(twice)
     if rows.size and frequency.is_fixed:
@@ -169,9 +163,7 @@ def _second(rows: Times, wall: Times, series: NDArray[np.int32], zone: str, who:
     forward, backward = _directions(wall[near], series[near])
     order = np.where(backward[series[rows]], -rows, rows)
     rows = rows[np.lexsort((order, day[rows], series[rows]))]
-    group = np.cumsum(
-        np.diff(series[rows], prepend=-1).astype(bool) | np.diff(day[rows], prepend=-1).astype(bool)
-    )
+    group = np.cumsum(np.diff(series[rows], prepend=-1).astype(bool) | np.diff(day[rows], prepend=-1).astype(bool))
     clock = group * DAY + wall[rows] % DAY
     again = np.append(False, clock[1:] <= np.maximum.accumulate(clock)[:-1])
     ordered = (forward | backward)[series[rows]]

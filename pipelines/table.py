@@ -130,9 +130,7 @@ def _frequency(stamps: Stamps, series: NDArray[np.int32], name: str | None, zone
     if stamps.clock == "step":
         if zone or name not in (None, "step"):
             given = f"the time zone {zone!r}" if zone else f"the frequency {name!r}"
-            raise DataError(
-                f"ds counts integer steps, and {given} does not go with it", remedy="leave it out"
-            )
+            raise DataError(f"ds counts integer steps, and {given} does not go with it", remedy="leave it out")
         return Frequency("step")
     if name == "step":
         raise DataError("ds holds times, not integer steps", remedy="leave out the frequency or name theirs")

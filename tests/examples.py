@@ -74,7 +74,7 @@ class Example:
         made, random = build(self.spec, self.task), torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in made.parameters():
-                parameter += 0.3 * torch.randn(parameter.shape, generator=random)
+                parameter.add_(0.3 * torch.randn(parameter.shape, generator=random))
         return made
 
 

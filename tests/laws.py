@@ -199,6 +199,18 @@ def model_chunks(model: Model, start: Carry, batch: Batch, at: int) -> None:
         assert_close(handed, exact, rtol=1e-3, atol=1e-4)
 
 
+def model_loss(model: Model, start: Carry, batch: Batch, score: Callable[[Forecast, Tensor], Tensor]) -> None:
+    """The loss is the mean score of the forecasts that the model gives from every `stride`-th step."""
+    _, loss = model.loss(start, batch)
+    scores, carry = [], start
+    for end in range(model.stride, batch.target.shape[1] + 1, model.stride):
+        segment = chunk(batch, end - model.stride, end)
+        carry = model.observe(carry, segment)
+        forecast = model.forecast(carry, model.horizon, segment.known[:, model.stride :])
+        scores.append(score(forecast, segment.future))
+    assert_close(loss.double(), torch.stack(scores).mean(), rtol=1e-4, atol=1e-5)
+
+
 def model_truncation(model: Model, batch: Batch, at: int) -> None:
     """With the carry detached, values stay the same and the gradient of a chunk reaches no other."""
     target = batch.target.clone().requires_grad_()

@@ -1,11 +1,13 @@
 """Each cell against its equations, in numpy."""
 
 import numpy as np
+import pytest
 import torch
 from numpy import ndarray
 from torch import Tensor, nn
 
 from forecaster.cells import GRU, LSTM, Elman
+from forecaster.compose import Dilated
 from forecaster.state import State
 
 
@@ -57,6 +59,23 @@ def test_lstm() -> None:
     np.testing.assert_allclose(after["cell"][0].detach(), cell)
     np.testing.assert_allclose(features[0].detach(), sigma(o) * np.tanh(cell))
     assert torch.equal(after["hidden"], features)
+
+
+@pytest.mark.parametrize("cell", [Elman(2, 3), GRU(2, 3), LSTM(2, 3)])
+def test_kernels_get_contiguous_states(cell: Elman | GRU | LSTM) -> None:
+    """cuDNN refuses others, such as one phase cut out of a queue; a CPU would not tell."""
+    seen: list[bool] = []
+
+    def look(_: nn.Module, given: tuple[Tensor, Tensor | tuple[Tensor, Tensor]]) -> None:
+        state = given[1] if isinstance(given[1], tuple) else (given[1],)
+        seen.extend(part.is_contiguous() for part in state)
+
+    cell.rnn.register_forward_pre_hook(look)
+    dilated = Dilated(cell, 3)
+    state, _ = dilated.step(dilated.initial(2), torch.zeros(2, 2))
+    dilated.scan(state, torch.zeros(2, 4, 2))
+    assert seen
+    assert all(seen)
 
 
 def test_forget_gate_starts_open() -> None:

@@ -6,11 +6,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from torch import Tensor
 from torch.testing import assert_close
 
-from forecaster.batch import Batch
+from forecaster.batch import Batch, Forecast
 from forecaster.heads import LEVELS, interpolate
 from forecaster.model import seasonal
+from forecaster.spec import RecurrentSpec
 from forecaster.state import detach
 from tests import laws
 from tests.examples import MODELS, RECURRENT, batch, lone, seeds
@@ -50,6 +53,37 @@ def test_chunks_with_the_carry_equal_the_whole(name: str, seed: int, data: st.Da
     series = batch(example.task, 2, before + segments * model.stride, seed)
     carry = detach(model.observe(model.start(2, model.stride), laws.chunk(series, 0, before)))
     laws.model_chunks(model, carry, laws.chunk(series, before, series.target.shape[1]), at)
+
+
+def pinball_score(forecast: Forecast, actual: Tensor) -> Tensor:
+    error, levels = actual.unsqueeze(-1) - forecast.quantiles, torch.tensor(LEVELS)
+    return 2 * (torch.maximum(levels * error, (levels - 1) * error) / forecast.scale[:, None, None]).mean()
+
+
+def gaussian_score(forecast: Forecast, actual: Tensor) -> Tensor:
+    deviation = (forecast.quantiles[..., -1] - forecast.quantiles[..., 0]) / (2 * stats.norm.ppf(LEVELS[-1]))
+    likelihood = stats.norm(forecast.mean.numpy(), deviation.numpy()).logpdf(actual.numpy())
+    return (-torch.from_numpy(likelihood) - forecast.scale.log()[:, None]).mean()
+
+
+def absolute_score(forecast: Forecast, actual: Tensor) -> Tensor:
+    return ((actual - forecast.mean).abs() / forecast.scale[:, None]).mean()
+
+
+@every_model
+@some
+@given(seed=seeds, segments=st.integers(1, 4))
+def test_loss_scores_the_forecasts(name: str, seed: int, segments: int) -> None:
+    example = MODELS[name]
+    model = example.model(seed)
+    score = absolute_score
+    if isinstance(example.spec, RecurrentSpec):
+        score = gaussian_score if example.spec.head.family == "gaussian" else pinball_score
+    before = 8 * model.stride
+    series = batch(example.task, 2, before + segments * model.stride, seed)
+    with torch.no_grad():
+        carry = model.observe(model.start(2, model.stride), laws.chunk(series, 0, before))
+        laws.model_loss(model, carry, laws.chunk(series, before, series.target.shape[1]), score)
 
 
 @every_recurrent
@@ -173,6 +207,7 @@ def test_every_covariate_is_read(name: str) -> None:
             return model.forecast(model.observe(model.start(1), series), model.horizon, known).mean
 
     expected = mean(series, known)
+    assert torch.equal(model.observe(model.start(1), series)["last.static"], series.static)
     for part in ("known", "past"):
         for column in range(getattr(series, part).shape[2]):
             changed = getattr(series, part).clone()
@@ -182,11 +217,24 @@ def test_every_covariate_is_read(name: str) -> None:
         changed = series.static.clone()
         changed[:, column] = (changed[:, column] + 1) % (example.task.static[column] + 1)
         assert not torch.equal(mean(Batch(**(vars(series) | {"static": changed})), known), expected)
-    for step in range(model.horizon):
-        ahead = known.clone()
-        ahead[:, step] += 1.0
-        moved = mean(series, ahead) != expected
-        assert moved[0].tolist() == [other == step for other in range(model.horizon)]
+
+
+@pytest.mark.parametrize("name", ["gru covariates", "uneven", "gru gaussian covariates"])
+def test_covariates_known_ahead_move_their_own_step_and_none_before(name: str) -> None:
+    example = RECURRENT[name]
+    model, series = example.model(), batch(example.task, 1, 8, 0)
+    horizon = 2 * model.horizon + 1
+    known = laws.future_known(series, horizon)
+    with torch.no_grad():
+        carry = model.observe(model.start(1), series)
+        expected = model.forecast(carry, horizon, known).mean[0]
+        for step in range(horizon):
+            ahead = known.clone()
+            ahead[:, step] += 1.0
+            moved = model.forecast(carry, horizon, ahead).mean[0] != expected
+            assert moved[step]
+            assert not moved[:step].any()
+            assert not moved[step + 1 : model.horizon].any()
 
 
 def test_unknown_past_differs_from_zero() -> None:

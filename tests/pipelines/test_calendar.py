@@ -50,9 +50,7 @@ def wall(*texts: str) -> np.ndarray:
 
 
 @given(st.sampled_from(SEEN), st.sampled_from(ZONES), st.integers(0, 100), st.integers(0, 2**32 - 1))
-def test_the_frequency_is_seen_through_gaps_and_disorder(
-    name: str, zone: str | None, shift: int, seed: int
-) -> None:
+def test_the_frequency_is_seen_through_gaps_and_disorder(name: str, zone: str | None, shift: int, seed: int) -> None:
     frequency, random = Frequency.parse(name), np.random.default_rng(seed)
     first = pd.date_range("1990-01-01", periods=1, freq=name, unit="ns").to_numpy().astype(np.int64)
     kept = [np.delete(np.arange(60), random.choice(np.arange(5, 60), 12, replace=False)) for _ in range(3)]
@@ -84,9 +82,7 @@ def test_few_stamps(stamps: list[str], name: str) -> None:
 
 
 def test_local_days_are_days_only_in_their_zone() -> None:
-    times = Frequency("D").advance(
-        utc(wall("2024-03-01"), "Europe/Berlin")[0], np.arange(60), "Europe/Berlin"
-    )
+    times = Frequency("D").advance(utc(wall("2024-03-01"), "Europe/Berlin")[0], np.arange(60), "Europe/Berlin")
     assert infer_frequency(times, np.zeros(60, int), "Europe/Berlin").name == "D"
     assert infer_frequency(times, np.zeros(60, int), "UTC").name == "24h"
 

@@ -31,9 +31,7 @@ TICKS = [
 ]
 DAYS = ["D", "2D", "7D", "B", "3B", "C", *(f"W-{day}" for day in ("MON", "TUE", "WED", "SUN")), "W", "2W-WED"]
 MONTHLY = ["MS", "ME", "2MS", "6ME", "BMS", "BME", "CBMS", "CBME", "SMS", "SME", "SMS-10", "2SME", "WOM-2TUE"]
-ANCHORED = [
-    f"{base}-{month}" for base in ("QS", "QE", "BQS", "BQE", "YS", "YE", "BYS", "BYE") for month in MONTHS
-]
+ANCHORED = [f"{base}-{month}" for base in ("QS", "QE", "BQS", "BQE", "YS", "YE", "BYS", "BYE") for month in MONTHS]
 FISCAL = ["RE-N-DEC-MON", "RE-L-AUG-SAT", "REQ-N-DEC-MON-1", "REQ-L-AUG-THU-3"]
 HOURS = ["bh", "2bh", "cbh"]
 ALIASES = [*TICKS, *DAYS, *MONTHLY, *ANCHORED, "2QS-FEB", "4YE-JUN", *FISCAL, *HOURS]

@@ -28,9 +28,7 @@ def test_ten_million_rows(tmp_path: Path) -> None:
     names = pa.array([f"series {i:05d}" for i in range(SERIES)])
     table = pa.table(  # ordered by time, so that no two rows of a series are neighbours
         {
-            "unique_id": pa.DictionaryArray.from_arrays(
-                np.tile(np.arange(SERIES, dtype=np.int32), STEPS), names
-            ),
+            "unique_id": pa.DictionaryArray.from_arrays(np.tile(np.arange(SERIES, dtype=np.int32), STEPS), names),
             "ds": np.repeat(hours, SERIES),
             "y": np.arange(SERIES * STEPS, dtype=np.float64),
         }

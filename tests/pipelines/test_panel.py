@@ -234,9 +234,7 @@ def test_columns_of_many_types(kind: str) -> None:
 
 def test_the_profile_counts() -> None:
     times = ["2024-01-01T00Z", "2024-01-01T02Z", "2024-01-01T01Z"]
-    profile = panel_from_frame(
-        pd.DataFrame({"unique_id": ["a", "a", "b"], "ds": times, "y": 1}), frequency="h"
-    ).profile
+    profile = panel_from_frame(pd.DataFrame({"unique_id": ["a", "a", "b"], "ds": times, "y": 1}), frequency="h").profile
     counts = [profile[name] for name in ("series", "observations", "gaps", "shortest", "longest")]
     assert counts == [2, 3, 1, 1, 3]
     assert (profile["start"], profile["end"]) == ("2024-01-01 00:00+00:00", "2024-01-01 02:00+00:00")

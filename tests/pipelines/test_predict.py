@@ -114,3 +114,15 @@ def test_a_known_covariate_moves_only_the_steps_it_belongs_to() -> None:
     before, after = (predict(made, with_price(last), 3).quantiles[0] for last in (1.0, 2.0))
     assert np.array_equal(before[:2], after[:2])
     assert not np.array_equal(before[2], after[2])
+
+
+def test_what_was_never_below_zero_is_not_forecast_there() -> None:
+    counts = panel_from_series(["a", "b"], [0, 0], [[0.0, 9.0, 0.0, 1.0], [0.0, 5.0, 0.0, 2.0]], "step")
+    made = artifact(LSTM, counts)
+    assert made.spec.data.positive
+    assert (predict(made, counts, 30, (0.001, 0.5)).quantiles >= 0).all()
+    other = panel_from_series(["a", "b"], [0, 0], [[-9.0, -7.0, -8.0], [0.0, 5.0, 0.0]], "step")
+    quantiles = predict(made, other, 3, (0.001, 0.5)).quantiles
+    assert (quantiles[0] < 0).any(), "a series that has been below zero may be again"
+    assert (quantiles[1] >= 0).all()
+    assert not artifact(LSTM, other).spec.data.positive

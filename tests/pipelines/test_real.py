@@ -25,9 +25,7 @@ from pipelines.sources import read
         ("epf_short_hourly_exog", "h", 4, 6_720, 0),
     ],
 )
-def test_published_series(
-    name: str, frequency: str, series: int, observations: int, gaps: int, shared: Path
-) -> None:
+def test_published_series(name: str, frequency: str, series: int, observations: int, gaps: int, shared: Path) -> None:
     panel = read(shared / f"{name}.csv.gz")
     assert panel.frequency.name == frequency
     assert (len(panel), panel.total - gaps, panel.profile["gaps"]) == (series, observations, gaps)

@@ -187,9 +187,7 @@ CASES: list[tuple[pd.DataFrame, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("frame", "options", "message"), CASES, ids=[message[:50] for _, _, message in CASES]
-)
+@pytest.mark.parametrize(("frame", "options", "message"), CASES, ids=[message[:50] for _, _, message in CASES])
 def test_refusals(frame: pd.DataFrame, options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as error:
         panel_from_frame(frame, **options)
@@ -203,9 +201,7 @@ def test_a_column_given_twice() -> None:
 
 
 def test_the_series_of_the_refused_row_is_named() -> None:
-    frame = pd.DataFrame(
-        {"unique_id": ["b", "a"] * 3, "ds": [1, 1, 2, 2, 3, 3], "y": [1, 1, 1, 1, 1, np.inf]}
-    )
+    frame = pd.DataFrame({"unique_id": ["b", "a"] * 3, "ds": [1, 1, 2, 2, 3, 3], "y": [1, 1, 1, 1, 1, np.inf]})
     with pytest.raises(DataError, match="series 'a', ds 3: y is inf"):
         panel_from_frame(frame)
     frame = pd.DataFrame({"unique_id": ["b", "a"] * 3, "ds": [1, 1, 2, 2, 2, 3], "y": 1.0})

@@ -59,9 +59,7 @@ def test_short_and_long_text(text: str, moment: str) -> None:
 
 
 @given(st.integers(-60, 60), st.sampled_from(["h", "30min", "10min"]), st.booleans(), st.integers(0, 1))
-def test_a_wall_clock_through_a_change_of_time(
-    before: int, name: str, newest_first: bool, month: int
-) -> None:
+def test_a_wall_clock_through_a_change_of_time(before: int, name: str, newest_first: bool, month: int) -> None:
     assume(month == 1 or not 18 <= before < 24)  # a table that begins in the second of two hours cannot tell
     change = np.array([np.datetime64(("2016-04-03", "2016-10-02")[month], "ns").astype(np.int64)])
     start = utc(change, MELBOURNE)[0] + before * 600 * 10**9

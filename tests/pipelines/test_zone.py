@@ -17,17 +17,13 @@ ZONES = [
     *("Africa/Casablanca", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia", "UTC"),
 ]
 HOUR = DAY // 24
-times = st.lists(
-    st.integers(int(pd.Timestamp("1900").value), int(pd.Timestamp("2100").value)), min_size=1, max_size=20
-)
+times = st.lists(st.integers(int(pd.Timestamp("1900").value), int(pd.Timestamp("2100").value)), min_size=1, max_size=20)
 
 
 @given(st.sampled_from(ZONES), times)
 def test_the_wall_clock_is_that_of_pandas(zone: str, moments: list[int]) -> None:
     ours = local(np.array(moments), zone)
-    theirs = (
-        pd.DatetimeIndex(np.array(moments, "datetime64[ns]")).tz_localize("UTC").tz_convert(ZoneInfo(zone))
-    )
+    theirs = pd.DatetimeIndex(np.array(moments, "datetime64[ns]")).tz_localize("UTC").tz_convert(ZoneInfo(zone))
     assert ours.tolist() == theirs.tz_localize(None).astype("int64").tolist()
 
 
@@ -78,9 +74,7 @@ def test_zone_names(name: str, canonical: str) -> None:
     zone_info(canonical)
 
 
-@pytest.mark.parametrize(
-    "name", ["Mars/Olympus", "+25:00", "UTC+10:99", "", "/etc/passwd", "../Berlin", "Europe"]
-)
+@pytest.mark.parametrize("name", ["Mars/Olympus", "+25:00", "UTC+10:99", "", "/etc/passwd", "../Berlin", "Europe"])
 def test_unknown_zones_are_refused(name: str) -> None:
     with pytest.raises(DataError, match="unknown time zone"):
         parse_zone(name)
