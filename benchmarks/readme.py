@@ -31,7 +31,8 @@ def sections() -> str:
             parts.append(
                 f"`python -m benchmarks.accuracy {name}` ({result['date']}, commit {result['commit']}, "
                 f"{result['processors']} cores, {result['seconds']:.0f} s in all, seed {result['seed']}); "
-                f"the 80 % intervals cover {metrics['coverage_80']:.1%}, the 95 % intervals {metrics['coverage_95']:.1%}:\n\n"
+                f"the 80 % intervals cover {metrics['coverage_80']:.1%}, the 95 % intervals "
+                f"{metrics['coverage_95']:.1%}:\n\n"
                 "| method | sMAPE | MASE | OWA | wQL | MSIS |\n| --- | --- | --- | --- | --- | --- |\n"
                 + "".join(f"| {' | '.join(map(_cell, row))} |\n" for row in ranked)
             )

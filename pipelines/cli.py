@@ -3,16 +3,13 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from forecaster.artifact import ArtifactError
-from forecaster.errors import DataError
+from pipelines import cli_models
+from pipelines.options import Data, Duplicates, Horizon, Name, Zone, columns, levels_of, mendable
 from pipelines.settings import TrainSettings
 
 app = typer.Typer(
@@ -21,33 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-models = typer.Typer(help="Registered models: list, show the champion, promote, roll back.", no_args_is_help=True)
-app.add_typer(models, name="models")
-
-Data = Annotated[
-    Path, typer.Argument(help="CSV (.csv, .csv.gz), Parquet file or folder: unique_id, ds, y, covariates.")
-]
-Horizon = Annotated[int, typer.Option(min=1, help="Steps to forecast.")]
-Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
-Zone = Annotated[str | None, typer.Option(help="Time zone of time stamps without one, such as Europe/Berlin.")]
-Duplicates = Annotated[str, typer.Option(help="Two rows for one time: error, mean, sum, first or last.")]
-
-
-@contextmanager
-def mendable() -> Iterator[None]:
-    """Errors that a user can mend end with one line on stderr and exit code 2; Ctrl-C with 130."""
-    try:
-        yield
-    except (DataError, ArtifactError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
-    except ValidationError as error:
-        for problem in error.errors():
-            print(f"error: {'.'.join(map(str, problem['loc']))}: {problem['msg']}", file=sys.stderr)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
-        raise typer.Exit(130) from None
+app.add_typer(cli_models.app, name="models")
 
 
 @app.callback()
@@ -96,13 +67,13 @@ def train(
                 "budget": budget,
                 "seed": seed,
                 "name": name,
-                "known": _columns(known),
-                "past": _columns(past),
-                "static": _columns(static),
+                "known": columns(known),
+                "past": columns(past),
+                "static": columns(static),
                 "zone": zone,
                 "duplicates": duplicates,
             }
-            | ({"recipes": _columns(recipe)} if recipe else {})
+            | ({"recipes": columns(recipe)} if recipe else {})
         )
         with Screen() as screen:
             result = run(settings, screen.report)
@@ -127,7 +98,7 @@ def forecast(
     from pipelines.score import score
 
     with mendable():
-        rows = score(data, horizon, out, _levels(quantiles), name=name, model=model, zone=zone, duplicates=duplicates)
+        rows = score(data, horizon, out, levels_of(quantiles), name=name, model=model, zone=zone, duplicates=duplicates)
         print(f"{rows} rows in {out}")
 
 
@@ -206,58 +177,3 @@ def demo(
     with mendable():
         live = champion(lambda: train(sample(), HORIZON, budget=budget, name=NAME, zone=ZONE), retrain)
         serve(live, port, mlflow_port)
-
-
-@models.command("list")
-def list_models(name: Name = "forecaster") -> None:
-    """Every version, the champion marked by *."""
-    from pipelines.registry import versions
-
-    with mendable():
-        for one in versions(name):
-            scores = "  ".join(f"{metric} {value:.4f}" for metric, value in one.metrics.items())
-            print(f"{'*' if one.champion else ' '} {one.version:>4}  {one.created}  {scores}")
-
-
-@models.command()
-def champion(name: Name = "forecaster") -> None:
-    """The champion, and who promoted it, when and why."""
-    from pipelines.registry import history
-
-    with mendable():
-        for one in history(name)[-1:]:
-            measure = f"{one.metric} {one.value:.4f}, " if one.metric else ""
-            print(f"version {one.version} of {name}, promoted by {one.by} at {one.at}: {measure}{one.reason}")
-
-
-@models.command()
-def promote(version: str, name: Name = "forecaster", reason: str = "by hand") -> None:
-    """Make a version the champion."""
-    from pipelines.registry import promote as promote_version
-
-    with mendable():
-        promote_version(name, version, reason=reason)
-        print(f"version {version} of {name} is the champion")
-
-
-@models.command()
-def rollback(name: Name = "forecaster") -> None:
-    """Go back to the champion before."""
-    from pipelines.registry import rollback as roll_back
-
-    with mendable():
-        print(f"version {roll_back(name)} of {name} is the champion again")
-
-
-def _columns(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _levels(text: str) -> tuple[float, ...]:
-    try:
-        levels = tuple(sorted({float(part) for part in text.split(",")}))
-    except ValueError:
-        raise DataError(f"quantiles {text!r} are not numbers", remedy="such as --quantiles 0.1,0.5,0.9") from None
-    if not all(0 < level < 1 for level in levels):
-        raise DataError(f"quantiles {text!r} are not between 0 and 1", remedy="such as --quantiles 0.1,0.5,0.9")
-    return levels

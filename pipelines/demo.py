@@ -46,7 +46,8 @@ def champion(train: Callable[[], None], again: bool) -> Champion:
 
 def serve(live: Champion, port: int, mlflow_port: int) -> None:
     """Start the service and the MLflow UI, say where they are, and end them when interrupted."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that children end however this process is ended
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)  # so that the children end with this process
     for number, variable in ((port, "PORT"), (mlflow_port, "MLFLOW_PORT")):
         _refuse_taken(number, variable)
     service = [
@@ -76,8 +77,11 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
             f"champion: {live.name} version {live.version}. Try:\n\n{curl(port)}\n\nCtrl-C ends both.",
             flush=True,
         )
-        while all(process.poll() is None for process in processes):
-            time.sleep(0.5)
+        try:
+            while all(process.poll() is None for process in processes):
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            return
         raise SystemExit("a server has ended; its messages are above")
 
 

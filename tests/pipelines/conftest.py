@@ -21,10 +21,10 @@ import pytest
 from mlflow import MlflowClient
 
 from forecaster.artifact import Artifact, save
-from forecaster.build import build
 from forecaster.spec import ArtifactSpec, CoreSpec, RecurrentSpec, Task, Training
 from pipelines.covariates import describe
 from pipelines.panel import Panel, panel_from_frame
+from tests.examples import Example
 
 HORIZON = 4
 
@@ -131,7 +131,7 @@ def make_artifact(folder: Path, panel: Panel, seed: int = 0) -> str:
     model = RecurrentSpec(core=CoreSpec(width=8, layers=1))
     training = Training(series=len(panel), observations=panel.total, start=None, until=None, digest=panel.digest)
     spec = ArtifactSpec(candidate="lstm", data=data, task=task, model=model, training=training, packages={})
-    return save(Artifact(spec, build(model, task, seed)), folder)
+    return save(Artifact(spec, Example(model, task).model(seed)), folder)
 
 
 @pytest.fixture

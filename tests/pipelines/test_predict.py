@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.artifact import Artifact
-from forecaster.build import build
 from forecaster.errors import DataError
 from forecaster.spec import (
     ArtifactSpec,
@@ -22,6 +21,7 @@ from pipelines.covariates import describe
 from pipelines.panel import Panel, panel_from_series
 from pipelines.predict import predict, raw_forecast
 from pipelines.windows import Table
+from tests.examples import Example
 
 
 def panel(sizes: list[int], seed: int = 0) -> Panel:
@@ -36,7 +36,7 @@ def artifact(model: ModelSpec, data: Panel, **task: object) -> Artifact:
     asked = Task.model_validate({"horizon": 6, "stride": 4, "seasons": (4,), "known": len(described.calendar), **task})
     training = Training(series=len(data), observations=data.total, start=None, until=None, digest=data.digest)
     spec = ArtifactSpec(candidate="test", data=described, task=asked, model=model, training=training, packages={})
-    return Artifact(spec, build(model, asked).eval())
+    return Artifact(spec, Example(model, asked).model().eval())
 
 
 LSTM = RecurrentSpec(core=CoreSpec(cell="lstm", width=8))

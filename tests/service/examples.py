@@ -12,7 +12,6 @@ import numpy as np
 from starlette.applications import Starlette
 
 from forecaster.artifact import Artifact, save
-from forecaster.build import build
 from forecaster.spec import (
     ArtifactSpec,
     Category,
@@ -28,6 +27,7 @@ from forecaster.spec import (
 from pipelines.calendar import Frequency, calendar_features
 from service.guard import Doors
 from service.routes import METHODS
+from tests.examples import Example
 
 LSTM = RecurrentSpec(core=CoreSpec(cell="lstm", width=8, layers=1))
 NAIVE = SeasonalNaiveSpec()
@@ -44,7 +44,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def artifact(folder: Path, model: ModelSpec, data: DataSpec, *, horizon: int = 4, season: int = 3) -> Path:
-    """An untrained model in an artifact folder."""
+    """A model that has learned nothing, in an artifact folder."""
     frequency = Frequency.parse(data.frequency)
     calendar = calendar_features(frequency, np.zeros(1, dtype=np.int64), data.zone)[1]
     task = Task(
@@ -63,7 +63,7 @@ def artifact(folder: Path, model: ModelSpec, data: DataSpec, *, horizon: int = 4
         training=Training(series=1, observations=9, start=None, until=UNTIL, digest="0"),
         packages={},
     )
-    save(Artifact(spec, build(model, task, seed=1)), folder)
+    save(Artifact(spec, Example(model, task).model(seed=1)), folder)
     return folder
 
 

@@ -1,0 +1,48 @@
+"""The commands `forecaster models ...`."""
+
+import typer
+
+from pipelines.options import Name, mendable
+
+app = typer.Typer(help="Registered models: list, show the champion, promote, roll back.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(name: Name = "forecaster") -> None:
+    """Every version, the champion marked by *."""
+    from pipelines.registry import versions
+
+    with mendable():
+        for one in versions(name):
+            scores = "  ".join(f"{metric} {value:.4f}" for metric, value in one.metrics.items())
+            print(f"{'*' if one.champion else ' '} {one.version:>4}  {one.created}  {scores}")
+
+
+@app.command()
+def champion(name: Name = "forecaster") -> None:
+    """The champion, and who promoted it, when and why."""
+    from pipelines.registry import history
+
+    with mendable():
+        for one in history(name)[-1:]:
+            measure = f"{one.metric} {one.value:.4f}, " if one.metric else ""
+            print(f"version {one.version} of {name}, promoted by {one.by} at {one.at}: {measure}{one.reason}")
+
+
+@app.command()
+def promote(version: str, name: Name = "forecaster", reason: str = "by hand") -> None:
+    """Make a version the champion."""
+    from pipelines.registry import promote as promote_version
+
+    with mendable():
+        promote_version(name, version, reason=reason)
+        print(f"version {version} of {name} is the champion")
+
+
+@app.command()
+def rollback(name: Name = "forecaster") -> None:
+    """Go back to the champion before."""
+    from pipelines.registry import rollback as roll_back
+
+    with mendable():
+        print(f"version {roll_back(name)} of {name} is the champion again")

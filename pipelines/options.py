@@ -1,0 +1,52 @@
+"""What the commands share: their options, and errors that end in one line."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from forecaster.artifact import ArtifactError
+from forecaster.errors import DataError
+
+Data = Annotated[
+    Path, typer.Argument(help="CSV (.csv, .csv.gz), Parquet file or folder: unique_id, ds, y, covariates.")
+]
+Horizon = Annotated[int, typer.Option(min=1, help="Steps to forecast.")]
+Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
+Zone = Annotated[str | None, typer.Option(help="Time zone of time stamps without one, such as Europe/Berlin.")]
+Duplicates = Annotated[str, typer.Option(help="Two rows for one time: error, mean, sum, first or last.")]
+
+
+@contextmanager
+def mendable() -> Iterator[None]:
+    """Errors that a user can mend end with one line on stderr and exit code 2; Ctrl-C with 130."""
+    try:
+        yield
+    except (DataError, ArtifactError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except ValidationError as error:
+        for problem in error.errors():
+            print(f"error: {'.'.join(map(str, problem['loc']))}: {problem['msg']}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def columns(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def levels_of(text: str) -> tuple[float, ...]:
+    try:
+        levels = tuple(sorted({float(part) for part in text.split(",")}))
+    except ValueError:
+        raise DataError(f"quantiles {text!r} are not numbers", remedy="such as --quantiles 0.1,0.5,0.9") from None
+    if not all(0 < level < 1 for level in levels):
+        raise DataError(f"quantiles {text!r} are not between 0 and 1", remedy="such as --quantiles 0.1,0.5,0.9")
+    return levels
