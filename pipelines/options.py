@@ -39,10 +39,12 @@ def mendable() -> Iterator[None]:
 
 
 def columns(text: str) -> tuple[str, ...]:
+    """Names separated by commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def levels_of(text: str) -> tuple[float, ...]:
+    """Quantile levels separated by commas, ascending; raises DataError on what is none."""
     try:
         levels = tuple(sorted({float(part) for part in text.split(",")}))
     except ValueError:
