@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float, Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
@@ -18,9 +18,11 @@ from forecaster.state import part, parts, where
 class Reading(NamedTuple):
     """What a scan over a batch gives, at each of its steps."""
 
-    features: Float32[Tensor, "batch steps features"]
+    features: Float[Tensor, "batch steps features"]
+    """In bfloat16 under autocast."""
     level: Float64[Tensor, "batch steps 1"]
     scale: Float64[Tensor, "batch steps 1"]
+    weight: Float64[Tensor, "batch steps 1"]
     lagged: Float32[Tensor, "batch steps seasons horizon"]
 
 
@@ -90,18 +92,18 @@ class Recurrent(Model):
         stride = batch.target.shape[1] // steps
         ahead = torch.cat([batch.target, batch.future], 1)[:, stride:].unfold(1, self.horizon, stride)[:, :steps]
         known = batch.known[:, stride:].unfold(1, self.horizon, stride)[:, :steps].transpose(2, 3)
-        raw, centre = self._decode(reading, known)
+        raw, centre = self._decode(reading.features, reading.lagged, known)
         y = normalise(ahead, reading.level, reading.scale) - centre
         counts = ~y.isnan() & (reading.scale > 0)
         losses = self.head.loss(raw, torch.where(counts, y, 0.0))
-        return after, torch.where(counts, losses, 0.0).sum() / counts.sum().clamp(min=1)
+        trust = torch.where(counts, reading.weight.detach().float(), 0.0)  # the unit of a new series can be tiny
+        return after, (trust * losses).sum() / counts.sum().clamp(min=1)
 
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
         last = part(carry, "last")
         level, scale = last["level"].unsqueeze(1), last["scale"].unsqueeze(1)
         lagged = self._lagged(last["target"], self.memory, 1, level, scale)
-        reading = Reading(last["features"].unsqueeze(1), level, scale, lagged)
-        raw, centre = self._decode(reading, known.unsqueeze(1))
+        raw, centre = self._decode(last["features"].unsqueeze(1), lagged, known.unsqueeze(1))
         quantiles = (self.head.quantile(raw, LEVELS) + centre.unsqueeze(-1)).squeeze(1)
         mean = (self.head.mean(raw) + centre).squeeze(1)
         return Forecast(
@@ -126,7 +128,7 @@ class Recurrent(Model):
 
         patch = segments(target)
         scale_state, smooth = Dilated(self.smoothing, phases).scan(part(carry, "scale"), patch)
-        level, scale = smooth[..., :1], smooth[..., 1:]
+        level, scale, weight = smooth.split(1, -1)
         values = normalise(patch, level, scale)
         lagged = self._lagged(target, self.memory + stride, stride, level, scale)
         covariates = torch.cat([segments(known), segments(past), ~segments(past).isnan()], 2).flatten(2)
@@ -151,7 +153,7 @@ class Recurrent(Model):
             "level": level[:, -1],
             "scale": scale[:, -1],
         }
-        return parts(core=core_state, scale=scale_state, last=after), Reading(features, level, scale, lagged)
+        return parts(core=core_state, scale=scale_state, last=after), Reading(features, level, scale, weight, lagged)
 
     def _lagged(
         self,
@@ -166,13 +168,16 @@ class Recurrent(Model):
         return torch.stack([normalise(values, level, scale).nan_to_num() for values in coming], 2)
 
     def _decode(
-        self, reading: Reading, known: Float32[Tensor, "batch steps horizon known"]
+        self,
+        features: Float[Tensor, "batch steps features"],
+        lagged: Float32[Tensor, "batch steps seasons horizon"],
+        known: Float32[Tensor, "batch steps horizon known"],
     ) -> tuple[Float32[Tensor, "batch steps horizon width"], Float32[Tensor, "batch steps horizon"]]:
         """Raw parameters of the head for each step ahead, and the point in scaled units that they refer to."""
-        raw = self.output(reading.features).float().unflatten(-1, (self.horizon, self.head.width))
+        raw = self.output(features).float().unflatten(-1, (self.horizon, self.head.width))
         if self.ahead is not None:
             raw = raw + self.ahead(known)
-        return raw, (self.share * reading.lagged).sum(2)
+        return raw, (self.share * lagged).sum(2)
 
 
 def _log_ratio(scale: Float64[Tensor, "*shape"], level: Float64[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:

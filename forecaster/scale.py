@@ -14,19 +14,21 @@ BOUND = 1e4
 class Smoothing(Core):
     """Exponential smoothing of the level and of the absolute deviation from it, with a learned rate.
 
-    One step reads a segment of `width` observations in float64, NaN where missing, and gives (level, scale). It is a
-    `Core`, though without a network: the state of a series holds its scale, and a chunk goes on where the last ended.
-    The rate is weighted by the share of the segment that was observed, so a gap changes nothing, and the weights are
-    those of what was seen (as in Adam), so a start from nothing has no bias. A single observation tells no deviation:
-    to it belongs a learned share of the level, a prior that each further observation divides by four. All operations
-    are linear in the values, so a series times a power of two has exactly that multiple as level and scale. (Holt 1957;
-    as the scale of a network: Smyl 2020, "A hybrid method of exponential smoothing and recurrent neural networks".)
+    One step reads a segment of `width` observations in float64, NaN where missing, and gives (level, scale, weight). It
+    is a `Core`, though without a network: the state of a series holds its scale, and a chunk goes on where the last
+    ended. The rate is weighted by the share of the segment that was observed, so a gap changes nothing, and the weights
+    are those of what was seen (as in Adam), so a start from nothing has no bias. A single observation tells no
+    deviation: to it belongs a learned share of the level, a prior that each further observation divides by four. The
+    weight says from 0 to 1 how much of the smoothing has been filled, that is how far to trust the other two. All
+    operations are linear in the values, so a series times a power of two has exactly that multiple as level and scale.
+    (Holt 1957; as the scale of a network: Smyl 2020, "A hybrid method of exponential smoothing and recurrent neural
+    networks".)
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.inputs = width
-        self.features = 2
+        self.features = 3
         self.rate = nn.Parameter(torch.tensor(-1.1))
         """Logit of the smoothing rate; starts at 0.25."""
         self.prior = nn.Parameter(torch.tensor(-0.6))
@@ -51,9 +53,10 @@ class Smoothing(Core):
         mean = (values / count.unsqueeze(-1)).sum(-1)  # divided first: a sum of values near 1e308 would overflow
 
         weight, level = state["weight"], state["level"]
-        gains, levels = [], []
+        weights, gains, levels = [], [], []
         for n in range(xs.shape[1]):
             weight = weight + share[:, n] * (1 - weight)
+            weights.append(weight)
             gains.append(share[:, n] / torch.where(weight > 0, weight, 1.0))
             level = level + gains[n] * (mean[:, n] - level)
             levels.append(level)
@@ -71,7 +74,7 @@ class Smoothing(Core):
         rounding = (1e-14 * every_level.abs()).clamp(min=2.0**-1000)
         scale = torch.where(scale > rounding, scale, 0.0)  # a series that moves less does not move
         after = {"weight": weight, "level": level, "deviation": deviation, "doubt": doubt[:, -1]}
-        return after, torch.stack([every_level, scale], -1)
+        return after, torch.stack([every_level, scale, torch.stack(weights, 1)], -1)
 
 
 def normalise(

@@ -200,15 +200,19 @@ def model_chunks(model: Model, start: Carry, batch: Batch, at: int) -> None:
 
 
 def model_loss(model: Model, start: Carry, batch: Batch, score: Callable[[Forecast, Tensor], Tensor]) -> None:
-    """The loss is the mean score of the forecasts that the model gives from every `stride`-th step."""
+    """The loss is the mean score of the forecasts that the model gives from every `stride`-th step.
+
+    `score` gives one number a lane; a model that smooths trusts each as far as its smoothing is filled.
+    """
     _, loss = model.loss(start, batch)
-    scores, carry = [], start
+    scores, trust, carry = [], [], start
     for end in range(model.stride, batch.target.shape[1] + 1, model.stride):
         segment = chunk(batch, end - model.stride, end)
         carry = model.observe(carry, segment)
         forecast = model.forecast(carry, model.horizon, segment.known[:, model.stride :])
         scores.append(score(forecast, segment.future))
-    assert_close(loss.double(), torch.stack(scores).mean(), rtol=1e-4, atol=1e-5)
+        trust.append(carry["scale.weight"][:, 0] if "scale.weight" in carry else torch.ones(len(scores[-1])))
+    assert_close(loss.double(), (torch.stack(trust) * torch.stack(scores)).mean(), rtol=1e-4, atol=1e-5)
 
 
 def model_truncation(model: Model, batch: Batch, at: int) -> None:

@@ -47,7 +47,7 @@ def test_the_request_gets_the_answer_that_is_shown(trained: Path, tmp_path: Path
     request = next(block for block in blocks("sh") if block.startswith("curl"))
     body = json.loads(re.search(r"-d '(.*)'", request, flags=re.DOTALL)[1])  # type: ignore[index]
     shown = blocks("json")[0]
-    with serving([str(BIN / "forecaster"), "serve"], trained, {}, tmp_path / "log") as server:
+    with serving([str(BIN / "forecaster"), "serve"], trained, {"MLFLOW_TRACKING_URI": ""}, tmp_path / "log") as server:
         answer = server.client.post("/forecast", json=body)
     assert answer.status_code == 200
     got = answer.json()

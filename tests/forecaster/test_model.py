@@ -1,6 +1,7 @@
 """The contract of `Model`, over every model."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -57,17 +58,17 @@ def test_chunks_with_the_carry_equal_the_whole(name: str, seed: int, data: st.Da
 
 def pinball_score(forecast: Forecast, actual: Tensor) -> Tensor:
     error, levels = actual.unsqueeze(-1) - forecast.quantiles, torch.tensor(LEVELS)
-    return 2 * (torch.maximum(levels * error, (levels - 1) * error) / forecast.scale[:, None, None]).mean()
+    return 2 * (torch.maximum(levels * error, (levels - 1) * error) / forecast.scale[:, None, None]).mean((1, 2))
 
 
 def gaussian_score(forecast: Forecast, actual: Tensor) -> Tensor:
     deviation = (forecast.quantiles[..., -1] - forecast.quantiles[..., 0]) / (2 * stats.norm.ppf(LEVELS[-1]))
     likelihood = stats.norm(forecast.mean.numpy(), deviation.numpy()).logpdf(actual.numpy())
-    return (-torch.from_numpy(likelihood) - forecast.scale.log()[:, None]).mean()
+    return (-torch.from_numpy(likelihood) - forecast.scale.log()[:, None]).mean(1)
 
 
 def absolute_score(forecast: Forecast, actual: Tensor) -> Tensor:
-    return ((actual - forecast.mean).abs() / forecast.scale[:, None]).mean()
+    return ((actual - forecast.mean).abs() / forecast.scale[:, None]).mean(1)
 
 
 @every_model
@@ -175,24 +176,21 @@ def test_the_future_is_not_seen(name: str, segments: int, seed: int) -> None:
 
 
 @every_model
-def test_missing_values_ahead_are_not_learned_from(name: str) -> None:
-    """A batch whose future is partly unknown has the loss of what is known."""
+@pytest.mark.parametrize("nothing", [math.nan, 0.0])
+def test_what_is_unknown_or_never_moves_is_not_learned_from(name: str, nothing: float) -> None:
+    """Such a lane leaves the loss as it is without it."""
     example = MODELS[name]
     model = example.model()
     whole = batch(example.task, 2, 4 * model.stride, 0)
     first = Batch(*(value[:1] for value in vars(whole).values()))
-    unknown = torch.full_like(whole.target, math.nan)
-    unknown[0] = whole.target[0]
-    future = torch.full_like(whole.future, math.nan)
-    future[0] = whole.future[0]
-    half = Batch(unknown, whole.known, whole.past, whole.static, whole.reset, future)
+    target, future = whole.target.clone(), whole.future.clone()
+    target[1], future[1] = nothing, nothing
+    half = replace(whole, target=target, future=future)
     _, expected = model.loss(model.start(1, model.stride), first)
     _, loss = model.loss(model.start(2, model.stride), half)
     assert_close(loss, expected)
-    nothing = Batch(
-        whole.target * math.nan, whole.known, whole.past, whole.static, whole.reset, whole.future * math.nan
-    )
-    _, loss = model.loss(model.start(2, model.stride), nothing)
+    empty = replace(whole, target=whole.target * 0 + nothing, future=whole.future * 0 + nothing)
+    _, loss = model.loss(model.start(2, model.stride), empty)
     assert loss.item() == 0.0
 
 
@@ -212,11 +210,11 @@ def test_every_covariate_is_read(name: str) -> None:
         for column in range(getattr(series, part).shape[2]):
             changed = getattr(series, part).clone()
             changed[:, -1 - (part == "known") * model.horizon, column] += 1.0
-            assert not torch.equal(mean(Batch(**(vars(series) | {part: changed})), known), expected), part
+            assert not torch.equal(mean(replace(series, **{part: changed}), known), expected), part
     for column in range(series.static.shape[1]):
         changed = series.static.clone()
         changed[:, column] = (changed[:, column] + 1) % (example.task.static[column] + 1)
-        assert not torch.equal(mean(Batch(**(vars(series) | {"static": changed})), known), expected)
+        assert not torch.equal(mean(replace(series, static=changed), known), expected)
 
 
 @pytest.mark.parametrize("name", ["gru covariates", "uneven", "gru gaussian covariates"])
@@ -241,7 +239,7 @@ def test_unknown_past_differs_from_zero() -> None:
     example = RECURRENT["gru covariates"]
     model, series = example.model(), batch(example.task, 1, 8, 0)
     carries = [
-        model.observe(model.start(1), Batch(**(vars(series) | {"past": torch.full_like(series.past, value)})))
+        model.observe(model.start(1), replace(series, past=torch.full_like(series.past, value)))
         for value in (0.0, math.nan)
     ]
     assert not torch.equal(*(carry["last.features"] for carry in carries))

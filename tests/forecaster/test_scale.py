@@ -21,22 +21,29 @@ def read(smoothing: Smoothing, values: list[float]) -> Tensor:
     return smoothing.scan(smoothing.initial(1), xs)[1][0].detach()
 
 
-@given(values=st.lists(st.one_of(st.floats(-100, 100), st.just(math.nan)), min_size=1, max_size=8))
-def test_against_the_recursion_by_hand(values: list[float]) -> None:
-    smoothing = Smoothing(1)
+@given(
+    segments=st.lists(
+        st.lists(st.one_of(st.floats(-100, 100), st.just(math.nan)), min_size=2, max_size=2), min_size=1, max_size=8
+    )
+)
+def test_against_the_recursion_by_hand(segments: list[list[float]]) -> None:
+    smoothing = Smoothing(2)
     rate, prior = torch.sigmoid(smoothing.rate.double()).item(), math.exp(smoothing.prior.item())
     weight = level = deviation = 0.0
     doubt = 1.0
     expected = []
-    for value in values:
-        if not math.isnan(value):
-            weight += rate * (1 - weight)
-            level += rate / weight * (value - level)
-            deviation += rate / weight * (abs(value - level) - deviation)
-            doubt /= 4
+    for segment in segments:
+        if seen := [value for value in segment if not math.isnan(value)]:
+            share = rate * len(seen) / 2
+            weight += share * (1 - weight)
+            level += share / weight * (sum(seen) / len(seen) - level)
+            distance = sum(abs(value - level) for value in seen) / len(seen)
+            deviation += share / weight * (distance - deviation)
+            doubt /= 4 ** len(seen)
         scale = deviation + doubt * prior * abs(level)
-        expected += [[level, scale if scale > 1e-14 * abs(level) else 0.0]]
-    torch.testing.assert_close(read(smoothing, values), torch.tensor(expected, dtype=torch.float64))
+        expected += [[level, scale if scale > 1e-14 * abs(level) else 0.0, weight]]
+    found = read(smoothing, [value for segment in segments for value in segment])
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
 
 
 def test_level_is_the_weighted_mean_of_what_was_seen() -> None:
@@ -70,7 +77,7 @@ def test_a_constant_series_ends_without_a_scale() -> None:
 
 
 def test_small_movements_around_a_large_level_are_a_scale() -> None:
-    _, scale = read(Smoothing(1), [1e9 + (-1) ** n for n in range(300)])[-1].tolist()
+    _, scale, _ = read(Smoothing(1), [1e9 + (-1) ** n for n in range(300)])[-1].tolist()
     assert scale == pytest.approx(1.0, rel=0.2)
 
 
