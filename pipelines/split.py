@@ -1,11 +1,11 @@
 """Splits by time: rolling origins that count back from the end of each series, and train | calibrate | test.
 
-A panel that is cut at an origin holds no value from after it. The origins of a split lie a horizon apart, so
-that its parts follow one another without overlap, for each series up to its own end:
+A panel that is cut at an origin holds no value from after it. The origins of a split lie a horizon apart or more,
+so that its parts follow one another without overlap, for each series up to its own end:
 
     train      ................
-    calibrate  ................|=====|=====          forecasts from these origins, beside what came
-    test       ............................|=====|=====
+    calibrate  ................|====  |====          forecasts from these origins, beside what came
+    test       ............................|====  |====
 """
 
 from dataclasses import dataclass
@@ -53,8 +53,9 @@ def origins(panel: Panel, horizon: int, windows: int, stride: int | None = None)
 def split(panel: Panel, task: Task) -> Split:
     """Hold out the last horizons of each series to test on, and as many before them to calibrate on.
 
-    More of them for few series than for many. Where a typical series has no room for both, the test comes
-    first; where it has none, everything is there to train on.
+    More of them for few series than for many, and further apart in long series than in short ones: a week of holidays
+    at the end of two years should not decide. Where a typical series has no room for both, the test comes first;
+    where it has none, everything is there to train on.
     """
     typical = float(np.median(panel.lengths))
     room = int(typical / 2) // task.horizon
@@ -63,7 +64,8 @@ def split(panel: Panel, task: Task) -> Split:
     calibrate = min(wanted, room - test)
     if not test:
         return Split(panel, [], [])
-    rolling = origins(panel, task.horizon, calibrate + test)
+    stride = max(task.horizon, int(_SHARE * typical) // (calibrate + test))
+    rolling = origins(panel, task.horizon, calibrate + test, stride)
     return Split(rolling[0].panel, rolling[:calibrate], rolling[calibrate:])
 
 
