@@ -23,7 +23,7 @@ import typer
 
 from benchmarks.published import DATASETS, Dataset, Row
 from forecaster.batch import Forecast
-from forecaster.heads import LEVELS
+from forecaster.quantiles import LEVELS
 from pipelines.backtest import Backtest, naive_error
 from pipelines.panel import Panel
 from pipelines.sources import read

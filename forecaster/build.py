@@ -1,20 +1,17 @@
 """From a specification to a model."""
 
-from collections.abc import Callable
-
 import torch
 
-from forecaster.cells import GRU, LSTM, Elman
+from forecaster.catalogue import make
+from forecaster.cells import CELLS
 from forecaster.compose import Residual, Stack
 from forecaster.core import Core
-from forecaster.heads import Gaussian, Head, Quantile
+from forecaster.head import Head
+from forecaster.heads import HEADS
 from forecaster.model import Model
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import CoreSpec, HeadSpec, LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
-
-CELLS: dict[str, Callable[[int, int], Core]] = {"elman": Elman, "gru": GRU, "lstm": LSTM}
-HEADS: dict[str, Callable[[], Head]] = {"quantile": Quantile, "gaussian": Gaussian}
 
 
 def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
@@ -36,11 +33,11 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
 
 
 def build_core(spec: CoreSpec) -> Core:
-    """A stack of equal cells."""
-    cells: list[Core] = [CELLS[spec.cell](spec.width, spec.width) for _ in range(spec.layers)]
-    return Stack([Residual(cell) for cell in cells] if spec.residual else cells)
+    """A stack of equal cells. Raises DataError on a cell or an option that there is not."""
+    cells = [make(CELLS, "cell", spec.cell, spec.width, spec.width, **spec.options) for _ in range(spec.layers)]
+    return Stack([Residual(cell) for cell in cells] if spec.skip == "residual" else cells)
 
 
 def build_head(spec: HeadSpec) -> Head:
-    """The head of a distribution family."""
-    return HEADS[spec.family]()
+    """The head of a distribution family. Raises DataError on a family or an option that there is not."""
+    return make(HEADS, "head", spec.family, **spec.options)

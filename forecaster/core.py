@@ -1,6 +1,7 @@
 """The contract of every causal recurrent core."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -35,3 +36,19 @@ class Core(nn.Module, ABC):
         self, state: State, xs: Float[Tensor, "batch time inputs"]
     ) -> tuple[State, Float[Tensor, "batch time features"]]:
         """All steps in turn; the state handed back is the one after the last step."""
+
+
+class Cell(Core):
+    """One recurrent layer, made from the width of its input and its own; further options have defaults.
+
+    The first line of its docstring is what `forecaster recipes` says of it.
+    """
+
+    name: ClassVar[str]
+    """By which a recipe chooses it."""
+
+    @abstractmethod
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.features = width

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
-from forecaster.heads import LEVELS, interpolate
+from forecaster.quantiles import LEVELS, interpolate
 from forecaster.state import State, repeat
 
 Carry: TypeAlias = State

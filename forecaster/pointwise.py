@@ -8,8 +8,8 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
-from forecaster.heads import LEVELS
 from forecaster.model import Carry, Model
+from forecaster.quantiles import LEVELS
 from forecaster.scale import normalise
 from forecaster.state import where
 

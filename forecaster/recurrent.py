@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from forecaster.batch import Batch, Forecast
 from forecaster.compose import Dilated
 from forecaster.core import Core
-from forecaster.heads import LEVELS, Head
+from forecaster.head import Anchor, Head
 from forecaster.model import Carry, Model, seasonal
+from forecaster.quantiles import LEVELS
 from forecaster.scale import Smoothing, normalise
 from forecaster.state import part, parts, where
 
@@ -93,9 +94,9 @@ class Recurrent(Model):
         ahead = torch.cat([batch.target, batch.future], 1)[:, stride:].unfold(1, self.horizon, stride)[:, :steps]
         known = batch.known[:, stride:].unfold(1, self.horizon, stride)[:, :steps].transpose(2, 3)
         raw, centre = self._decode(reading.features, reading.lagged, known)
-        y = normalise(ahead, reading.level, reading.scale) - centre
-        counts = ~y.isnan() & (reading.scale > 0)
-        losses = self.head.loss(raw, torch.where(counts, y, 0.0))
+        counts = ~ahead.isnan() & (reading.scale > 0)
+        anchor = Anchor(reading.level, reading.scale, centre)
+        losses = self.head.loss(raw, torch.where(counts, ahead, reading.level), anchor)
         trust = torch.where(counts, reading.weight.detach().float(), 0.0)  # the unit of a new series can be tiny
         return after, (trust * losses).sum() / counts.sum().clamp(min=1)
 
@@ -104,12 +105,11 @@ class Recurrent(Model):
         level, scale = last["level"].unsqueeze(1), last["scale"].unsqueeze(1)
         lagged = self._lagged(last["target"], self.memory, 1, level, scale)
         raw, centre = self._decode(last["features"].unsqueeze(1), lagged, known.unsqueeze(1))
-        quantiles = (self.head.quantile(raw, LEVELS) + centre.unsqueeze(-1)).squeeze(1)
-        mean = (self.head.mean(raw) + centre).squeeze(1)
+        anchor = Anchor(level, scale, centre)
         return Forecast(
             levels=LEVELS,
-            quantiles=last["level"].unsqueeze(1) + last["scale"].unsqueeze(1) * quantiles.double(),
-            mean=last["level"] + last["scale"] * mean.double(),
+            quantiles=self.head.quantile(raw, LEVELS, anchor).squeeze(1),
+            mean=self.head.mean(raw, anchor).squeeze(1),
             scale=last["scale"].squeeze(1),
         )
 

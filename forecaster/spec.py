@@ -14,17 +14,23 @@ class Spec(BaseModel):
 class CoreSpec(Spec):
     """A stack of equal recurrent cells."""
 
-    cell: Literal["elman", "gru", "lstm"] = "lstm"
+    cell: str = "lstm"
+    """Name of a class in `forecaster.cells`."""
     width: int = Field(128, ge=1, le=4096)
     layers: int = Field(2, ge=1, le=64)
-    residual: bool = True
-    """A skip connection around every layer."""
+    skip: Literal["none", "residual"] = "residual"
+    """Connection around every layer."""
+    options: dict[str, bool | int | float] = {}
+    """What else the cell is made from."""
 
 
 class HeadSpec(Spec):
     """The distribution family of the forecasts."""
 
-    family: Literal["quantile", "gaussian"] = "quantile"
+    family: str = "quantile"
+    """Name of a class in `forecaster.heads`."""
+    options: dict[str, bool | int | float] = {}
+    """What the head is made from."""
 
 
 class Task(Spec):

@@ -9,9 +9,9 @@ from numpy import ndarray
 
 from forecaster.batch import Forecast
 from forecaster.conformal import Calibrator
-from forecaster.heads import LEVELS
 from forecaster.metrics import coverage, mase, mean_known, msis, pinball, smape, weighted_quantile_loss
 from forecaster.model import Model
+from forecaster.quantiles import LEVELS
 from forecaster.spec import DataSpec
 from pipelines.panel import Panel
 from pipelines.predict import forecast

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from forecaster.heads import LEVELS
 from forecaster.metrics import mase
+from forecaster.quantiles import LEVELS
 from pipelines import figures
 from pipelines.backtest import MEDIAN, Backtest
 from pipelines.fitting import best

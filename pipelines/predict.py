@@ -12,8 +12,8 @@ from numpy import ndarray
 from forecaster.artifact import Artifact
 from forecaster.batch import Forecast
 from forecaster.conformal import Calibrator
-from forecaster.heads import LEVELS, interpolate
 from forecaster.model import Model
+from forecaster.quantiles import LEVELS, interpolate
 from forecaster.spec import DataSpec
 from forecaster.state import take
 from pipelines.calendar import Frequency

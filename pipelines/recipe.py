@@ -1,11 +1,12 @@
-"""Recipes: candidates by name, each a small YAML file."""
+"""Recipes: candidates by name, each a small YAML file; every recurrent cell is one by itself too."""
 
 from importlib import resources
 
 import yaml
 
+from forecaster.cells import CELLS
 from forecaster.errors import DataError
-from forecaster.spec import FitSpec, ModelSpec, Spec
+from forecaster.spec import CoreSpec, FitSpec, ModelSpec, RecurrentSpec, Spec
 
 DEFAULT = ("seasonal_naive", "lag_regression", "gru", "lstm")
 """What a training job compares unless told otherwise."""
@@ -26,8 +27,18 @@ def recipes() -> dict[str, Recipe]:
     True
     """
     folder = resources.files("pipelines") / "recipes"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
-    return {file.name.removesuffix(".yaml"): Recipe.model_validate(yaml.safe_load(file.read_text())) for file in files}
+    written = {
+        file.name.removesuffix(".yaml"): Recipe.model_validate(yaml.safe_load(file.read_text()))
+        for file in folder.iterdir()
+        if file.name.endswith(".yaml")
+    }
+    return dict(sorted(({name: _of_cell(name) for name in CELLS} | written).items()))
+
+
+def _of_cell(name: str) -> Recipe:
+    """A streaming network of a cell as it comes."""
+    summary = (CELLS[name].__doc__ or name).splitlines()[0]
+    return Recipe(summary=summary, model=RecurrentSpec(core=CoreSpec(cell=name)), fit=FitSpec())
 
 
 def choose(names: tuple[str, ...]) -> dict[str, Recipe]:

@@ -9,10 +9,12 @@ from torch import Tensor
 
 from forecaster.batch import Batch
 from forecaster.build import build
-from forecaster.cells import GRU, LSTM, Elman
+from forecaster.cells.fused import GRU, LSTM, Elman
 from forecaster.compose import Dilated, Residual, Stack
 from forecaster.core import Core
-from forecaster.heads import Gaussian, Head, Quantile
+from forecaster.head import Head
+from forecaster.heads.gaussian import Gaussian
+from forecaster.heads.quantile import Quantile
 from forecaster.model import Model
 from forecaster.scale import Smoothing
 from forecaster.spec import LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task

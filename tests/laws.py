@@ -10,8 +10,9 @@ from torch.testing import assert_close
 
 from forecaster.batch import Batch, Forecast
 from forecaster.core import Core
-from forecaster.heads import LEVELS, Head, interpolate
+from forecaster.head import Anchor, Head
 from forecaster.model import Carry, Model
+from forecaster.quantiles import LEVELS, interpolate
 from forecaster.state import State, detach, repeat, take, transform, where
 
 Read = Callable[[State, Tensor], tuple[State, Tensor]]
@@ -130,20 +131,26 @@ def inputs_like(core: Core, batch: int, time: int) -> Tensor:
 # ---------------------------------------------------------------------------------------------------------------- Head
 
 
-def head_quantiles(head: Head, raw: Tensor, levels: tuple[float, ...]) -> None:
+def unit(like: Tensor) -> Anchor:
+    """The anchor under which values are in the units of a network, one for each element of `like`."""
+    zeros = torch.zeros(like.shape, dtype=torch.float64)
+    return Anchor(zeros, zeros + 1, zeros.to(like))
+
+
+def head_quantiles(head: Head, raw: Tensor, levels: tuple[float, ...], anchor: Anchor) -> None:
     """Quantiles at ascending levels do not cross, whatever the levels, and agree with those asked one at a time."""
-    quantiles = head.quantile(raw, levels)
+    quantiles = head.quantile(raw, levels, anchor)
     assert quantiles.shape == (*raw.shape[:-1], len(levels))
     assert quantiles.isfinite().all()
     assert (quantiles.diff(dim=-1) >= 0).all()
     for k, level in enumerate(levels):
-        assert_close(head.quantile(raw, (level,))[..., 0], quantiles[..., k])
+        assert_close(head.quantile(raw, (level,), anchor)[..., 0], quantiles[..., k])
 
 
-def head_finite(head: Head, raw: Tensor, y: Tensor) -> None:
+def head_finite(head: Head, raw: Tensor, y: Tensor, anchor: Anchor) -> None:
     """Loss and gradient are finite, far out too."""
     leaves = raw.clone().requires_grad_(), y.clone().requires_grad_()
-    loss = head.loss(*leaves)
+    loss = head.loss(*leaves, anchor)
     assert loss.shape == y.shape
     assert loss.isfinite().all()
     loss.sum().backward()
@@ -155,30 +162,32 @@ def head_finite(head: Head, raw: Tensor, y: Tensor) -> None:
 def head_proper(head: Head, truth: torch.distributions.Distribution, levels: tuple[float, ...], atol: float) -> None:
     """The loss is least at the truth: raw outputs trained on its quantiles give them back, at `levels`."""
     chances = torch.arange(0.5, 1000) / 1000
-    y = truth.icdf(chances)
+    y = truth.icdf(chances).double()
+    anchor = unit(y.float())
     raw = torch.zeros(head.width, requires_grad=True)
     optimizer = torch.optim.Adam([raw], lr=0.5)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.001, total_iters=300)
     for _ in range(300):
         optimizer.zero_grad()
-        head.loss(raw.expand(len(y), -1), y).mean().backward()
+        head.loss(raw.expand(len(y), -1), y, anchor).mean().backward()
         optimizer.step()
         schedule.step()
-    assert_close(head.quantile(raw.detach(), levels), truth.icdf(torch.tensor(levels)), rtol=0, atol=atol)
+    found = head.quantile(raw.detach(), levels, unit(raw[0].detach()))
+    assert_close(found, truth.icdf(torch.tensor(levels)).double(), rtol=0, atol=atol)
 
 
-def head_samples(head: Head, raw: Tensor, seed: int) -> None:
+def head_samples(head: Head, raw: Tensor, anchor: Anchor, seed: int) -> None:
     """Draws have the quantiles and the mean that the head states; the same generator gives the same draws."""
     count = 20_000
     many = raw.expand(count, *raw.shape)
-    draws = head.sample(many, torch.Generator().manual_seed(seed))
-    assert torch.equal(draws, head.sample(many, torch.Generator().manual_seed(seed)))
-    assert not torch.equal(draws, head.sample(many, torch.Generator().manual_seed(seed + 1)))
+    draws = head.sample(many, anchor, torch.Generator().manual_seed(seed))
+    assert torch.equal(draws, head.sample(many, anchor, torch.Generator().manual_seed(seed)))
+    assert not torch.equal(draws, head.sample(many, anchor, torch.Generator().manual_seed(seed + 1)))
     for level in (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99):
-        below = (draws <= head.quantile(raw, (level,))[..., 0]).float().mean(0)
+        below = (draws <= head.quantile(raw, (level,), anchor)[..., 0]).float().mean(0)
         assert_close(below, torch.full_like(below, level), rtol=0, atol=5 * math.sqrt(level * (1 - level) / count))
     spread = draws.std(0)
-    assert ((draws.mean(0) - head.mean(raw)).abs() < 0.1 * spread).all()
+    assert ((draws.mean(0) - head.mean(raw, anchor)).abs() < 0.1 * spread).all()
 
 
 # --------------------------------------------------------------------------------------------------------------- Model

@@ -23,7 +23,7 @@ from forecaster.artifact import (
     save,
 )
 from forecaster.conformal import Calibrator
-from forecaster.heads import LEVELS
+from forecaster.quantiles import LEVELS
 from forecaster.spec import ArtifactSpec, Category, Covariate, DataSpec, FitSpec, Training
 from tests import laws
 from tests.examples import MODELS, Example, batch

@@ -6,9 +6,10 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from forecaster.build import build
-from forecaster.cells import GRU, LSTM, Elman
+from forecaster.cells.fused import GRU, LSTM, Elman
 from forecaster.compose import Residual
-from forecaster.heads import Gaussian, Quantile
+from forecaster.heads.gaussian import Gaussian
+from forecaster.heads.quantile import Quantile
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import CoreSpec, HeadSpec, LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
@@ -30,7 +31,7 @@ def test_recurrent(cell: str, kind: type[nn.Module], family: str, head: type[nn.
     assert isinstance(made.head, head)
     assert (parts(made, kind), parts(made, Residual), made.core.features) == (3, 3, 5)
     assert (made.horizon, made.stride, made.seasons, made.past) == (6, 2, (4, 12), 1)
-    plain = build(RecurrentSpec(core=core.model_copy(update={"residual": False})), TASK)
+    plain = build(RecurrentSpec(core=core.model_copy(update={"skip": "none"})), TASK)
     assert parts(plain, Residual) == 0
 
 

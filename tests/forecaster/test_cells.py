@@ -6,7 +6,7 @@ import torch
 from numpy import ndarray
 from torch import Tensor, nn
 
-from forecaster.cells import GRU, LSTM, Elman
+from forecaster.cells.fused import GRU, LSTM, Elman
 from forecaster.compose import Dilated
 from forecaster.state import State
 

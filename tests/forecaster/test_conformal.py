@@ -13,7 +13,7 @@ from scipy import stats
 
 from forecaster.batch import Forecast
 from forecaster.conformal import ENOUGH, Calibrator
-from forecaster.heads import LEVELS
+from forecaster.quantiles import LEVELS
 from tests.examples import seeds
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecaster.cells import GRU, LSTM
+from forecaster.cells.fused import GRU, LSTM
 from forecaster.compose import Dilated, Residual
 from tests import laws
 from tests.examples import CORES, core, core_case, seeds

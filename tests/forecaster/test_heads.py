@@ -10,7 +10,9 @@ from scipy import stats
 from sklearn.metrics import mean_pinball_loss
 from torch.testing import assert_close
 
-from forecaster.heads import LEVELS, Gaussian, Quantile, interpolate
+from forecaster.heads.gaussian import Gaussian
+from forecaster.heads.quantile import Quantile
+from forecaster.quantiles import LEVELS, interpolate
 from tests import laws
 from tests.examples import HEADS, seeds
 
@@ -25,7 +27,7 @@ def test_quantiles_do_not_cross(name: str, levels: tuple[float, ...], data: st.D
     head = HEADS[name]()
     raw = torch.from_numpy(data.draw(arrays(np.float32, (2, head.width), elements=finite | st.just(-1e4))))
     close = tuple(np.nextafter(level, 0).item() for level in LEVELS)
-    laws.head_quantiles(head, raw, tuple(sorted(levels + LEVELS + close)))
+    laws.head_quantiles(head, raw, tuple(sorted(levels + LEVELS + close)), laws.unit(raw[..., 0]))
 
 
 @every_head
@@ -36,7 +38,7 @@ def test_quantiles_do_not_cross(name: str, levels: tuple[float, ...], data: st.D
 def test_loss_and_gradient_are_finite(name: str, y: list[float], data: st.DataObject) -> None:
     head = HEADS[name]()
     raw = torch.from_numpy(data.draw(arrays(np.float32, (len(y), head.width), elements=finite)))
-    laws.head_finite(head, raw, torch.tensor(y))
+    laws.head_finite(head, raw, torch.tensor(y, dtype=torch.float64), laws.unit(raw[..., 0]))
 
 
 @pytest.mark.parametrize(
@@ -58,26 +60,27 @@ def test_loss_is_proper(name: str, truth: torch.distributions.Distribution, leve
 def test_draws_agree_with_quantiles_and_mean(name: str, seed: int) -> None:
     head = HEADS[name]()
     raw = torch.randn(2, head.width, generator=torch.Generator().manual_seed(seed))
-    laws.head_samples(head, raw, seed)
+    laws.head_samples(head, raw, laws.unit(raw[..., 0]), seed)
 
 
 @given(y=st.floats(-30, 30), mean=finite, spread=st.floats(-5, 5))
 def test_gaussian_against_scipy(y: float, mean: float, spread: float) -> None:
     raw = torch.tensor([mean, spread], dtype=torch.float64)
     normal = stats.norm(mean, np.log1p(np.exp(spread)) + 1e-4)
-    head = Gaussian()
-    assert head.loss(raw, torch.tensor(y, dtype=torch.float64)).item() == pytest.approx(-normal.logpdf(y))
-    assert head.quantile(raw, LEVELS).tolist() == pytest.approx(normal.ppf(LEVELS).tolist())
-    assert head.mean(raw).item() == pytest.approx(mean)
+    head, anchor = Gaussian(), laws.unit(raw[0])
+    loss = head.loss(raw, torch.tensor(y, dtype=torch.float64), anchor)
+    assert loss.item() == pytest.approx(-normal.logpdf(y), rel=1e-5)
+    assert head.quantile(raw, LEVELS, anchor).tolist() == pytest.approx(normal.ppf(LEVELS).tolist())
+    assert head.mean(raw, anchor).item() == pytest.approx(mean)
 
 
 @given(seed=seeds)
 def test_quantile_loss_is_twice_the_mean_pinball_loss(seed: int) -> None:
     head, random = Quantile(), torch.Generator().manual_seed(seed)
-    raw, y = torch.randn(20, head.width, generator=random), torch.randn(20, generator=random)
-    quantiles = head.quantile(raw, LEVELS)
+    raw, y = torch.randn(20, head.width, generator=random), torch.randn(20, generator=random).double()
+    quantiles = head.quantile(raw, LEVELS, laws.unit(raw[:, 0]))
     expected = [mean_pinball_loss(y, quantiles[:, k], alpha=level) for k, level in enumerate(LEVELS)]
-    assert head.loss(raw, y).mean().item() == pytest.approx(2 * np.mean(expected), rel=1e-5)
+    assert head.loss(raw, y, laws.unit(raw[:, 0])).mean().item() == pytest.approx(2 * np.mean(expected), rel=1e-5)
 
 
 @every_head
@@ -85,8 +88,9 @@ def test_quantile_loss_is_twice_the_mean_pinball_loss(seed: int) -> None:
 def test_mean_is_the_mean_of_all_quantiles(name: str, seed: int) -> None:
     head = HEADS[name]()
     raw = 2 * torch.randn(3, head.width, generator=torch.Generator().manual_seed(seed))
-    everywhere = head.quantile(raw, tuple((k + 0.5) / 2000 for k in range(2000)))
-    assert ((head.mean(raw) - everywhere.mean(-1)).abs() <= 0.01 * everywhere.std(-1)).all()
+    anchor = laws.unit(raw[:, 0])
+    everywhere = head.quantile(raw, tuple((k + 0.5) / 2000 for k in range(2000)), anchor)
+    assert ((head.mean(raw, anchor) - everywhere.mean(-1)).abs() <= 0.01 * everywhere.std(-1)).all()
 
 
 @given(levels=some_levels, mean=finite, spread=st.floats(0.1, 10))
@@ -122,7 +126,7 @@ def test_interpolation_is_monotone_and_scales(values: np.ndarray, levels: tuple[
 def test_loss_keeps_its_precision_under_autocast(name: str) -> None:
     head = HEADS[name]()
     random = torch.Generator().manual_seed(0)
-    raw, y = torch.randn(20, head.width, generator=random), torch.randn(20, generator=random)
+    raw, y = torch.randn(20, head.width, generator=random), torch.randn(20, generator=random).double()
     with torch.autocast("cpu", torch.bfloat16):
-        reduced = head.loss(raw, y)
-    assert_close(reduced, head.loss(raw, y))
+        reduced = head.loss(raw, y, laws.unit(raw[:, 0]))
+    assert_close(reduced, head.loss(raw, y, laws.unit(raw[:, 0])))

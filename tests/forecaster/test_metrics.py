@@ -12,8 +12,8 @@ from sklearn.metrics import mean_pinball_loss
 
 from forecaster import metrics
 from forecaster.batch import Batch
-from forecaster.heads import LEVELS
 from forecaster.pointwise import SeasonalNaive
+from forecaster.quantiles import LEVELS
 from tests.examples import seeds
 
 nan = math.nan

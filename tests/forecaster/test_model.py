@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from forecaster.batch import Batch, Forecast
-from forecaster.heads import LEVELS, interpolate
 from forecaster.model import seasonal
+from forecaster.quantiles import LEVELS, interpolate
 from forecaster.spec import RecurrentSpec
 from forecaster.state import detach
 from tests import laws

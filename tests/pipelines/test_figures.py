@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from forecaster.heads import LEVELS
+from forecaster.quantiles import LEVELS
 from pipelines import figures
 
 lengths = st.integers(1, 60)

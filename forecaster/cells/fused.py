@@ -3,20 +3,14 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from forecaster.core import Core
+from forecaster.core import Cell
 from forecaster.state import State
 
 
-class _Fused(Core):
+class _Fused(Cell):
     """What the fused cells share: a step is a scan of one."""
 
     rnn: nn.RNNBase
-
-    def __init__(self, rnn: nn.RNNBase) -> None:
-        super().__init__()
-        self.rnn = rnn
-        self.inputs = rnn.input_size
-        self.features = rnn.hidden_size
 
     def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
         state, features = self.scan(state, x.unsqueeze(1))
@@ -47,8 +41,11 @@ class _Hidden(_Fused):
 class Elman(_Hidden):
     """Simple recurrent network, h_t = tanh(W h_{t-1} + U x_t + b) (Elman 1990, "Finding structure in time")."""
 
+    name = "elman"
+
     def __init__(self, inputs: int, width: int) -> None:
-        super().__init__(nn.RNN(inputs, width, batch_first=True))
+        super().__init__(inputs, width)
+        self.rnn = nn.RNN(inputs, width, batch_first=True)
 
 
 class GRU(_Hidden):
@@ -59,8 +56,11 @@ class GRU(_Hidden):
     The reset gate multiplies the product W h; in the paper it multiplies h before the product.
     """
 
+    name = "gru"
+
     def __init__(self, inputs: int, width: int) -> None:
-        super().__init__(nn.GRU(inputs, width, batch_first=True))
+        super().__init__(inputs, width)
+        self.rnn = nn.GRU(inputs, width, batch_first=True)
 
 
 class LSTM(_Fused):
@@ -70,10 +70,12 @@ class LSTM(_Fused):
     The forget gate starts open (bias 1; Jozefowicz et al. 2015).
     """
 
+    name = "lstm"
+
     def __init__(self, inputs: int, width: int) -> None:
-        rnn = nn.LSTM(inputs, width, batch_first=True)
-        nn.init.ones_(rnn.get_parameter("bias_ih_l0").data[width : 2 * width])  # torch orders the gates i, f, g, o
-        super().__init__(rnn)
+        super().__init__(inputs, width)
+        self.rnn = nn.LSTM(inputs, width, batch_first=True)
+        nn.init.ones_(self.rnn.get_parameter("bias_ih_l0").data[width : 2 * width])  # torch orders the gates i, f, g, o
 
     def initial(self, batch: int) -> State:
         return {"hidden": self.zeros(batch), "cell": self.zeros(batch)}

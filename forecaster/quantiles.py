@@ -1,0 +1,30 @@
+"""Quantiles at given levels, and how to read between them."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
+"""The quantile levels that models are trained for and artifacts are calibrated at."""
+
+
+def interpolate(
+    values: Float[Tensor, "*shape known"], known: tuple[float, ...], levels: tuple[float, ...]
+) -> Float[Tensor, "*shape levels"]:
+    """Quantiles at `levels` from quantiles at the `known` levels, along the standard normal's quantile function."""
+    at, z = normal_quantiles(known, values), normal_quantiles(levels, values)
+    return along(values, at, z.expand(*values.shape[:-1], -1))
+
+
+def normal_quantiles(levels: tuple[float, ...], like: Tensor) -> Float[Tensor, "levels"]:
+    """The standard normal's quantiles at `levels`, in the type of `like`."""
+    z: Tensor = torch.special.ndtri(torch.tensor(levels, dtype=torch.float64))
+    return z.to(like)
+
+
+def along(values: Tensor, at: Tensor, z: Tensor) -> Tensor:
+    """The line through the points (at, values), read at z; its ends go on straight."""
+    right = torch.searchsorted(at, z.contiguous()).clamp(1, len(at) - 1)
+    low, high = values.gather(-1, right - 1), values.gather(-1, right)
+    share = (z - at[right - 1]) / (at[right] - at[right - 1])
+    return torch.lerp(low, high, share)  # exact at both ends and monotone between them
