@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
@@ -15,7 +14,7 @@ from forecaster.quantiles import LEVELS
 from forecaster.spec import DataSpec
 from pipelines.panel import Panel
 from pipelines.predict import forecast
-from pipelines.split import Origin
+from pipelines.split import HeldOut
 
 MEDIAN = LEVELS.index(0.5)
 
@@ -71,26 +70,12 @@ class Backtest:
 
 
 def backtest(
-    model: Model, data: DataSpec, season: int, origins: list[Origin], calibrator: Calibrator | None = None
+    model: Model, data: DataSpec, season: int, held_out: HeldOut, calibrator: Calibrator | None = None
 ) -> Backtest:
     """Forecast from every origin as the model, with its calibration if there is one, would have done at the time."""
-    forecasts = [forecast(model, data, panel, actual.shape[1], calibrator) for panel, actual in origins]
-    return Backtest(
-        join(forecasts),
-        np.concatenate([actual for _, actual in origins]),
-        np.concatenate([naive_error(panel, season) for panel, _ in origins]),
-    )
-
-
-def join(forecasts: list[Forecast]) -> Forecast:
-    """Forecasts of several panels, one after the other."""
-    first = forecasts[0]
-    return Forecast(
-        first.levels,
-        torch.cat([f.quantiles for f in forecasts]),
-        torch.cat([f.mean for f in forecasts]),
-        torch.cat([f.scale for f in forecasts]),
-    )
+    panel, actual = held_out
+    made = forecast(model, data, panel, actual.shape[1], calibrator)
+    return Backtest(made, actual, naive_error(panel, season))
 
 
 def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:

@@ -12,7 +12,7 @@ from forecaster.checkpoint import load_weights, save_weights
 from forecaster.model import Model
 from forecaster.spec import FitSpec
 from forecaster.train import Batches, Step, fit
-from pipelines.windows import Lanes, Table, Windows
+from pipelines.windows import EPOCH, Lanes, Table, Windows
 
 PATIENCE = 12
 """Epochs without a better validation after which training stops."""
@@ -35,19 +35,30 @@ def batches(table: Table, model: Model, spec: FitSpec) -> Batches:
     return Lanes(table, chunk=spec.bptt * model.stride, **shape)
 
 
-def within(seconds: float, model: Model, data: Batches, spec: FitSpec, folder: Path) -> FitSpec:
-    """The specification with no more updates than fit into `seconds`, as measured by a few of them.
+def within(
+    seconds: float,
+    model: Model,
+    data: Batches,
+    spec: FitSpec,
+    folder: Path,
+    validate: Callable[[Model], float] | None = None,
+) -> FitSpec:
+    """The specification with no more updates than fit into `seconds`, validations included, as measured by a few.
 
     The answer is kept in `folder`, so that a job that goes on after a crash trains as long as it would have.
     """
     file = folder / "fit.json"
     if not file.exists():
-        each = 0.0
+        trial, each = copy.deepcopy(model), 0.0
         for updates in (2, 8):  # the first ones warm up
             began = time.perf_counter()
-            for _ in fit(copy.deepcopy(model), data, spec.model_copy(update={"updates": updates})):
+            for _ in fit(trial, data, spec.model_copy(update={"updates": updates})):
                 pass
             each = (time.perf_counter() - began) / updates
+        if validate is not None:
+            began = time.perf_counter()
+            validate(trial.eval())
+            each += (time.perf_counter() - began) / EPOCH
         affordable = max(int(seconds / each), 20)
         replace(file, spec.model_copy(update={"updates": min(spec.updates, affordable)}).model_dump_json())
     return FitSpec.model_validate_json(file.read_text())

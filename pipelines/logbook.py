@@ -9,8 +9,9 @@ from forecaster.quantiles import LEVELS
 from pipelines import figures
 from pipelines.backtest import MEDIAN, Backtest
 from pipelines.fitting import best
+from pipelines.panel import Panel
 from pipelines.settings import TrainSettings
-from pipelines.split import Origin
+from pipelines.split import HeldOut
 from pipelines.tracking import Run
 from pipelines.train import Candidate, Plan
 
@@ -47,7 +48,7 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     run.dataset(plan.split.train, "train part", "train")
     size = sum(tensor.numel() for tensor in one.artifact.model.state_dict().values())
     run.metrics({"seconds": one.seconds, "weights": size})
-    if one.test is None:
+    if one.test is None or plan.split.test is None:
         return
     run.metrics(one.test.metrics())
     run.by_horizon({f"{name}_by_step": values for name, values in one.test.by_step().items()})
@@ -57,7 +58,7 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     )
     for title, figure in fans(plan, one.test).items():
         run.figure(figure, f"forecasts/{title}.png")
-    run.table(per_series(plan, one.test), "per_series.json")
+    run.table(per_series(plan.split.test, one.test), "per_series.json")
 
 
 def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Candidate) -> None:
@@ -81,42 +82,33 @@ def fans(plan: Plan, test: Backtest) -> dict[str, Figure]:
     """Forecasts against what came, for the series that did best, middling and worst."""
     error = mase(test.actual, test.quantiles[..., MEDIAN], test.unit)
     ranked = np.argsort(error)[: np.isfinite(error).sum()]
-    if not ranked.size:
+    if not ranked.size or plan.split.test is None:
         return {}
     chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
-    return {title: _fan(plan, test, int(row), title) for title, row in chosen.items()}
+    return {title: _fan(plan.split.test.panel, test, int(row), title) for title, row in chosen.items()}
 
 
-def per_series(plan: Plan, test: Backtest) -> pd.DataFrame:
+def per_series(held_out: HeldOut, test: Backtest) -> pd.DataFrame:
     """Every series and origin with its error."""
-    ids = np.concatenate([origin.panel.ids for origin in plan.split.test])
     error = mase(test.actual, test.quantiles[..., MEDIAN], test.unit)
-    return pd.DataFrame({"unique_id": ids, "mase": error, "unit": test.unit}).sort_values("mase", ascending=False)
+    frame = pd.DataFrame({"unique_id": held_out.panel.ids, "mase": error, "unit": test.unit})
+    return frame.sort_values("mase", ascending=False)
 
 
-def _fan(plan: Plan, test: Backtest, row: int, title: str) -> Figure:
-    origin, series = _locate(plan.split.test, row)
-    panel, horizon = origin.panel, test.actual.shape[1]
-    history = panel.series(series)[-HISTORY * horizon :]
+def _fan(panel: Panel, test: Backtest, row: int, title: str) -> Figure:
+    horizon = test.actual.shape[1]
+    history = panel.series(row)[-HISTORY * horizon :]
     steps = np.arange(len(history) + horizon)
-    begin = panel.start[series : series + 1].repeat(len(steps))
-    times = panel.frequency.advance(begin, steps + panel.lengths[series] - len(history), panel.zone)
+    begin = panel.start[row : row + 1].repeat(len(steps))
+    times = panel.frequency.advance(begin, steps + panel.lengths[row] - len(history), panel.zone)
     return figures.fan(
         history,
         test.actual[row],
         test.quantiles[row],
         LEVELS,
         panel.frequency.stamps(times, panel.zone),
-        f"{panel.ids[series]} ({title} series)",
+        f"{panel.ids[row]} ({title} series)",
     )
-
-
-def _locate(origins: list[Origin], row: int) -> tuple[Origin, int]:
-    for origin in origins:
-        if row < len(origin.panel):
-            return origin, row
-        row -= len(origin.panel)
-    raise IndexError(row)
 
 
 def _flat(prefix: str, nested: dict[str, object]) -> dict[str, object]:

@@ -23,31 +23,46 @@ _MOST = 8  # origins, however few the series are
 _SHARE = 0.15  # of a typical series, for calibration as for the test
 
 
-class Origin(NamedTuple):
-    """A panel as it was at one origin, and what came after."""
+class HeldOut(NamedTuple):
+    """Series as they were at one or several origins, and what came after: all series at the first origin, then all at
+    the next."""
 
     panel: Panel
-    actual: Float64[ndarray, "series horizon"]
+    actual: Float64[ndarray, "rows horizon"]
     """NaN in gaps, and for a series that had no observation before the origin."""
+
+    def rows(self, begin: int, end: int) -> "HeldOut | None":
+        """Some of them, None where that is none."""
+        chosen = np.arange(begin, end)
+        return HeldOut(self.panel.select(chosen), self.actual[chosen]) if len(chosen) else None
 
 
 @dataclass(frozen=True)
 class Split:
-    """The parts of a panel in the order of time."""
+    """The parts of a panel in the order of time; None where the series are too short for them."""
 
     train: Panel
-    calibrate: list[Origin]
-    test: list[Origin]
+    calibrate: HeldOut | None = None
+    test: HeldOut | None = None
+    both: HeldOut | None = None
+    """What is held out to calibrate and what to test, together."""
 
 
-def origins(panel: Panel, horizon: int, windows: int, stride: int | None = None) -> list[Origin]:
+def origins(panel: Panel, horizon: int, windows: int, stride: int | None = None) -> HeldOut:
     """The last `windows` origins with `horizon` steps after them, `stride` (a horizon) apart, oldest first.
 
     Each keeps every series, in the same order. One that is too short keeps its first step, and has no actual
     values: they are NaN.
     """
-    stride = horizon if stride is None else stride
-    return [_origin(panel, horizon + stride * later, horizon) for later in reversed(range(windows))]
+    back = horizon + (horizon if stride is None else stride) * np.arange(windows)[::-1]
+    repeated = panel.select(np.tile(np.arange(len(panel)), windows))
+    length = repeated.lengths - back.repeat(len(panel))
+    before = repeated.cut(np.maximum(length, 1))
+    observed = np.logical_or.reduceat(~np.isnan(before.values), before.indptr[:-1])
+    usable = (length > 0) & observed
+    actual = np.full((len(repeated), horizon), np.nan)
+    actual[usable] = repeated.values[(repeated.indptr[:-1] + length)[usable, None] + np.arange(horizon)]
+    return HeldOut(before, actual)
 
 
 def split(panel: Panel, task: Task) -> Split:
@@ -63,18 +78,12 @@ def split(panel: Panel, task: Task) -> Split:
     test = min(wanted, room)
     calibrate = min(wanted, room - test)
     if not test:
-        return Split(panel, [], [])
+        return Split(panel)
     stride = max(task.horizon, int(_SHARE * typical) // (calibrate + test))
-    rolling = origins(panel, task.horizon, calibrate + test, stride)
-    return Split(rolling[0].panel, rolling[:calibrate], rolling[calibrate:])
-
-
-def _origin(panel: Panel, back: int, horizon: int) -> Origin:
-    """Cut each series `back` steps before its end."""
-    length = panel.lengths - back
-    before = panel.cut(np.maximum(length, 1))
-    observed = np.logical_or.reduceat(~np.isnan(before.values), before.indptr[:-1])
-    usable = (length > 0) & observed
-    actual = np.full((len(panel), horizon), np.nan)
-    actual[usable] = panel.values[(panel.indptr[:-1] + length)[usable, None] + np.arange(horizon)]
-    return Origin(before, actual)
+    both, border = origins(panel, task.horizon, calibrate + test, stride), calibrate * len(panel)
+    return Split(
+        train=both.panel.select(np.arange(len(panel))),
+        calibrate=both.rows(0, border),
+        test=both.rows(border, len(both.actual)),
+        both=both,
+    )

@@ -21,7 +21,7 @@ from pipelines.baselines import solve
 from pipelines.fitting import Point, batches, best, train, within
 from pipelines.panel import Panel
 from pipelines.recipe import Recipe
-from pipelines.split import Origin, Split
+from pipelines.split import HeldOut, Split
 from pipelines.windows import Table
 
 RESERVE = 0.85
@@ -75,21 +75,18 @@ def candidate(plan: Plan, name: str, recipe: Recipe) -> Candidate:
         solve(model, panel, plan.data, plan.seed)
     else:
         spec = spec.model_copy(update={"seed": plan.seed})
-        spec = within(plan.seconds, model, _batches(plan, panel, model, spec), spec, _folder(plan, name))
-
-        def validate(model: Model) -> float:
-            return _backtest(plan, model, calibrate).scaled_quantile_loss()
-
-        curve = _train(plan, name, model, panel, spec, validate if calibrate else None)
+        data, validate = _batches(plan, panel, model, spec), _validate(plan, calibrate)
+        spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
+        curve = _train(plan, name, model, panel, spec, calibrate)
     calibrator = _calibrator(plan, model, calibrate)
-    tested = _backtest(plan, model, test, calibrator) if test else None
+    tested = _backtest(plan, model, test, calibrator) if test is not None else None
     artifact = Artifact(describe(plan, name, recipe, spec, panel), model.eval(), calibrator)
     return Candidate(name, recipe, artifact, tested, curve, time.perf_counter() - began)
 
 
 def refit(plan: Plan, winner: Candidate) -> Artifact:
     """The winner trained on with all data, and calibrated on everything that was held out."""
-    calibrator = _calibrator(plan, winner.artifact.model, [*plan.split.calibrate, *plan.split.test])
+    calibrator = _calibrator(plan, winner.artifact.model, plan.split.both)
     model, spec = copy.deepcopy(winner.artifact.model), winner.artifact.spec.fit
     if spec is None:
         solve(model, plan.panel, plan.data, plan.seed)
@@ -126,18 +123,23 @@ def describe(plan: Plan, name: str, recipe: Recipe, spec: FitSpec | None, panel:
     )
 
 
-def _train(
-    plan: Plan, name: str, model: Model, panel: Panel, spec: FitSpec, validate: Callable[[Model], float] | None
-) -> list[Point]:
-    """Train in place on the plan's device."""
+def _train(plan: Plan, name: str, model: Model, panel: Panel, spec: FitSpec, held_out: HeldOut | None) -> list[Point]:
+    """Train in place on the plan's device, and stop early by what is held out."""
     data = _batches(plan, panel, model, spec)
 
     def report(point: Point) -> None:
         plan.report(name, spec, point)
 
-    curve = train(model, data, spec, _folder(plan, name), validate=validate, report=report)
+    curve = train(model, data, spec, _folder(plan, name), validate=_validate(plan, held_out), report=report)
     model.cpu()
     return curve
+
+
+def _validate(plan: Plan, held_out: HeldOut | None) -> Callable[[Model], float] | None:
+    """The score of a model on what is held out, if anything is."""
+    if held_out is None:
+        return None
+    return lambda model: _backtest(plan, model, held_out).scaled_quantile_loss()
 
 
 def _batches(plan: Plan, panel: Panel, model: Model, spec: FitSpec) -> Batches:
@@ -151,12 +153,12 @@ def _folder(plan: Plan, name: str) -> Path:
     return folder
 
 
-def _backtest(plan: Plan, model: Model, origins: list[Origin], calibrator: Calibrator | None = None) -> Backtest:
-    return backtest(model, plan.data, plan.task.seasons[0], origins, calibrator)
+def _backtest(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrator | None = None) -> Backtest:
+    return backtest(model, plan.data, plan.task.seasons[0], held_out, calibrator)
 
 
-def _calibrator(plan: Plan, model: Model, origins: list[Origin]) -> Calibrator | None:
-    if not origins:
+def _calibrator(plan: Plan, model: Model, held_out: HeldOut | None) -> Calibrator | None:
+    if held_out is None:
         return None
-    held_out = _backtest(plan, model, origins)
-    return Calibrator.learn(held_out.forecast, held_out.actual)
+    tested = _backtest(plan, model, held_out)
+    return Calibrator.learn(tested.forecast, tested.actual)

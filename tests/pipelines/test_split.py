@@ -22,10 +22,12 @@ def test_what_comes_after_an_origin_goes_on_where_its_panel_ends(
 ) -> None:
     panel = counting(lengths)
     rolling = origins(panel, horizon, windows, stride)
-    assert len(rolling) == windows
-    for later, (before, actual) in zip(reversed(range(windows)), rolling, strict=True):
+    assert rolling.actual.shape == (windows * len(panel), horizon)
+    for number, later in enumerate(reversed(range(windows))):
+        one = rolling.rows(number * len(panel), (number + 1) * len(panel))
+        assert one is not None
+        before, actual = one
         assert before.ids.tolist() == panel.ids.tolist()
-        assert actual.shape == (len(panel), horizon)
         for i, length in enumerate(lengths):
             cut = length - horizon - later * stride
             if cut < 1:
@@ -38,7 +40,7 @@ def test_what_comes_after_an_origin_goes_on_where_its_panel_ends(
 
 def test_a_series_without_an_observation_before_the_origin_is_not_judged() -> None:
     panel = panel_from_series(["a", "b"], [0, 0], [[None, None, 1, 2], [1, None, 3, None]], "step")
-    (before, actual), *_ = origins(panel, 2, 1)
+    before, actual = origins(panel, 2, 1)
     assert before.lengths.tolist() == [2, 2]
     assert np.isnan(actual[0]).all()
     np.testing.assert_array_equal(actual[1], [3, np.nan])
@@ -47,7 +49,7 @@ def test_a_series_without_an_observation_before_the_origin_is_not_judged() -> No
 def test_known_covariates_reach_beyond_the_origin() -> None:
     known = [{"price": list(range(10))}]
     panel = panel_from_series(["a"], [0], [[1.0] * 8], "step", known=known, known_names=["price"])
-    before = origins(panel, 3, 1)[0].panel
+    before = origins(panel, 3, 1).panel
     assert before.lengths.tolist() == [5]
     assert before.known[:, 0].tolist() == list(range(10))
 
@@ -55,16 +57,17 @@ def test_known_covariates_reach_beyond_the_origin() -> None:
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=100), st.integers(1, 30))
 def test_the_parts_follow_one_another_up_to_the_end(lengths: list[int], horizon: int) -> None:
     panel = counting(lengths)
-    train, calibrate, test = (lambda s: (s.train, s.calibrate, s.test))(split(panel, Task(horizon=horizon)))
-    assert len(calibrate) <= len(test)
-    parts = [*calibrate, *test]
-    assert (train.lengths >= np.median(lengths) / 2 - 1).any()
+    parts = split(panel, Task(horizon=horizon))
+    calibrate, test = (0 if part is None else len(part.actual) // len(panel) for part in (parts.calibrate, parts.test))
+    assert calibrate <= test
+    assert (parts.train.lengths >= np.median(lengths) / 2 - 1).any()
     for i, length in enumerate(lengths):
-        seen = np.concatenate([actual[i] for _, actual in parts]) if parts else np.empty(0)
+        seen = parts.both.actual[i :: len(panel)].ravel() if parts.both is not None else np.empty(0)
         seen = seen[~np.isnan(seen)]
-        assert seen.tolist() == list(range(length - len(seen), length))
-        if len(seen) == len(parts) * horizon:
-            assert train.lengths[i] + len(seen) == length
+        assert (np.diff(seen) > 0).all()
+        assert seen[-1:].tolist() in ([], [length - 1])
+        if seen.size and len(seen) == (calibrate + test) * horizon:
+            assert parts.train.lengths[i] == seen[0]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,7 @@ def test_the_parts_follow_one_another_up_to_the_end(lengths: list[int], horizon:
 )
 def test_how_much_is_held_out(series: int, length: int, horizon: int, calibrate: int, test: int) -> None:
     parts = split(counting([length] * series), Task(horizon=horizon))
-    assert (len(parts.calibrate), len(parts.test)) == (calibrate, test)
+    found = (0 if part is None else len(part.actual) // series for part in (parts.calibrate, parts.test))
+    assert tuple(found) == (calibrate, test)
     if not test:
         assert parts.train.total == series * length
