@@ -6,12 +6,22 @@ from forecaster.catalogue import make
 from forecaster.cells import CELLS
 from forecaster.compose import Residual, Stack
 from forecaster.core import Core
+from forecaster.ensemble import Ensemble
 from forecaster.head import Head
 from forecaster.heads import HEADS
 from forecaster.model import Model
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
-from forecaster.spec import CoreSpec, HeadSpec, LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
+from forecaster.spec import (
+    CoreSpec,
+    EnsembleSpec,
+    HeadSpec,
+    LinearSpec,
+    ModelSpec,
+    RecurrentSpec,
+    SeasonalNaiveSpec,
+    Task,
+)
 
 
 def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
@@ -28,6 +38,8 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
             case LinearSpec():
                 lags = spec.lags or max(2 * task.seasons[-1], task.horizon)
                 return Linear(horizon=task.horizon, lags=lags, past=task.past)
+            case EnsembleSpec():
+                return Ensemble([build(member, task, seed) for member in spec.members])
             case SeasonalNaiveSpec():
                 return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
 

@@ -75,7 +75,14 @@ class SeasonalNaiveSpec(Spec):
     kind: Literal["seasonal_naive"] = "seasonal_naive"
 
 
-ModelSpec = Annotated[RecurrentSpec | LinearSpec | SeasonalNaiveSpec, Field(discriminator="kind")]
+class EnsembleSpec(Spec):
+    """`forecaster.ensemble.Ensemble`: the mean of several models."""
+
+    kind: Literal["ensemble"] = "ensemble"
+    members: tuple["ModelSpec", ...] = Field(min_length=1)
+
+
+ModelSpec = Annotated[RecurrentSpec | LinearSpec | SeasonalNaiveSpec | EnsembleSpec, Field(discriminator="kind")]
 
 
 class FitSpec(Spec):

@@ -25,7 +25,7 @@ from pipelines.settings import TrainSettings
 from pipelines.sources import read
 from pipelines.split import split
 from pipelines.tracking import Run
-from pipelines.train import REFIT, RESERVE, Candidate, Plan, candidate, choose, refit
+from pipelines.train import REFIT, RESERVE, Candidate, Plan, candidate, choose, combine, refit
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,11 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
                 memory.keep(name, child.id)
                 candidates.append(candidate(plan, name, recipe))
                 log_candidate(child, plan, candidates[-1])
+        if (together := combine(plan, candidates)) is not None:
+            with Run.start(settings.name, together.name, parent=parent, resume_id=memory.run(together.name)) as child:
+                memory.keep(together.name, child.id)
+                log_candidate(child, plan, together)
+            candidates.append(together)
         winner = choose(candidates)
         log.info("the best candidate is %s with a loss of %.4f", winner.name, winner.loss)
         folder = plan.folder / "model"
@@ -106,7 +111,7 @@ def prepare(
         data=data,
         task=task,
         seed=settings.seed,
-        seconds=RESERVE * settings.budget / (networks + REFIT),
+        seconds=RESERVE * settings.budget / (networks * (1 + REFIT)) if networks else 0.0,
         folder=folder,
         device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         report=report,

@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,8 +13,9 @@ import torch
 from forecaster.artifact import Artifact
 from forecaster.build import build
 from forecaster.conformal import Calibrator
+from forecaster.ensemble import Ensemble, average
 from forecaster.model import Model
-from forecaster.spec import ArtifactSpec, DataSpec, FitSpec, Task, Training
+from forecaster.spec import ArtifactSpec, DataSpec, EnsembleSpec, FitSpec, Task, Training
 from forecaster.train import Batches
 from pipelines.backtest import Backtest, backtest
 from pipelines.baselines import solve
@@ -59,6 +60,8 @@ class Candidate:
     """None where no series is long enough to hold anything out."""
     curve: list[Point]
     seconds: float
+    members: tuple["Candidate", ...] = ()
+    """Those of an ensemble."""
 
     @property
     def loss(self) -> float:
@@ -69,7 +72,7 @@ class Candidate:
 def candidate(plan: Plan, name: str, recipe: Recipe) -> Candidate:
     """Train a recipe on the first part of the data, calibrate it on the next and test it on the last."""
     began = time.perf_counter()
-    panel, calibrate, test = plan.split.train, plan.split.calibrate, plan.split.test
+    panel, calibrate = plan.split.train, plan.split.calibrate
     model, spec, curve = build(recipe.model, plan.task, plan.seed), recipe.fit, []
     if spec is None:
         solve(model, panel, plan.data, plan.seed)
@@ -78,23 +81,69 @@ def candidate(plan: Plan, name: str, recipe: Recipe) -> Candidate:
         data, validate = _batches(plan, panel, model, spec), _validate(plan, calibrate)
         spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
         curve = _train(plan, name, model, panel, spec, calibrate)
-    calibrator = _calibrator(plan, model, calibrate)
-    tested = _backtest(plan, model, test, calibrator) if test is not None else None
-    artifact = Artifact(describe(plan, name, recipe, spec, panel), model.eval(), calibrator)
-    return Candidate(name, recipe, artifact, tested, curve, time.perf_counter() - began)
+    return _judged(plan, name, recipe, model, spec, curve, began)
+
+
+def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
+    """The ensemble of candidates that is best on what they were calibrated on, None where a single one is.
+
+    Members are added greedily while that helps (Caruana et al. 2004, "Ensemble selection from libraries of models").
+    """
+    began, held_out = time.perf_counter(), plan.split.calibrate
+    if held_out is None:
+        return None
+    alone = {one.name: _backtest(plan, one.artifact.model, held_out) for one in candidates}
+
+    def loss(names: list[str]) -> float:
+        made = average([alone[name].forecast for name in names])
+        return replace(alone[names[0]], forecast=made).scaled_quantile_loss()
+
+    chosen: list[str] = []
+    while len(chosen) < len(alone):
+        better = min(([*chosen, name] for name in alone if name not in chosen), key=loss)
+        if chosen and not loss(better) < loss(chosen):
+            break
+        chosen = better
+    if len(chosen) < 2:
+        return None
+    members = [one for one in candidates if one.name in chosen]
+    recipe = Recipe(
+        summary=f"The mean of {', '.join(one.name for one in members)}.",
+        model=EnsembleSpec(members=tuple(one.recipe.model for one in members)),
+    )
+    model = Ensemble([one.artifact.model for one in members])
+    return replace(_judged(plan, "ensemble", recipe, model, None, [], began), members=tuple(members))
 
 
 def refit(plan: Plan, winner: Candidate) -> Artifact:
     """The winner trained on with all data, and calibrated on everything that was held out."""
     calibrator = _calibrator(plan, winner.artifact.model, plan.split.both)
-    model, spec = copy.deepcopy(winner.artifact.model), winner.artifact.spec.fit
+    spec = describe(plan, winner.name, winner.recipe, winner.artifact.spec.fit, plan.panel)
+    return Artifact(spec, _refit(plan, winner), calibrator)
+
+
+def _refit(plan: Plan, one: Candidate) -> Model:
+    """A model that goes on from the weights that it was judged with."""
+    if one.members:
+        return Ensemble([_refit(plan, member) for member in one.members])
+    model, spec = copy.deepcopy(one.artifact.model), one.artifact.spec.fit
     if spec is None:
         solve(model, plan.panel, plan.data, plan.seed)
     else:
-        updates = max(1, round(REFIT * best(winner.curve).step.updates))
+        updates = max(1, round(REFIT * best(one.curve).step.updates))
         spec = spec.model_copy(update={"updates": updates, "learning_rate": spec.learning_rate / 2})
-        _train(plan, f"{winner.name}.refit", model, plan.panel, spec, None)
-    return Artifact(describe(plan, winner.name, winner.recipe, spec, plan.panel), model, calibrator)
+        _train(plan, f"{one.name}.refit", model, plan.panel, spec, None)
+    return model
+
+
+def _judged(
+    plan: Plan, name: str, recipe: Recipe, model: Model, spec: FitSpec | None, curve: list[Point], began: float
+) -> Candidate:
+    """A trained model, calibrated and tested."""
+    calibrator = _calibrator(plan, model, plan.split.calibrate)
+    tested = _backtest(plan, model, plan.split.test, calibrator) if plan.split.test is not None else None
+    artifact = Artifact(describe(plan, name, recipe, spec, plan.split.train), model.eval(), calibrator)
+    return Candidate(name, recipe, artifact, tested, curve, time.perf_counter() - began)
 
 
 def choose(candidates: list[Candidate]) -> Candidate:

@@ -17,7 +17,7 @@ from forecaster.heads.gaussian import Gaussian
 from forecaster.heads.quantile import Quantile
 from forecaster.model import Model
 from forecaster.scale import Smoothing
-from forecaster.spec import LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
+from forecaster.spec import EnsembleSpec, LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
 
 CORES: dict[str, Callable[[], Core]] = {
     "elman": lambda: Elman(2, 3),
@@ -103,6 +103,10 @@ RECURRENT: dict[str, Example] = {
 MODELS: dict[str, Example] = RECURRENT | {
     "seasonal naive": Example(SeasonalNaiveSpec(), Task(horizon=5, seasons=(3,))),
     "naive": Example(SeasonalNaiveSpec(), Task(horizon=3)),
+    "ensemble": Example(
+        EnsembleSpec(members=(RECURRENT["lstm"].spec, RECURRENT["elman"].spec, SeasonalNaiveSpec())),
+        _covariates(Task(horizon=6, stride=3, seasons=(3,))),
+    ),
     "linear": Example(LinearSpec(lags=7), Task(horizon=4, seasons=(2,), past=1)),
 }
 

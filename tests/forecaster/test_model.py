@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from forecaster.batch import Batch, Forecast
 from forecaster.model import seasonal
 from forecaster.quantiles import LEVELS, interpolate
-from forecaster.spec import RecurrentSpec
+from forecaster.spec import EnsembleSpec, RecurrentSpec
 from forecaster.state import detach
 from tests import laws
 from tests.examples import MODELS, RECURRENT, batch, lone, seeds
@@ -71,7 +71,7 @@ def absolute_score(forecast: Forecast, actual: Tensor) -> Tensor:
     return ((actual - forecast.mean).abs() / forecast.scale[:, None]).mean(1)
 
 
-@every_model
+@pytest.mark.parametrize("name", [name for name, one in MODELS.items() if not isinstance(one.spec, EnsembleSpec)])
 @some
 @given(seed=seeds, segments=st.integers(1, 4))
 def test_loss_scores_the_forecasts(name: str, seed: int, segments: int) -> None:

@@ -1,0 +1,58 @@
+"""Several models as one."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor, nn
+
+from forecaster.batch import Batch, Forecast
+from forecaster.model import Carry, Model
+from forecaster.state import part, parts
+
+
+class Ensemble(Model):
+    """Members that each keep their own carry; the forecast is the mean of their quantiles, level by level.
+
+    (Lichtendahl, Grushka-Cockayne and Winkler 2013, "Is it better to average probabilities or quantiles?": the average
+    keeps the members' shape, where a mixture of them is too wide.)
+    """
+
+    def __init__(self, members: Sequence[Model]) -> None:
+        super().__init__()
+        self.members = cast("Sequence[Model]", nn.ModuleList(members))
+        self.horizon = members[0].horizon
+        self.past = members[0].past
+        self.stride = max(member.stride for member in members)
+
+    def start(self, lanes: int, stride: int = 1) -> Carry:
+        whole = stride == self.stride
+        return self._joined([member.start(lanes, member.stride if whole else 1) for member in self.members])
+
+    def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
+        """The mean of the members' losses: each learns as if it were alone."""
+        read = [member.loss(part(carry, str(i)), batch) for i, member in enumerate(self.members)]
+        return self._joined([after for after, _ in read]), torch.stack([loss for _, loss in read]).mean()
+
+    def observe(self, carry: Carry, batch: Batch) -> Carry:
+        return self._joined([member.observe(part(carry, str(i)), batch) for i, member in enumerate(self.members)])
+
+    def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
+        return average([member.block(part(carry, str(i)), known) for i, member in enumerate(self.members)])
+
+    @staticmethod
+    def _joined(carries: list[Carry]) -> Carry:
+        """The carries under the members' numbers, beside the static covariates that all of them read."""
+        return parts(**{str(i): carry for i, carry in enumerate(carries)}) | {"last.static": carries[0]["last.static"]}
+
+
+def average(forecasts: list[Forecast]) -> Forecast:
+    """The mean of the quantiles of several forecasts of the same series."""
+    return Forecast(
+        forecasts[0].levels,
+        *(
+            torch.stack([getattr(forecast, name) for forecast in forecasts]).mean(0)
+            for name in ("quantiles", "mean", "scale")
+        ),
+    )

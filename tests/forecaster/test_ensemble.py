@@ -1,0 +1,31 @@
+"""An ensemble is the mean of its members, each with its own carry."""
+
+import torch
+from torch.testing import assert_close
+
+from forecaster.ensemble import Ensemble
+from forecaster.spec import EnsembleSpec
+from forecaster.state import part
+from tests import laws
+from tests.examples import MODELS, batch
+
+
+def test_an_ensemble_forecasts_and_loses_the_mean_of_its_members() -> None:
+    example = MODELS["ensemble"]
+    ensemble, series = example.model(), batch(example.task, 2, 24, 0)
+    assert isinstance(ensemble, Ensemble)
+    assert isinstance(example.spec, EnsembleSpec)
+    assert len(ensemble.members) == len(example.spec.members)
+    known = laws.future_known(series, ensemble.horizon)
+    carry, loss = ensemble.loss(ensemble.start(2), series)
+    alone = [member.loss(member.start(2), series) for member in ensemble.members]
+    assert_close(loss, torch.stack([each for _, each in alone]).mean())
+    forecasts = [
+        laws.fields(member.forecast(after, ensemble.horizon, known))
+        for member, (after, _) in zip(ensemble.members, alone, strict=True)
+    ]
+    pooled = laws.fields(ensemble.forecast(carry, ensemble.horizon, known))
+    for name, value in pooled.items():
+        assert_close(value, torch.stack([forecast[name] for forecast in forecasts]).mean(0))
+    for i, (after, _) in enumerate(alone):
+        assert_close(part(carry, str(i)), after, equal_nan=True)

@@ -1,0 +1,76 @@
+"""A job puts candidates together where that helps, and the whole is one artifact."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+from torch import Tensor
+
+from forecaster.artifact import load_artifact, save
+from forecaster.pointwise import SeasonalNaive
+from pipelines import job
+from pipelines.panel import panel_from_series
+from pipelines.predict import predict
+from pipelines.recipe import Recipe
+from pipelines.settings import TrainSettings
+from pipelines.train import Candidate, Plan, candidate, combine, refit
+
+NAIVE = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive"}})
+LINEAR = Recipe.model_validate({"summary": "", "model": {"kind": "linear"}})
+
+
+class Biased(SeasonalNaive):
+    """Off by a constant."""
+
+    bias: float = 0.0
+
+    def point(
+        self, target: Float64[Tensor, "batch memory"], latest: Float64[Tensor, "batch 1"]
+    ) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
+        mean, scale = super().point(target, latest)
+        return mean + self.bias, scale
+
+
+def plan(home: Path) -> Plan:
+    """A job on series that repeat exactly, with a little noise."""
+    noise = np.random.default_rng(0).normal(0, 0.01, (4, 120))
+    target = 10 + np.arange(4)[:, None] + 3 * np.sin(np.arange(120) * np.pi / 3) + noise
+    panel = panel_from_series([f"s{i}" for i in range(4)], [0] * 4, target.tolist(), "step")
+    return job.prepare(TrainSettings(data=home / "none.csv", horizon=6, season=6, budget=20), panel)
+
+
+def biased(plan: Plan, name: str, bias: float) -> Candidate:
+    model = Biased(horizon=6, season=6)
+    model.bias = bias
+    one = candidate(plan, name, NAIVE)
+    return replace(one, artifact=replace(one.artifact, model=model))
+
+
+def test_members_whose_errors_cancel_are_put_together(home: Path) -> None:
+    made = plan(home)
+    high, low, far = biased(made, "high", 1.0), biased(made, "low", -1.1), biased(made, "far", 9.0)
+    together = combine(made, [far, high, low])
+    assert together is not None
+    assert [one.name for one in together.members] == ["high", "low"]
+
+
+def test_one_that_is_better_alone_stays_alone(home: Path) -> None:
+    made = plan(home)
+    assert combine(made, [biased(made, "right", 0.0), biased(made, "far", 9.0)]) is None
+
+
+def test_an_ensemble_is_fitted_again_saved_and_opened_as_one(home: Path) -> None:
+    made = plan(home)
+    members = (candidate(made, "naive", NAIVE), candidate(made, "linear", LINEAR))
+    together = combine(made, [biased(made, "high", 1.0), biased(made, "low", -1.0)])
+    assert together is not None
+    recipe = together.recipe.model_copy(
+        update={"model": together.recipe.model.model_copy(update={"members": tuple(m.recipe.model for m in members)})}
+    )
+    artifact = refit(made, replace(together, members=members, recipe=recipe))
+    save(artifact, home / "artifact")
+    first, second = (predict(one, made.panel, 9) for one in (artifact, load_artifact(home / "artifact")))
+    assert np.array_equal(first.quantiles, second.quantiles)
+    alone = [predict(refit(made, member), made.panel, 6) for member in members]
+    assert np.allclose(first.mean[:, :6], np.mean([one.mean for one in alone], 0))
