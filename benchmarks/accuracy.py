@@ -62,12 +62,7 @@ def main(
 
 def score(dataset: Dataset, panel: Panel, actual: np.ndarray, quantiles: np.ndarray) -> dict[str, float]:
     """Every metric of forecasts from the end of a panel, with OWA where Naive2's figures are known."""
-    forecast = Forecast(
-        LEVELS,
-        torch.from_numpy(quantiles),
-        torch.from_numpy(quantiles.mean(-1)),
-        torch.ones(len(panel)).double(),
-    )
+    forecast = Forecast(LEVELS, torch.from_numpy(quantiles), torch.from_numpy(quantiles.mean(-1)))
     metrics = Backtest(forecast, actual, naive_error(panel, dataset.season)).metrics()
     if dataset.naive2 is not None:
         metrics["owa"] = (metrics["smape"] / dataset.naive2[0] + metrics["mase"] / dataset.naive2[1]) / 2

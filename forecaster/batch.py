@@ -44,5 +44,3 @@ class Forecast:
     quantiles: Float64[Tensor, "batch horizon levels"]
     """Non-decreasing along the levels."""
     mean: Float64[Tensor, "batch horizon"]
-    scale: Float64[Tensor, "batch"]
-    """The unit in which calibration measures residuals: the typical size of the series' movements."""

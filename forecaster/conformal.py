@@ -1,6 +1,7 @@
 """Calibration: quantiles moved so that they hold on data that the model has not seen."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,70 +15,82 @@ ENOUGH = 50
 """Residuals that one step needs of its own; with fewer it borrows from its neighbours."""
 
 
-class Offsets(Spec):
+class Widening(Spec):
     """`Calibrator` as JSON."""
 
     levels: tuple[float, ...]
-    offsets: tuple[tuple[float, ...], ...]
+    shares: tuple[tuple[float, ...], ...]
     residuals: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Calibrator:
-    """By how much to widen each central interval at each step, in units of the series' scale.
+    """By which share of its own width to widen each central interval on both sides, at each step.
 
-    An interval from level p to 1 - p is widened on both sides by the (1 - 2 p)-quantile of how far held-out actuals lay
-    outside of it (negative inside), so that this share of them is in it: conformalised quantile regression (Romano et
-    al. 2019). The median stays: the held-out days have a bias of their own, which would come back on other days as an
-    error. Steps beyond the last one take its widths.
+    The interval from level p to 1 - p is widened by the (1 - 2 p)-quantile of how far held-out actuals lay outside of
+    it (negative inside), in units of its width, so that this share of them is in it: conformalised quantile regression
+    (Romano et al. 2019) in its relative form (Sesia and Candès 2020), which keeps what the model says of calm and
+    lively hours. The median stays: the held-out days have a bias of their own, which would come back on other days as
+    an error. Steps beyond the last one take its shares.
     """
 
     levels: tuple[float, ...]
     """Symmetric around the median."""
-    offsets: Float64[ndarray, "horizon levels"]
+    shares: Float64[ndarray, "horizon intervals"]
+    """Of the widest interval first."""
     residuals: int
     """Number of held-out values it was learned from."""
 
     @classmethod
     def learn(cls, forecast: Forecast, actual: Float64[ndarray, "series horizon"]) -> "Calibrator | None":
         """From forecasts and what came after them (NaN where unknown); None where there is nothing to learn from."""
-        scale = forecast.scale.numpy()[:, None, None]
-        with np.errstate(over="ignore"):  # a series that leaves its scale by 300 orders of magnitude
-            distance = (actual[..., None] - forecast.quantiles.numpy()) / np.where(scale > 0, scale, np.nan)
-        rows = distance.transpose(1, 0, 2)
+        low, high = _ends(forecast.quantiles.numpy())
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            outside = np.maximum(low - actual[..., None], actual[..., None] - high) / (high - low)
+        rows = outside.transpose(1, 0, 2)
         known = np.isfinite(rows).all(-1)
         if not known.any():
             return None
-        outside = np.maximum(-rows, rows[..., ::-1])  # below the quantile, above its mirror image
-        horizon, levels = len(rows), len(forecast.levels)
+        horizon = len(rows)
         reach = next(r for r in range(horizon + 1) if _counts(known, r).min() >= ENOUGH or r == horizon)
-        offsets = np.zeros((horizon, levels))
+        shares = np.zeros((horizon, rows.shape[-1]))
         for step in range(horizon):
             near = slice(max(step - reach, 0), step + reach + 1)
-            beyond = outside[near][known[near]]
-            for lower in range(levels // 2):
+            beyond = rows[near][known[near]]
+            for interval, level in enumerate(forecast.levels[: rows.shape[-1]]):
                 # Weibull's is the estimate by which a fresh value is inside with exactly that probability.
-                width = np.quantile(beyond[:, lower], 1 - 2 * forecast.levels[lower], method="weibull")
-                offsets[step, lower], offsets[step, levels - 1 - lower] = -width, width
-        return cls(forecast.levels, offsets, int(known.sum()))
+                shares[step, interval] = np.quantile(beyond[:, interval], 1 - 2 * level, method="weibull")
+        return cls(forecast.levels, shares, int(known.sum()))
 
     def apply(self, forecast: Forecast) -> Forecast:
         """The forecast with its intervals widened or narrowed, and sorted where that has crossed them."""
-        steps = np.minimum(np.arange(forecast.quantiles.shape[1]), len(self.offsets) - 1)
-        offsets = torch.from_numpy(self.offsets[steps]).to(forecast.quantiles)
-        quantiles = forecast.quantiles + offsets * forecast.scale[:, None, None]
-        return Forecast(forecast.levels, quantiles.sort(-1).values, forecast.mean, forecast.scale)
+        steps = np.minimum(np.arange(forecast.quantiles.shape[1]), len(self.shares) - 1)
+        (low, high), middle = _ends(forecast.quantiles), len(self.levels) // 2
+        median = forecast.quantiles[..., middle : middle + 1]
+        more = torch.from_numpy(self.shares[steps]).to(median) * (high - low)
+        low, high = torch.minimum(low - more, median), torch.maximum(high + more, median)
+        quantiles = torch.cat([low, median, high.flip(-1)], -1).sort(-1).values
+        return Forecast(forecast.levels, quantiles, forecast.mean)
 
     def to_json(self) -> str:
-        """One JSON object, see `Offsets`."""
-        rows = tuple(tuple(row) for row in self.offsets.tolist())
-        return Offsets(levels=self.levels, offsets=rows, residuals=self.residuals).model_dump_json(indent=1)
+        """One JSON object, see `Widening`."""
+        rows = tuple(tuple(row) for row in self.shares.tolist())
+        return Widening(levels=self.levels, shares=rows, residuals=self.residuals).model_dump_json(indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Calibrator":
         """The inverse of `to_json`."""
-        read = Offsets.model_validate_json(text)
-        return cls(read.levels, np.array(read.offsets), read.residuals)
+        read = Widening.model_validate_json(text)
+        return cls(read.levels, np.array(read.shares), read.residuals)
+
+
+Array = TypeVar("Array", ndarray, torch.Tensor)
+
+
+def _ends(quantiles: Array) -> tuple[Array, Array]:
+    """Lower and upper ends of the central intervals, the widest first."""
+    count = quantiles.shape[-1]
+    return quantiles[..., : count // 2], quantiles[..., list(range(count - 1, count // 2, -1))]
 
 
 def _counts(known: ndarray, reach: int) -> ndarray:

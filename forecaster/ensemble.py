@@ -51,8 +51,5 @@ def average(forecasts: list[Forecast]) -> Forecast:
     """The mean of the quantiles of several forecasts of the same series."""
     return Forecast(
         forecasts[0].levels,
-        *(
-            torch.stack([getattr(forecast, name) for forecast in forecasts]).mean(0)
-            for name in ("quantiles", "mean", "scale")
-        ),
+        *(torch.stack([getattr(forecast, name) for forecast in forecasts]).mean(0) for name in ("quantiles", "mean")),
     )

@@ -88,7 +88,6 @@ class Model(nn.Module, ABC):
             levels=LEVELS,
             quantiles=torch.cat([block.quantiles for block in blocks], 1)[:, :horizon],
             mean=torch.cat([block.mean for block in blocks], 1)[:, :horizon],
-            scale=blocks[0].scale,
         )
 
 
@@ -100,7 +99,7 @@ def _window(known: Tensor, begin: int, length: int) -> Tensor:
 
 def _after(block: Forecast, steps: int) -> Forecast:
     """What a block tells beyond its first steps, which the block before it has told already."""
-    return Forecast(block.levels, block.quantiles[:, steps:], block.mean[:, steps:], block.scale)
+    return Forecast(block.levels, block.quantiles[:, steps:], block.mean[:, steps:])
 
 
 def _even(count: int) -> tuple[float, ...]:
@@ -116,7 +115,6 @@ def _pool(block: Forecast, lanes: int) -> Forecast:
         levels=LEVELS,
         quantiles=interpolate(atoms, _even(10 * PATHS), LEVELS),
         mean=torch.unflatten(block.mean, 0, (lanes, PATHS)).mean(1),
-        scale=block.scale[::PATHS],
     )
 
 

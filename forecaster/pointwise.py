@@ -1,4 +1,4 @@
-"""Models that give one value per step and leave the spread to calibration: what every network has to beat."""
+"""Models that give one value per step, with a rough spread for calibration to mend: what every network has to beat."""
 
 from abc import abstractmethod
 from typing import final
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
 from forecaster.model import Carry, Model
-from forecaster.quantiles import LEVELS
+from forecaster.quantiles import LEVELS, normal_quantiles
 from forecaster.scale import normalise
 from forecaster.state import where
 
@@ -17,7 +17,7 @@ from forecaster.state import where
 class Pointwise(Model):
     """Remembers the last `memory` observations and the last known one, however long ago.
 
-    All quantiles are the point forecast until they are calibrated.
+    Around it lie the quantiles of a normal distribution with the scale of the series as its deviation.
     """
 
     stride = 1
@@ -49,7 +49,8 @@ class Pointwise(Model):
     @final
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:  # noqa: ARG002
         mean, scale = self.point(carry["last.target"], carry["last.latest"])
-        return Forecast(LEVELS, mean.unsqueeze(-1).expand(-1, -1, len(LEVELS)), mean, scale)
+        spread = scale[:, None, None] * normal_quantiles(LEVELS, scale)
+        return Forecast(LEVELS, mean.unsqueeze(-1) + spread, mean)
 
     @final
     def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:

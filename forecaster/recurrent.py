@@ -110,7 +110,6 @@ class Recurrent(Model):
             levels=LEVELS,
             quantiles=self.head.quantile(raw, LEVELS, anchor).squeeze(1),
             mean=self.head.mean(raw, anchor).squeeze(1),
-            scale=last["scale"].squeeze(1),
         )
 
     def _read(self, carry: Carry, batch: Batch) -> tuple[Carry, Reading]:

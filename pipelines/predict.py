@@ -113,7 +113,7 @@ def raw_forecast(model: Model, data: DataSpec, panel: Panel, horizon: int) -> Fo
     back = torch.from_numpy(np.argsort(np.concatenate(places)))
     return Forecast(
         LEVELS,
-        *(torch.cat([getattr(block, name) for block in blocks]).cpu()[back] for name in ("quantiles", "mean", "scale")),
+        *(torch.cat([getattr(block, name) for block in blocks]).cpu()[back] for name in ("quantiles", "mean")),
     )
 
 

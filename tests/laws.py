@@ -208,7 +208,7 @@ def model_chunks(model: Model, start: Carry, batch: Batch, at: int) -> None:
         assert_close(handed, exact, rtol=1e-3, atol=1e-4)
 
 
-def model_loss(model: Model, start: Carry, batch: Batch, score: Callable[[Forecast, Tensor], Tensor]) -> None:
+def model_loss(model: Model, start: Carry, batch: Batch, score: Callable[[Forecast, Tensor, Carry], Tensor]) -> None:
     """The loss is the mean score of the forecasts that the model gives from every `stride`-th step.
 
     `score` gives one number a lane; a model that smooths trusts each as far as its smoothing is filled.
@@ -219,7 +219,7 @@ def model_loss(model: Model, start: Carry, batch: Batch, score: Callable[[Foreca
         segment = chunk(batch, end - model.stride, end)
         carry = model.observe(carry, segment)
         forecast = model.forecast(carry, model.horizon, segment.known[:, model.stride :])
-        scores.append(score(forecast, segment.future))
+        scores.append(score(forecast, segment.future, carry))
         trust.append(carry["scale.weight"][:, 0] if "scale.weight" in carry else torch.ones(len(scores[-1])))
     assert_close(loss.double(), (torch.stack(trust) * torch.stack(scores)).mean(), rtol=1e-4, atol=1e-5)
 
@@ -264,11 +264,9 @@ def model_forecast(model: Model, carry: Carry, known: Tensor, horizon: int) -> F
     assert forecast.levels == LEVELS
     assert forecast.mean.shape == (lanes, horizon)
     assert forecast.quantiles.shape == (lanes, horizon, len(LEVELS))
-    assert forecast.scale.shape == (lanes,)
     assert all(value.dtype == torch.float64 and value.isfinite().all() for value in fields(forecast).values())
     assert (forecast.quantiles.diff(dim=-1) >= 0).all()
     assert (interpolate(forecast.quantiles, LEVELS, (0.001, 0.07, 0.5, 0.93, 0.999)).diff(dim=-1) >= 0).all()
-    assert (forecast.scale >= 0).all()
     return forecast
 
 
@@ -361,7 +359,7 @@ def future_known(batch: Batch, horizon: int) -> Tensor:
 
 def fields(forecast: Forecast) -> dict[str, Tensor]:
     """The tensors of a forecast."""
-    return {"quantiles": forecast.quantiles, "mean": forecast.mean, "scale": forecast.scale}
+    return {"quantiles": forecast.quantiles, "mean": forecast.mean}
 
 
 def gradients(model: Model, loss: Tensor) -> Mapping[str, Tensor]:

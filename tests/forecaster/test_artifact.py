@@ -90,7 +90,7 @@ def test_round_trip_is_exact(name: str, calibrated: bool, tmp_path: Path) -> Non
         assert back.calibrator is None
     else:
         assert back.calibrator is not None
-        assert np.array_equal(back.calibrator.offsets, made.calibrator.offsets)
+        assert np.array_equal(back.calibrator.shares, made.calibrator.shares)
     series = batch(example.task, 2, 2 * back.model.stride, 0)
     known = laws.future_known(series, 9)
     with torch.no_grad():
@@ -197,7 +197,7 @@ def test_a_manifest_of_another_shape_is_refused(folder: Path, sums: object) -> N
         {"spec_json": b"\xff"},
         {"weights_safetensors": b""},
         {"weights_safetensors": b"\x80\x04}\x94."},  # a pickle
-        {"calibration_json": b'{"levels": [0.5], "offsets": "x", "residuals": 1}'},
+        {"calibration_json": b'{"levels": [0.5], "shares": "x", "residuals": 1}'},
         {"calibration_json": b"\xff"},
     ],
 )

@@ -29,7 +29,6 @@ def case(series: int, horizon: int, seed: int) -> tuple[Forecast, ndarray]:
         LEVELS,
         torch.from_numpy(quantiles.copy()),
         torch.from_numpy(np.broadcast_to(level[:, None], (series, horizon)).copy()),
-        torch.from_numpy(scale),
     )
     return forecast, level[:, None] + scale[:, None] * noise
 
@@ -88,17 +87,25 @@ def test_applied_quantiles_do_not_cross(seed: int, series: int, horizon: int, lo
     assert moved.quantiles.isfinite().all()
     assert (moved.quantiles.diff(dim=-1) >= 0).all()
     assert torch.equal(moved.mean, forecast.mean)
-    assert torch.equal(moved.scale, forecast.scale)
 
 
-def test_point_forecasts_get_the_quantiles_of_their_errors() -> None:
+def test_an_interval_gets_the_width_that_held_its_share_of_the_errors() -> None:
     forecast, actual = case(999, 1, 0)
-    point = replace(forecast, quantiles=forecast.mean[..., None].expand(-1, -1, len(LEVELS)))
-    moved = learned(point, actual).apply(point)
-    errors = np.sort(np.abs(actual - forecast.mean.numpy())[:, 0] / forecast.scale.numpy())
-    offsets = ((moved.quantiles - point.quantiles) / point.scale[:, None, None])[0, 0].numpy()
-    expected = errors[np.round(INTERVALS * 1000).astype(int) - 1]
-    np.testing.assert_allclose(offsets, [*-expected, 0.0, *expected[::-1]], rtol=1e-6)
+    low, median, high = (forecast.quantiles[:, 0, k].numpy() for k in (2, 6, 10))
+    outside = np.sort(np.maximum(low - actual[:, 0], actual[:, 0] - high) / (high - low))[round(0.8 * 1000) - 1]
+    moved = learned(forecast, actual).apply(forecast).quantiles[:, 0].numpy()
+    np.testing.assert_allclose(moved[:, 2], np.minimum(low - outside * (high - low), median), rtol=1e-9)
+    np.testing.assert_allclose(moved[:, 10], np.maximum(high + outside * (high - low), median), rtol=1e-9)
+
+
+def test_calm_hours_stay_calm() -> None:
+    """What is added to an interval is a share of its own width."""
+    forecast, actual = case(200, 2, 0)
+    calibrator = learned(forecast, actual)
+    median = forecast.quantiles[..., 6:7]
+    calm = replace(forecast, quantiles=median + (forecast.quantiles - median) / 64)
+    ratio = (calibrator.apply(calm).quantiles - median) / (calibrator.apply(forecast).quantiles - median)
+    assert np.nanmax(np.abs(ratio.numpy() - 1 / 64)) < 1e-6
 
 
 @given(exponent=st.integers(-300, 300))
@@ -106,47 +113,46 @@ def test_times_a_power_of_two(exponent: int) -> None:
     calibrator = learned(*case(60, 2, 0))
     forecast, _ = case(3, 2, 1)
     two = torch.tensor(exponent)
-    scaled = Forecast(
-        LEVELS, *(torch.ldexp(value, two) for value in (forecast.quantiles, forecast.mean, forecast.scale))
-    )
+    scaled = Forecast(LEVELS, *(torch.ldexp(value, two) for value in (forecast.quantiles, forecast.mean)))
     expected = torch.ldexp(calibrator.apply(forecast).quantiles, two)
     assert torch.equal(calibrator.apply(scaled).quantiles, expected)
 
 
-def test_steps_beyond_the_last_take_its_offsets() -> None:
+def test_steps_beyond_the_last_take_its_shares() -> None:
     calibrator = learned(*case(200, 3, 0))
     forecast, _ = case(2, 7, 1)
-    moved = calibrator.apply(forecast).quantiles - forecast.quantiles
+    width = forecast.quantiles[..., -1] - forecast.quantiles[..., 0]
+    more = (calibrator.apply(forecast).quantiles[..., -1] - forecast.quantiles[..., -1]) / width
     for step in range(3, 7):
-        torch.testing.assert_close(moved[:, step], moved[:, 2])
-    assert not torch.allclose(moved[:, 1] / forecast.scale[:, None], moved[:, 2] / forecast.scale[:, None])
+        torch.testing.assert_close(more[:, step], more[:, 2])
+    assert not torch.allclose(more[:, 1], more[:, 2])
 
 
 def test_few_residuals_borrow_from_neighbouring_steps() -> None:
     forecast, actual = case(ENOUGH, 5, 0)
     alone = learned(forecast, actual)
-    assert len({tuple(row) for row in alone.offsets}) == 5
-    half = Forecast(LEVELS, forecast.quantiles[:10], forecast.mean[:10], forecast.scale[:10])
+    assert len({tuple(row) for row in alone.shares}) == 5
+    half = Forecast(LEVELS, forecast.quantiles[:10], forecast.mean[:10])
     shared = learned(half, actual[:10])
-    assert len({tuple(row) for row in shared.offsets}) == 1
+    assert len({tuple(row) for row in shared.shares}) == 1
     assert shared.residuals == 50
 
 
-def test_missing_actuals_and_series_without_a_scale_are_left_out() -> None:
+def test_missing_actuals_and_series_without_a_width_are_left_out() -> None:
     forecast, actual = case(80, 2, 0)
-    expected = learned(Forecast(LEVELS, forecast.quantiles[:60], forecast.mean[:60], forecast.scale[:60]), actual[:60])
+    expected = learned(Forecast(LEVELS, forecast.quantiles[:60], forecast.mean[:60]), actual[:60])
     actual[60:70] = math.nan
-    scale = forecast.scale.clone()
-    scale[70:] = 0.0
-    found = learned(replace(forecast, scale=scale), actual)
-    assert np.array_equal(found.offsets, expected.offsets)
+    quantiles = forecast.quantiles.clone()
+    quantiles[70:] = quantiles[70:, :, 6:7]
+    found = learned(replace(forecast, quantiles=quantiles), actual)
+    assert np.array_equal(found.shares, expected.shares)
     assert found.residuals == expected.residuals == 120
 
 
 def test_nothing_known_is_no_calibrator() -> None:
     forecast, actual = case(4, 3, 0)
     assert Calibrator.learn(forecast, actual * math.nan) is None
-    assert Calibrator.learn(replace(forecast, scale=forecast.scale * 0), actual) is None
+    assert Calibrator.learn(replace(forecast, quantiles=forecast.quantiles * 0), actual) is None
 
 
 @given(seed=seeds)
@@ -155,4 +161,4 @@ def test_json_round_trip_is_exact(seed: int) -> None:
     read = Calibrator.from_json(calibrator.to_json())
     assert read.levels == calibrator.levels
     assert read.residuals == calibrator.residuals
-    assert np.array_equal(read.offsets, calibrator.offsets)
+    assert np.array_equal(read.shares, calibrator.shares)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from forecaster.batch import Batch, Forecast
-from forecaster.model import seasonal
+from forecaster.model import Carry, seasonal
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.spec import EnsembleSpec, RecurrentSpec
 from forecaster.state import detach
@@ -56,19 +56,23 @@ def test_chunks_with_the_carry_equal_the_whole(name: str, seed: int, data: st.Da
     laws.model_chunks(model, carry, laws.chunk(series, before, series.target.shape[1]), at)
 
 
-def pinball_score(forecast: Forecast, actual: Tensor) -> Tensor:
+def pinball_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
     error, levels = actual.unsqueeze(-1) - forecast.quantiles, torch.tensor(LEVELS)
-    return 2 * (torch.maximum(levels * error, (levels - 1) * error) / forecast.scale[:, None, None]).mean((1, 2))
+    return 2 * (torch.maximum(levels * error, (levels - 1) * error) / carry["last.scale"][..., None]).mean((1, 2))
 
 
-def gaussian_score(forecast: Forecast, actual: Tensor) -> Tensor:
-    deviation = (forecast.quantiles[..., -1] - forecast.quantiles[..., 0]) / (2 * stats.norm.ppf(LEVELS[-1]))
-    likelihood = stats.norm(forecast.mean.numpy(), deviation.numpy()).logpdf(actual.numpy())
-    return (-torch.from_numpy(likelihood) - forecast.scale.log()[:, None]).mean(1)
+def deviation(forecast: Forecast) -> Tensor:
+    """Of a normal distribution with these quantiles."""
+    return (forecast.quantiles[..., -1] - forecast.quantiles[..., 0]) / float(2 * stats.norm.ppf(LEVELS[-1]))
 
 
-def absolute_score(forecast: Forecast, actual: Tensor) -> Tensor:
-    return ((actual - forecast.mean).abs() / forecast.scale[:, None]).mean(1)
+def gaussian_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
+    likelihood = stats.norm(forecast.mean.numpy(), deviation(forecast).numpy()).logpdf(actual.numpy())
+    return (-torch.from_numpy(likelihood) - carry["last.scale"].log()).mean(1)
+
+
+def absolute_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
+    return ((actual - forecast.mean).abs() / deviation(forecast)).mean(1)
 
 
 @pytest.mark.parametrize("name", [name for name, one in MODELS.items() if not isinstance(one.spec, EnsembleSpec)])

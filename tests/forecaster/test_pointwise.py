@@ -4,11 +4,13 @@ import math
 
 import pytest
 import torch
+from scipy import stats
+from torch.testing import assert_close
 
 from forecaster.batch import Batch
 from forecaster.model import Model
 from forecaster.pointwise import Linear, SeasonalNaive, fill_forward, mean_of_known
-from tests.laws import fields
+from forecaster.quantiles import LEVELS
 
 nan = math.nan
 
@@ -27,8 +29,11 @@ def batch(target: list[float], future: list[float]) -> Batch:
 def point(model: Model, target: list[float]) -> tuple[list[float], float]:
     with torch.no_grad():
         forecast = model.forecast(model.observe(model.start(1), batch(target, [])), model.horizon)
-    assert all((fields(forecast)["quantiles"][..., k] == forecast.mean).all() for k in range(13))
-    return forecast.mean[0].tolist(), forecast.scale.item()
+    spread = (forecast.quantiles - forecast.mean.unsqueeze(-1))[0]
+    normal = torch.from_numpy(stats.norm.ppf(LEVELS))
+    scale = spread[0, -1] / normal[-1]
+    assert_close(spread, (scale * normal).expand_as(spread))
+    return forecast.mean[0].tolist(), scale.item()
 
 
 @pytest.mark.parametrize(
@@ -42,7 +47,9 @@ def point(model: Model, target: list[float]) -> tuple[list[float], float]:
     ],
 )
 def test_seasonal_naive(target: list[float], expected: list[float], scale: float) -> None:
-    assert point(SeasonalNaive(horizon=5, season=3), target) == (expected, scale)
+    values, spread = point(SeasonalNaive(horizon=5, season=3), target)
+    assert values == expected
+    assert spread == pytest.approx(scale)
 
 
 def test_seasonal_naive_forgets_after_four_seasons() -> None:
