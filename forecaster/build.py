@@ -9,6 +9,7 @@ from forecaster.core import Core
 from forecaster.ensemble import Ensemble
 from forecaster.head import Head
 from forecaster.heads import HEADS
+from forecaster.logarithm import Logarithm
 from forecaster.model import Model
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
@@ -34,7 +35,9 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
         torch.manual_seed(seed)
         match spec:
             case RecurrentSpec():
-                return Recurrent(build_core(spec.core), build_head(spec.head), **task.model_dump())
+                shape = task.model_dump(exclude={"logarithmic"})
+                model = Recurrent(build_core(spec.core), build_head(spec.head), **shape, relative=not task.logarithmic)
+                return Logarithm(model) if task.logarithmic else model
             case LinearSpec():
                 lags = spec.lags or max(2 * task.seasons[-1], task.horizon)
                 return Linear(horizon=task.horizon, lags=lags, past=task.past)

@@ -50,6 +50,7 @@ class Recurrent(Model):
         known: int = 0,
         past: int = 0,
         static: tuple[int, ...] = (),
+        relative: bool = True,
     ) -> None:
         super().__init__()
         if stride > horizon:
@@ -58,7 +59,7 @@ class Recurrent(Model):
         self.horizon, self.stride, self.seasons = horizon, stride, seasons
         self.known, self.past = known, past
         self.memory = max(stride, *seasons)
-        self.smoothing = Smoothing(stride)
+        self.smoothing = Smoothing(stride, relative)
         self.embed = nn.ModuleList(nn.Embedding(size + 1, 4) for size in static)
         coming = sum(min(season, horizon) for season in seasons)
         self.input = nn.Linear(stride * (2 + known + 2 * past) + coming + 4 * len(static) + 1, core.inputs)
@@ -137,7 +138,7 @@ class Recurrent(Model):
                 ~values.isnan(),
                 *(lagged[:, :, s, :season] for s, season in enumerate(self.seasons)),
                 covariates.nan_to_num(),
-                _log_ratio(scale, level),
+                _log_ratio(scale, self.smoothing.size(level)),
                 *(code(batch.static[:, None, s]).expand(-1, patch.shape[1], -1) for s, code in enumerate(self.embed)),
             ],
             -1,
@@ -179,7 +180,7 @@ class Recurrent(Model):
         return raw, (self.share * lagged).sum(2)
 
 
-def _log_ratio(scale: Float64[Tensor, "*shape"], level: Float64[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
-    """log(scale / |level|), bounded: how lively a series is, whatever its unit."""
+def _log_ratio(scale: Float64[Tensor, "*shape"], size: Float64[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
+    """log(scale / size), bounded: how lively a series is, whatever its unit."""
     tiny = torch.finfo(torch.float64).tiny
-    return (scale.clamp(min=tiny) / level.abs().clamp(min=tiny)).clamp(1e-4, 1e4).log().float()
+    return (scale.clamp(min=tiny) / size.clamp(min=tiny)).clamp(1e-4, 1e4).log().float()

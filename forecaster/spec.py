@@ -43,6 +43,8 @@ class Task(Spec):
     past: int = Field(0, ge=0)
     static: tuple[int, ...] = ()
     """Number of categories of each static covariate."""
+    logarithmic: bool = False
+    """Whether networks see the logarithms of the values, all of which were positive."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Task":

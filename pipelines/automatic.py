@@ -24,6 +24,7 @@ def task(panel: Panel, data: DataSpec, horizon: int, season: int | None = None) 
         known=len(data.known) + len(data.calendar),
         past=len(data.past),
         static=tuple(len(category.values) for category in data.static),
+        logarithmic=not (panel.values <= 0).any(),
     )
 
 

@@ -98,6 +98,10 @@ RECURRENT: dict[str, Example] = {
     "gru gaussian covariates": _recurrent("gru", _covariates(Task(horizon=5, seasons=(4,))), "gaussian"),
     "lstm gaussian": _recurrent("lstm", Task(horizon=8, stride=4, seasons=(3, 12)), "gaussian"),
     "gru covariates": _recurrent("gru", _covariates(Task(horizon=8, stride=4, seasons=(3, 12)))),
+    "gru logarithm": _recurrent("gru", Task(horizon=4, stride=2, seasons=(4,), logarithmic=True)),
+    "lstm logarithm": _recurrent(
+        "lstm", _covariates(Task(horizon=6, stride=3, seasons=(3,), logarithmic=True)), layers=2
+    ),
 }
 
 MODELS: dict[str, Example] = RECURRENT | {
