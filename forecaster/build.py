@@ -6,6 +6,8 @@ from forecaster.catalogue import make
 from forecaster.cells import CELLS
 from forecaster.compose import Residual, Stack
 from forecaster.core import Core
+from forecaster.decoder import Decoder, Direct, Unrolled
+from forecaster.encoder import Bidirectional
 from forecaster.ensemble import Ensemble
 from forecaster.head import Head
 from forecaster.heads import HEADS
@@ -13,6 +15,7 @@ from forecaster.model import Model
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import (
+    BidirectionalSpec,
     CoreSpec,
     EnsembleSpec,
     HeadSpec,
@@ -22,6 +25,7 @@ from forecaster.spec import (
     SeasonalNaiveSpec,
     Task,
 )
+from forecaster.window import Encoded, Window
 
 
 def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
@@ -34,7 +38,15 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
         torch.manual_seed(seed)
         match spec:
             case RecurrentSpec():
-                return Recurrent(build_core(spec.core), build_head(spec.head), **task.model_dump())
+                head = build_head(spec.head)
+                if isinstance(spec.core, BidirectionalSpec):
+                    encoder = build_encoder(spec.core)
+                    core: Core = Window(encoder.inputs, spec.core.context)
+                    decoder: Decoder = Encoded(encoder, build_decoder(spec.decoder, encoder.features, head, task))
+                else:
+                    core = build_core(spec.core)
+                    decoder = build_decoder(spec.decoder, core.features, head, task)
+                return Recurrent(core, decoder, head, **task.model_dump())
             case LinearSpec():
                 lags = spec.lags or max(2 * task.seasons[-1], task.horizon)
                 return Linear(horizon=task.horizon, lags=lags, past=task.past)
@@ -48,6 +60,26 @@ def build_core(spec: CoreSpec) -> Core:
     """A stack of equal cells. Raises DataError on a cell or an option that there is not."""
     cells = [make(CELLS, "cell", spec.cell, spec.width, spec.width, **spec.options) for _ in range(spec.layers)]
     return Stack([Residual(cell) for cell in cells] if spec.skip == "residual" else cells)
+
+
+def build_encoder(spec: BidirectionalSpec) -> Bidirectional:
+    """A stack of equal cells for each direction."""
+    return Bidirectional(build_core(spec), build_core(spec))
+
+
+def build_decoder(spec: CoreSpec | None, features: int, head: Head, task: Task) -> Decoder:
+    """From `features` to the raw outputs of a head: unrolled where a core is given for it."""
+    if spec is None:
+        return Direct(features, horizon=task.horizon, width=head.width)
+    return Unrolled(
+        features,
+        build_core(spec),
+        horizon=task.horizon,
+        width=head.width,
+        stride=task.stride,
+        seasons=len(task.seasons),
+        known=task.known,
+    )
 
 
 def build_head(spec: HeadSpec) -> Head:
