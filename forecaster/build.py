@@ -9,6 +9,8 @@ from forecaster.core import Core
 from forecaster.decoder import Decoder, Direct, Unrolled
 from forecaster.encoder import Bidirectional
 from forecaster.ensemble import Ensemble
+from forecaster.errors import DataError
+from forecaster.filler import Filler
 from forecaster.head import Head
 from forecaster.heads import HEADS
 from forecaster.model import Model
@@ -60,6 +62,15 @@ def build_core(spec: CoreSpec) -> Core:
     """A stack of equal cells. Raises DataError on a cell or an option that there is not."""
     cells = [make(CELLS, "cell", spec.cell, spec.width, spec.width, **spec.options) for _ in range(spec.layers)]
     return Stack([Residual(cell) for cell in cells] if spec.skip == "residual" else cells)
+
+
+def build_filler(spec: ModelSpec, guesses: int, known: int, seed: int = 0) -> Filler:
+    """A new network that fills gaps, of the encoder and the head of a model. Raises DataError where it has none."""
+    if not (isinstance(spec, RecurrentSpec) and isinstance(spec.core, BidirectionalSpec)):
+        raise DataError("gaps are filled by a model that reads in both directions", remedy="choose such a recipe")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Filler(build_encoder(spec.core), build_head(spec.head), guesses=guesses, known=known)
 
 
 def build_encoder(spec: BidirectionalSpec) -> Bidirectional:

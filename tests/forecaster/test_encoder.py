@@ -96,8 +96,7 @@ def test_unrolled_by_hand() -> None:
         pairs = torch.zeros(2, 2)
         pairs[: len(seasons), 0] = lagged[0, 0, 0, seasons]
         pairs[: len(before), 1] = known[0, 0, before, 0]
-        read = torch.cat([pairs[:, 0], pairs[:, 1]])
-        state, out = core.step(state, decoder.input(read[None]))
+        state, out = core.step(state, decoder.input(pairs.view(1, 4)))
         expected.append(decoder.output(out).view(2, 2))
     assert_close(raw[0, 0], torch.cat(expected)[:5])
 
