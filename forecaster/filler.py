@@ -17,7 +17,8 @@ class Filler(Learner):
 
     Its first `guesses` known covariates are simple interpolations. A softmax of the features says how much of each
     makes the centre, and the head gives the distribution around it. Of a batch, `target` is what the encoder may see
-    and `future` what was hidden from it at the same steps. A window stands alone, so the carry is empty.
+    and `future` what was hidden from it at the same steps. What lies outside a series is missing, as a gap is. A window
+    stands alone, so the carry is empty.
     """
 
     stride = 1

@@ -57,10 +57,10 @@ def run(settings: FillSettings, report: Callable[[str, FitSpec, Point], None] = 
     panel = read(settings.data, zone=settings.zone, duplicates=settings.duplicates)
     missing = np.isnan(panel.values)
     empty = np.logical_and.reduceat(missing, panel.indptr[:-1])
-    wanted = missing & ~np.repeat(empty, panel.lengths)
+    wanted, some = missing & ~np.repeat(empty, panel.lengths), panel.select(np.flatnonzero(~empty))
     quantiles, metrics = np.full((panel.total, len(LEVELS)), np.nan), dict[str, float]()
     if wanted.any():
-        quantiles[wanted], metrics = fill(settings, panel, wanted, report)
+        quantiles[wanted], metrics = fill(settings, some, report)
     frame = panel.frame()
     frame["y"], frame["filled"] = np.where(wanted, quantiles[:, MEDIAN], panel.values), wanted
     frame["q0.1"], frame["q0.9"] = quantiles[:, LOW], quantiles[:, HIGH]
@@ -68,9 +68,9 @@ def run(settings: FillSettings, report: Callable[[str, FitSpec, Point], None] = 
 
 
 def fill(
-    settings: FillSettings, panel: Panel, wanted: Bool[ndarray, "total"], report: Callable[[str, FitSpec, Point], None]
-) -> tuple[Float64[ndarray, "wanted levels"], dict[str, float]]:
-    """The quantiles of the wanted values, and how well those of held-out ones were told. Keeps a run in MLflow."""
+    settings: FillSettings, panel: Panel, report: Callable[[str, FitSpec, Point], None]
+) -> tuple[Float64[ndarray, "missing levels"], dict[str, float]]:
+    """The quantiles of all missing values, and how well those of held-out ones were told. Keeps a run in MLflow."""
     recipe = choose((settings.recipe,))[settings.recipe]
     data, like, random = describe(panel), lengths(panel), np.random.default_rng(settings.seed)
     seasons = tuple(s for s in automatic.task(panel, data, 1, settings.season).seasons if s > 1)
@@ -105,8 +105,8 @@ def fill(
             return np.maximum(found, 0.0) if data.positive else found
 
         metrics = scores(panel.values[test], quantiles(small, test), guesses(panel, seen.values, seasons)[test])
-        tracked.metrics(metrics | {"filled": int(wanted.sum())})
-        found = quantiles(every, wanted)
+        found = quantiles(every, np.isnan(every))
+        tracked.metrics(metrics | {"filled": len(found)})
     shutil.rmtree(folder)
     return found, metrics
 
