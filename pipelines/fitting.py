@@ -87,8 +87,7 @@ def train(
         curve = [point for point in curve if point.step.epoch < step.epoch]  # an epoch done again after a crash
         validation = math.nan
         if validate is not None:
-            model.eval()
-            validation = validate(model)
+            validation = validate(model.eval())
             model.train()
         if not any(point.validation <= validation for point in curve):
             save_weights(best_file, model)
