@@ -40,15 +40,7 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
         torch.manual_seed(seed)
         match spec:
             case RecurrentSpec():
-                head = build_head(spec.head)
-                if isinstance(spec.core, BidirectionalSpec):
-                    encoder = build_encoder(spec.core)
-                    core: Core = Window(encoder.inputs, spec.core.context)
-                    decoder: Decoder = Encoded(encoder, build_decoder(spec.decoder, encoder.features, head, task))
-                else:
-                    core = build_core(spec.core)
-                    decoder = build_decoder(spec.decoder, core.features, head, task)
-                return Recurrent(core, decoder, head, **task.model_dump())
+                return build_recurrent(spec, task)
             case LinearSpec():
                 lags = spec.lags or max(2 * task.seasons[-1], task.horizon)
                 return Linear(horizon=task.horizon, lags=lags, past=task.past)
@@ -56,6 +48,17 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return Ensemble([build(member, task, seed) for member in spec.members])
             case SeasonalNaiveSpec():
                 return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
+
+
+def build_recurrent(spec: RecurrentSpec, task: Task) -> Recurrent:
+    """A streaming model; what reads in both directions reads the window that is kept for it."""
+    head = build_head(spec.head)
+    if isinstance(spec.core, BidirectionalSpec):
+        encoder = build_encoder(spec.core)
+        decoder = Encoded(encoder, build_decoder(spec.decoder, encoder.features, head, task))
+        return Recurrent(Window(encoder.inputs, spec.core.context), decoder, head, **task.model_dump())
+    core = build_core(spec.core)
+    return Recurrent(core, build_decoder(spec.decoder, core.features, head, task), head, **task.model_dump())
 
 
 def build_core(spec: CoreSpec) -> Core:
