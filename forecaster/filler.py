@@ -43,8 +43,7 @@ class Filler(Learner):
     def fill(self, batch: Batch) -> Forecast:
         """The distribution at every step of the windows."""
         raw, anchor = self._read(batch)
-        quantiles, mean = self.head.quantile(raw, LEVELS, anchor), self.head.mean(raw, anchor)
-        return Forecast(LEVELS, quantiles, mean, mean.new_ones(len(mean)))
+        return Forecast(LEVELS, self.head.quantile(raw, LEVELS, anchor), self.head.mean(raw, anchor))
 
     def _read(self, batch: Batch) -> tuple[Float32[Tensor, "batch time width"], Anchor]:
         seen = ~batch.target.isnan()

@@ -72,4 +72,4 @@ def tell(model: Filler, gaps: Gaps, values: Float64[ndarray, "total"], at: Bool[
         here = np.flatnonzero((number >= first) & (number < first + WINDOWS))
         row, step_of = torch.from_numpy(number[here] - first), torch.from_numpy(column[here])
         quantiles[here, 0], mean[here, 0] = made.quantiles.cpu()[row, step_of], made.mean.cpu()[row, step_of]
-    return Forecast(LEVELS, quantiles, mean, torch.ones(len(place)).double())
+    return Forecast(LEVELS, quantiles, mean)
