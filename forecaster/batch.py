@@ -25,7 +25,7 @@ class Batch:
     """Category codes of the series, 0 for a category not seen in training."""
     reset: Bool[Tensor, "batch"]
     future: Float64[Tensor, "batch ahead"]
-    """Targets of the next steps, NaN where missing or not to be learned from."""
+    """Targets of the next steps, or of hidden ones, NaN where missing or not to be learned from."""
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(

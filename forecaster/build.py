@@ -6,7 +6,11 @@ from forecaster.catalogue import make
 from forecaster.cells import CELLS
 from forecaster.compose import Residual, Stack
 from forecaster.core import Core
+from forecaster.decoder import Decoder, Direct, Unrolled
+from forecaster.encoder import Bidirectional
 from forecaster.ensemble import Ensemble
+from forecaster.errors import DataError
+from forecaster.filler import Filler
 from forecaster.head import Head
 from forecaster.heads import HEADS
 from forecaster.logarithm import Logarithm
@@ -14,6 +18,7 @@ from forecaster.model import Model
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import (
+    BidirectionalSpec,
     CoreSpec,
     EnsembleSpec,
     HeadSpec,
@@ -23,6 +28,7 @@ from forecaster.spec import (
     SeasonalNaiveSpec,
     Task,
 )
+from forecaster.window import Encoded, Window
 
 
 def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
@@ -35,9 +41,7 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
         torch.manual_seed(seed)
         match spec:
             case RecurrentSpec():
-                shape = task.model_dump(exclude={"logarithmic"})
-                model = Recurrent(build_core(spec.core), build_head(spec.head), **shape, relative=not task.logarithmic)
-                return Logarithm(model) if task.logarithmic else model
+                return build_recurrent(spec, task)
             case LinearSpec():
                 lags = spec.lags or max(2 * task.seasons[-1], task.horizon)
                 return Linear(horizon=task.horizon, lags=lags, past=task.past)
@@ -47,10 +51,56 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
 
 
+def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
+    """A streaming model; what reads in both directions reads the window that is kept for it."""
+    head = build_head(spec.head)
+    core: Core
+    decoder: Decoder
+    if isinstance(spec.core, BidirectionalSpec):
+        encoder = build_encoder(spec.core)
+        core = Window(encoder.inputs, spec.core.context)
+        decoder = Encoded(encoder, build_decoder(spec.decoder, encoder.features, head, task))
+    else:
+        core = build_core(spec.core)
+        decoder = build_decoder(spec.decoder, core.features, head, task)
+    shape = task.model_dump(exclude={"logarithmic"})
+    model = Recurrent(core, decoder, head, **shape, relative=not task.logarithmic)
+    return Logarithm(model) if task.logarithmic else model
+
+
 def build_core(spec: CoreSpec) -> Core:
     """A stack of equal cells. Raises DataError on a cell or an option that there is not."""
     cells = [make(CELLS, "cell", spec.cell, spec.width, spec.width, **spec.options) for _ in range(spec.layers)]
     return Stack([Residual(cell) for cell in cells] if spec.skip == "residual" else cells)
+
+
+def build_filler(spec: ModelSpec, guesses: int, known: int, seed: int = 0) -> Filler:
+    """A new network that fills gaps, of the encoder and the head of a model. Raises DataError where it has none."""
+    if not (isinstance(spec, RecurrentSpec) and isinstance(spec.core, BidirectionalSpec)):
+        raise DataError("gaps are filled by a model that reads in both directions", remedy="choose such a recipe")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Filler(build_encoder(spec.core), build_head(spec.head), guesses=guesses, known=known)
+
+
+def build_encoder(spec: BidirectionalSpec) -> Bidirectional:
+    """A stack of equal cells for each direction."""
+    return Bidirectional(build_core(spec), build_core(spec))
+
+
+def build_decoder(spec: CoreSpec | None, features: int, head: Head, task: Task) -> Decoder:
+    """From `features` to the raw outputs of a head: unrolled where a core is given for it."""
+    if spec is None:
+        return Direct(features, horizon=task.horizon, width=head.width)
+    return Unrolled(
+        features,
+        build_core(spec),
+        horizon=task.horizon,
+        width=head.width,
+        stride=task.stride,
+        seasons=len(task.seasons),
+        known=task.known,
+    )
 
 
 def build_head(spec: HeadSpec) -> Head:

@@ -106,7 +106,7 @@ class Dilated(Core):
                 newest,
             )
             outputs.append(torch.unflatten(features, 0, (batch, rest)))
-        return state, torch.cat(outputs, 1)
+        return state, torch.cat(outputs, 1) if rounds and rest else outputs[0]
 
     def _unfold(self, state: State) -> State:
         return transform(lambda s: torch.unflatten(s, 0, (-1, self.dilation)), state)

@@ -1,6 +1,6 @@
 """The contract of every model, and the one way to forecast beyond the horizon it was trained for."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TypeAlias, final
 
 import torch
@@ -8,6 +8,7 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
+from forecaster.learner import Learner
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.state import State, repeat
 
@@ -18,7 +19,7 @@ PATHS = 9
 """Quantile paths over which a long forecast rolls on."""
 
 
-class Model(nn.Module, ABC):
+class Model(Learner):
     """Four methods: start, loss, observe, forecast. Trainer, backtest, ensemble and service see only these.
 
     The contract in `tests/laws.py`: chunks with the carry handed on equal the whole series; observing one by one

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from forecaster.batch import Batch, Forecast
 from forecaster.compose import Dilated
 from forecaster.core import Core
+from forecaster.decoder import Decoder
 from forecaster.head import Anchor, Head
 from forecaster.model import Carry, Model, seasonal
 from forecaster.quantiles import LEVELS
@@ -32,8 +33,8 @@ class Recurrent(Model):
 
     At every step the core reads the last `stride` observations in units of the smoothed scale, the covariates of the
     same stretch, what the seasons say of the steps ahead, and the logarithm of scale over level. From every step the
-    head gives the distribution of all `horizon` steps ahead at once, to which a learned share of the seasons is
-    added, so that the core learns what the seasons do not tell.
+    decoder and the head give the distribution of all `horizon` steps ahead, to which a learned share of the seasons
+    is added, so that the core learns what the seasons do not tell.
 
     The carry keeps `stride` phases: each new observation completes one phase's segment and costs one recurrent step
     (`Dilated`). Training runs a single phase along a lane, since phases do not see each other.
@@ -42,6 +43,7 @@ class Recurrent(Model):
     def __init__(
         self,
         core: Core,
+        decoder: Decoder,
         head: Head,
         *,
         horizon: int,
@@ -55,7 +57,7 @@ class Recurrent(Model):
         super().__init__()
         if stride > horizon:
             raise ValueError(f"a segment of {stride} steps is longer than the horizon of {horizon}")
-        self.core, self.head = core, head
+        self.core, self.decoder, self.head = core, decoder, head
         self.horizon, self.stride, self.seasons = horizon, stride, seasons
         self.known, self.past = known, past
         self.memory = max(stride, *seasons)
@@ -63,9 +65,6 @@ class Recurrent(Model):
         self.embed = nn.ModuleList(nn.Embedding(size + 1, 4) for size in static)
         coming = sum(min(season, horizon) for season in seasons)
         self.input = nn.Linear(stride * (2 + known + 2 * past) + coming + 4 * len(static) + 1, core.inputs)
-        self.output = nn.Linear(core.features, horizon * head.width)
-        nn.init.zeros_(self.output.weight)  # training starts from the mean of the seasonal forecasts
-        nn.init.zeros_(self.output.bias)
         self.share = nn.Parameter(torch.full((len(seasons), horizon), 1 / len(seasons)))
         self.ahead = nn.Sequential(nn.Linear(known, 16), nn.Tanh(), nn.Linear(16, head.width)) if known else None
 
@@ -174,7 +173,7 @@ class Recurrent(Model):
         known: Float32[Tensor, "batch steps horizon known"],
     ) -> tuple[Float32[Tensor, "batch steps horizon width"], Float32[Tensor, "batch steps horizon"]]:
         """Raw parameters of the head for each step ahead, and the point in scaled units that they refer to."""
-        raw = self.output(features).float().unflatten(-1, (self.horizon, self.head.width))
+        raw = self.decoder.decode(features, lagged, known)
         if self.ahead is not None:
             raw = raw + self.ahead(known)
         return raw, (self.share * lagged).sum(2)

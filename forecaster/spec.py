@@ -24,6 +24,13 @@ class CoreSpec(Spec):
     """What else the cell is made from."""
 
 
+class BidirectionalSpec(CoreSpec):
+    """Two stacks of equal cells that read the same window in both directions."""
+
+    context: int = Field(ge=1)
+    """Recurrent steps of the window, which is read afresh for each forecast."""
+
+
 class HeadSpec(Spec):
     """The distribution family of the forecasts."""
 
@@ -59,7 +66,9 @@ class RecurrentSpec(Spec):
     """`forecaster.recurrent.Recurrent`."""
 
     kind: Literal["recurrent"] = "recurrent"
-    core: CoreSpec = CoreSpec()
+    core: CoreSpec | BidirectionalSpec = CoreSpec()
+    decoder: CoreSpec | None = None
+    """What is unrolled over the horizon; without it all steps ahead come at once."""
     head: HeadSpec = HeadSpec()
 
 

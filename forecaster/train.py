@@ -13,7 +13,7 @@ from torch import nn
 
 from forecaster.batch import Batch
 from forecaster.checkpoint import Progress, restore, save
-from forecaster.model import Model
+from forecaster.learner import Learner
 from forecaster.spec import FitSpec
 from forecaster.state import detach
 
@@ -42,7 +42,7 @@ class Step:
     seconds: float
 
 
-def fit(model: Model, batches: Batches, spec: FitSpec, checkpoint: Path | None = None) -> Iterator[Step]:
+def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None = None) -> Iterator[Step]:
     """Train `model` in place by truncated back-propagation through time, and yield after each epoch.
 
     The forward state runs on from batch to batch and the gradient is cut between them (Williams and Peng 1990). To

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipelines import cli_models
-from pipelines.options import Data, Duplicates, Horizon, Name, Zone, columns, levels_of, mendable
+from pipelines.options import Data, Duplicates, Horizon, Name, Season, Zone, columns, levels_of, mendable
 from pipelines.settings import TrainSettings
 
 app = typer.Typer(
@@ -37,7 +37,7 @@ def train(
         str | None,
         typer.Option(help="pandas frequency (h, 30min, D, W-SUN, MS ...); read from the data if left out."),
     ] = None,
-    season: Annotated[int | None, typer.Option(min=1, help="Steps in a season; by frequency if left out.")] = None,
+    season: Season = None,
     budget: Annotated[str, typer.Option(help="Time for training: 90s, 5m, 1h.")] = "5m",
     recipe: Annotated[str, typer.Option(help="Candidates, separated by commas; see `forecaster recipes`.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
@@ -100,6 +100,49 @@ def forecast(
     with mendable():
         rows = score(data, horizon, out, levels_of(quantiles), name=name, model=model, zone=zone, duplicates=duplicates)
         print(f"{rows} rows in {out}")
+
+
+@app.command()
+def fill(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The filled series as CSV or Parquet, by the ending.")],
+    season: Season = None,
+    budget: Annotated[str, typer.Option(help="Time for training: 90s, 5m, 1h.")] = "60s",
+    recipe: Annotated[str, typer.Option(help="One that reads in both directions.")] = "bidirectional",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same values.")] = 0,
+    name: Name = "forecaster",
+    zone: Zone = None,
+    duplicates: Duplicates = "error",
+) -> None:
+    """Fill the gaps of every series of a file: unique_id, ds, y, filled, q0.1, q0.9.
+
+    forecaster fill sales.csv --out filled.csv
+    """
+    from pipelines.fill import run
+    from pipelines.screen import Screen
+    from pipelines.settings import FillSettings
+
+    with mendable():
+        settings = FillSettings.model_validate(
+            {
+                "data": data,
+                "out": out,
+                "season": season,
+                "budget": budget,
+                "recipe": recipe,
+                "seed": seed,
+                "name": name,
+                "zone": zone,
+                "duplicates": duplicates,
+            }
+        )
+        with Screen() as screen:
+            done = run(settings, screen.report)
+        for score, value in done.metrics.items():
+            print(f"{score:24} {value:.4f}")
+        for series in done.empty:
+            print(f"series {series!r} has no observed value and stays empty")
+        print(f"{done.filled} of {done.rows} rows filled in {out}")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from forecaster.metrics import mase
 from forecaster.quantiles import LEVELS
 from pipelines import figures
 from pipelines.backtest import MEDIAN, Backtest
-from pipelines.fitting import best
+from pipelines.fitting import Point, best
 from pipelines.panel import Panel
 from pipelines.settings import TrainSettings
 from pipelines.split import HeldOut
@@ -32,19 +32,7 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     run.params(_flat("model", spec.model.model_dump()))
     if spec.fit is not None:
         run.params(_flat("fit", spec.fit.model_dump()))
-        rows = [
-            {
-                "loss": point.step.loss,
-                "validation": point.validation,
-                "grad_norm": point.step.grad_norm,
-                "learning_rate": point.step.learning_rate,
-                "epoch_seconds": point.step.seconds,
-            }
-            for point in one.curve
-        ]
-        run.curve(rows, [point.step.epoch for point in one.curve])
-        run.figure(figures.loss_curve([row["loss"] for row in rows], [row["validation"] for row in rows]), "loss.png")
-        run.metrics({"best_epoch": best(one.curve).step.epoch})
+        log_curve(run, one.curve)
     run.dataset(plan.split.train, "train part", "train")
     size = sum(tensor.numel() for tensor in one.artifact.model.state_dict().values())
     run.metrics({"seconds": one.seconds, "weights": size})
@@ -59,6 +47,23 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     for title, figure in fans(plan, one.test).items():
         run.figure(figure, f"forecasts/{title}.png")
     run.table(per_series(plan.split.test, one.test), "per_series.json")
+
+
+def log_curve(run: Run, curve: list[Point]) -> None:
+    """How a network was trained, epoch by epoch."""
+    rows = [
+        {
+            "loss": point.step.loss,
+            "validation": point.validation,
+            "grad_norm": point.step.grad_norm,
+            "learning_rate": point.step.learning_rate,
+            "epoch_seconds": point.step.seconds,
+        }
+        for point in curve
+    ]
+    run.curve(rows, [point.step.epoch for point in curve])
+    run.figure(figures.loss_curve([row["loss"] for row in rows], [row["validation"] for row in rows]), "loss.png")
+    run.metrics({"best_epoch": best(curve).step.epoch})
 
 
 def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Candidate) -> None:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from forecaster.artifact import Artifact, load_artifact
-from forecaster.errors import DataError
 from pipelines.backtest import backtest
 from pipelines.panel import Panel
 from pipelines.predict import predict
 from pipelines.registry import resolve
+from pipelines.sink import check, write
 from pipelines.sources import read
 from pipelines.split import origins
 
@@ -24,17 +24,9 @@ def score(
     duplicates: str = "error",
 ) -> int:
     """Write the forecasts of every series to a CSV or Parquet file, complete or not at all; returns the rows."""
-    if out.suffix not in {".csv", ".parquet"}:
-        raise DataError(f"{out}: the ending says the format", remedy="end it with .csv or .parquet")
+    check(out)
     artifact = live(name, model)
-    frame = predict(artifact, panel_for(artifact, data, zone, duplicates), horizon, levels).frame()
-    fresh = out.with_name(out.name + ".new")
-    if out.suffix == ".csv":
-        frame.to_csv(fresh, index=False)
-    else:
-        frame.to_parquet(fresh, index=False)
-    fresh.replace(out)
-    return len(frame)
+    return write(predict(artifact, panel_for(artifact, data, zone, duplicates), horizon, levels).frame(), out)
 
 
 def rolling(

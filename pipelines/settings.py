@@ -47,3 +47,18 @@ class TrainSettings(Spec):
     """Seconds that training may take in all."""
     seed: int = Field(0, ge=0)
     name: Annotated[str, AfterValidator(model_name)] = "forecaster"
+
+
+class FillSettings(Spec):
+    """A job that fills gaps."""
+
+    data: Path
+    out: Path
+    season: int | None = Field(None, ge=1)
+    zone: str | None = None
+    duplicates: str = "error"
+    recipe: str = "bidirectional"
+    budget: Annotated[float, BeforeValidator(seconds)] = Field(60.0, gt=0)
+    """Seconds that training may take."""
+    seed: int = Field(0, ge=0)
+    name: Annotated[str, AfterValidator(model_name)] = "forecaster"

@@ -12,12 +12,22 @@ from forecaster.build import build
 from forecaster.cells.fused import GRU, LSTM, Elman
 from forecaster.compose import Dilated, Residual, Stack
 from forecaster.core import Core
+from forecaster.encoder import Bidirectional, Encoder
 from forecaster.head import Head
 from forecaster.heads.gaussian import Gaussian
 from forecaster.heads.quantile import Quantile
 from forecaster.model import Model
 from forecaster.scale import Smoothing
-from forecaster.spec import EnsembleSpec, LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
+from forecaster.spec import (
+    BidirectionalSpec,
+    EnsembleSpec,
+    LinearSpec,
+    ModelSpec,
+    RecurrentSpec,
+    SeasonalNaiveSpec,
+    Task,
+)
+from forecaster.window import Window
 
 CORES: dict[str, Callable[[], Core]] = {
     "elman": lambda: Elman(2, 3),
@@ -33,6 +43,8 @@ CORES: dict[str, Callable[[], Core]] = {
     "dilated smoothing": lambda: Dilated(Smoothing(2), 3),
     "dilated in dilated": lambda: Dilated(Dilated(GRU(2, 2), 2), 3),
     "stack of residual dilations": lambda: Stack([Residual(Dilated(LSTM(2, 2), d)) for d in (1, 2, 4)]),
+    "window of four": lambda: Window(2, 4),
+    "dilated window": lambda: Dilated(Window(2, 2), 3),
     "dilated residual stack": lambda: Dilated(Stack([Residual(GRU(2, 2)), Residual(Elman(2, 2))]), 2),
 }
 
@@ -55,6 +67,13 @@ def core_case(name: str, batch: int, time: int, seed: int) -> tuple[Core, dict[s
     if "smoothing" in name:
         xs[torch.rand(xs.shape, generator=random) < 0.3] = torch.nan
     return made, state, xs
+
+
+ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "elman both ways": lambda: Bidirectional(Elman(2, 3), Elman(2, 3)),
+    "gru and lstm": lambda: Bidirectional(GRU(2, 3), LSTM(2, 4)),
+    "stacks both ways": lambda: Bidirectional(Stack([GRU(2, 2), LSTM(2, 3)]), Stack([LSTM(2, 2), GRU(2, 3)])),
+}
 
 
 HEADS: dict[str, Callable[[], Head]] = {
@@ -85,6 +104,11 @@ def _recurrent(cell: str, task: Task, family: str = "quantile", layers: int = 1)
     return Example(RecurrentSpec.model_validate(spec), task)
 
 
+def _unrolled(cell: str, task: Task, core: dict[str, str | int]) -> Example:
+    decoder = {"cell": cell, "width": 4, "layers": 2}
+    return Example(RecurrentSpec.model_validate({"core": core, "decoder": decoder}), task)
+
+
 def _covariates(task: Task) -> Task:
     return task.model_copy(update={"known": 2, "past": 1, "static": (3, 2)})
 
@@ -97,6 +121,15 @@ RECURRENT: dict[str, Example] = {
     "elman gaussian": _recurrent("elman", Task(horizon=2, stride=2), "gaussian"),
     "gru gaussian covariates": _recurrent("gru", _covariates(Task(horizon=5, seasons=(4,))), "gaussian"),
     "lstm gaussian": _recurrent("lstm", Task(horizon=8, stride=4, seasons=(3, 12)), "gaussian"),
+    "seq2seq": _unrolled("lstm", Task(horizon=6, stride=3, seasons=(3, 12)), {"width": 5}),
+    "seq2seq covariates": _unrolled("gru", _covariates(Task(horizon=7, stride=3, seasons=(4,))), {"width": 5}),
+    "bidirectional": Example(
+        RecurrentSpec(core=BidirectionalSpec(width=5, layers=1, context=3)),
+        Task(horizon=6, stride=3, seasons=(3, 12)),
+    ),
+    "bidirectional covariates": _unrolled(
+        "gru", _covariates(Task(horizon=5, stride=2, seasons=(4,))), {"width": 5, "layers": 1, "context": 4}
+    ),
     "gru covariates": _recurrent("gru", _covariates(Task(horizon=8, stride=4, seasons=(3, 12)))),
     "gru logarithm": _recurrent("gru", Task(horizon=4, stride=2, seasons=(4,), logarithmic=True)),
     "lstm logarithm": _recurrent(

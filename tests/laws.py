@@ -1,4 +1,4 @@
-"""The contracts of every Core, Head and Model, as functions that fail where one is broken."""
+"""The contracts of every Core, Encoder, Head and Model, as functions that fail where one is broken."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from forecaster.batch import Batch, Forecast
 from forecaster.core import Core
+from forecaster.encoder import Encoder
 from forecaster.head import Anchor, Head
 from forecaster.model import Carry, Model
 from forecaster.quantiles import LEVELS, interpolate
@@ -126,6 +127,35 @@ def inputs_like(core: Core, batch: int, time: int) -> Tensor:
     """Zeros of the width and the type that a core reads."""
     dtype = next((p.dtype for p in core.parameters() if p.dim() > 1), torch.float64)
     return torch.zeros(batch, time, core.inputs, dtype=dtype)
+
+
+# ------------------------------------------------------------------------------------------------------------- Encoder
+
+
+def encoder_lanes(encoder: Encoder, xs: Tensor, begin: Tensor) -> None:
+    """A lane that begins late is encoded as alone and without what stands before it, beside poisoned neighbours."""
+    summary, features = encoder.encode(xs, begin)
+    assert summary.shape == (len(xs), encoder.features)
+    assert features.shape == (*xs.shape[:2], encoder.features)
+    for lane, first in enumerate(begin.tolist()):
+        poisoned = torch.full_like(xs, torch.nan)
+        poisoned[lane, first:] = xs[lane, first:]
+        beside, beside_features = encoder.encode(poisoned, begin)
+        alone, alone_features = encoder.encode(xs[lane : lane + 1, first:], begin.new_zeros(1))
+        assert_close(beside[lane], alone[0])
+        assert_close(beside_features[lane, first:], alone_features[0])
+        assert_close(summary[lane], alone[0])
+        assert_close(features[lane, first:], alone_features[0])
+        assert (features[lane, :first] == 0).all()
+
+
+def encoder_sees_all(encoder: Encoder, xs: Tensor) -> None:
+    """Every step moves the features of every step: this is why it cannot stream."""
+    leaf = xs.detach().clone().requires_grad_()
+    summary, features = encoder.encode(leaf, torch.zeros(len(xs), dtype=torch.int64))
+    for outputs in (summary, *features.unbind(1)):
+        (gradient,) = torch.autograd.grad((outputs * probe(outputs)).sum(), leaf, retain_graph=True)
+        assert (gradient != 0).any(-1).all()
 
 
 # ---------------------------------------------------------------------------------------------------------------- Head

@@ -160,7 +160,7 @@ def test_divergence_is_an_error_and_leaves_the_last_good_epoch(tmp_path: Path) -
 
 def test_a_gradient_that_is_no_number_is_an_error_though_the_loss_is_one() -> None:
     made = model()
-    made.get_parameter("output.bias").register_hook(lambda gradient: gradient * math.nan)
+    made.get_parameter("decoder.output.bias").register_hook(lambda gradient: gradient * math.nan)
     with pytest.raises(FloatingPointError):
         run(made, Waves(), spec=FitSpec(updates=1))
 
