@@ -3,9 +3,10 @@
     python -m benchmarks.cells
     python -m benchmarks.cells lstm gru elman --updates 50
 
-builds each cell as its recipe says, trains all of them in the same way and for as many updates, and scores the forecasts from the end of the
-training file against the test file, as they come out of the network, without calibration. The cells take turns epoch
-by epoch, so that a machine that gets slower does so for all; the seconds of an epoch are of training alone.
+builds each cell as its recipe says, trains all of them in the same way and for as many updates, and scores the
+forecasts from the end of the training file against the test file, as they come out of the network, without
+calibration. The cells take turns epoch by epoch, so that a machine that gets slower does so for all; the seconds of
+an epoch are of training alone.
 """
 
 import json

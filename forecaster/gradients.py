@@ -44,8 +44,8 @@ def norms(
 
 
 def core_parts(model: Model) -> list[str]:
-    """The names of what a model's recurrent core carries; DataError where it has none."""
-    names = [name for name in model.start(1) if name.startswith("core.")]
+    """The names of what the recurrent cores of a model carry; DataError where it has none."""
+    names = [name for name in model.start(1) if "core" in name.split(".")]
     if not names:
         raise DataError(
             f"{type(model).__name__} has no recurrent state, so no gradient runs back through one",

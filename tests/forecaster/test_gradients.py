@@ -8,9 +8,12 @@ from torch import Tensor
 from forecaster.core import Core
 from forecaster.errors import DataError
 from forecaster.gradients import core_parts, norms
+from forecaster.pointwise import Pointwise
 from forecaster.state import State, take, transform
-from tests.examples import CORES, MODELS, RECURRENT, batch, core_case, seeds
+from tests.examples import CORES, MODELS, batch, core_case, seeds
 from tests.laws import chunk
+
+WITHOUT = [name for name, example in MODELS.items() if isinstance(example.model(), Pointwise)]
 
 
 class LinearCore(Core):
@@ -65,10 +68,11 @@ def test_of_any_core_it_is_that_of_the_scan_from_each_state(name: str) -> None:
             torch.testing.assert_close(found[part][:, back - 1], gradient.reshape(3, -1).norm(dim=1))
 
 
-@pytest.mark.parametrize("name", RECURRENT)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in WITHOUT])
 def test_of_a_model_each_lane_has_its_own(name: str) -> None:
-    example = RECURRENT[name]
-    model, stride = example.model(), example.task.stride
+    example = MODELS[name]
+    model = example.model()
+    stride = model.stride
     data = batch(example.task, 3, 8 * stride, seed=0)
     segments = [chunk(data, n, n + stride) for n in range(0, 8 * stride, stride)]
     names = core_parts(model)
@@ -79,7 +83,7 @@ def test_of_a_model_each_lane_has_its_own(name: str) -> None:
     torch.testing.assert_close(transform(lambda s: 3 * s, take(found, lane)), single, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", MODELS.keys() - RECURRENT.keys())
+@pytest.mark.parametrize("name", WITHOUT)
 def test_a_model_without_a_recurrent_state_is_refused(name: str) -> None:
     with pytest.raises(DataError, match=r"has no recurrent state.*; choose a model of a recurrent recipe"):
         core_parts(MODELS[name].model())
