@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
@@ -21,7 +21,7 @@ GONE = 0.01
 
 def norms(
     read: Callable[[State, Input], tuple[State, Tensor]], state: State, inputs: Sequence[Input], names: Sequence[str]
-) -> dict[str, Float[Tensor, "batch back"]]:
+) -> dict[str, Float64[Tensor, "batch back"]]:
     """Norm of d loss_T / d state_{T-k} for each lane and k = 1, 2, ..., as many steps back as there are `inputs`.
 
     `read` is one step of a fold, such as `Core.step` or `Model.loss`: a state and an input give a new state and what
@@ -39,7 +39,7 @@ def norms(
         state, loss = read(state, each)
     leaves = [state[name] for name in names for state in reversed(before)]
     gradients = torch.autograd.grad(loss.sum(), leaves, materialize_grads=True)
-    lengths = torch.stack([gradient.reshape(len(gradient), -1).norm(dim=1) for gradient in gradients], 1)
+    lengths = torch.stack([gradient.double().reshape(len(gradient), -1).norm(dim=1) for gradient in gradients], 1)
     return dict(zip(names, lengths.split(len(before), 1), strict=True))
 
 
@@ -54,7 +54,7 @@ def core_parts(model: Model) -> list[str]:
     return names
 
 
-def reach(norm: Float[ndarray, "back"]) -> int | None:
+def reach(norm: Float64[ndarray, "back"]) -> int | None:
     """The first step back at which the gradient is `GONE`, measured by that one step back; None where it never is.
 
     >>> reach(0.1 ** np.arange(1.0, 5.0))

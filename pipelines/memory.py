@@ -100,7 +100,7 @@ def measure(model: Model, data: DataSpec, panel: Panel, steps: int) -> Memory:
     ]
     # The loss is a mean over the series: the sum of their shares in its gradient is the mean of their gradients.
     found = norms(model.loss, model.start(len(series), model.stride), stretch, names)
-    mean = {part.replace("core.", ""): norm.double().sum(0).numpy() for part, norm in found.items()}
+    mean = {part.replace("core.", ""): norm.sum(0).numpy() for part, norm in found.items()}
     if not all(norm[0] > 0 for norm in mean.values()):
         raise DataError("the loss does not depend on the state", remedy="train for longer, on series that move")
     return Memory(mean, len(series), model.stride)
