@@ -138,6 +138,21 @@ def metric_by_step(candidates: Mapping[str, Float64[ndarray, "horizon"]], metric
     return figure
 
 
+def fading(shares: Mapping[str, Float64[ndarray, "back"]], gone: float) -> Figure:
+    """What is left of a gradient by step back, for each part of the state; under the share `gone` it counts as gone."""
+    figure, axes = _canvas("Gradient of the last loss by the state before")
+    axes.set_yscale("log", nonpositive="mask")
+    axes.axhline(gone, color=QUIET, linewidth=1, linestyle=(0, (4, 4)), label=f"{gone:.0%}")
+    for place, (name, share) in enumerate(shares.items()):
+        back = np.arange(1, len(share) + 1)
+        colour = COLOURS[place % len(COLOURS)]
+        axes.plot(back, share, color=colour, linewidth=1.6, marker=_dot(back), markersize=2.5, label=name)
+    axes.set_xlabel("recurrent steps back")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _legend(axes)
+    return figure
+
+
 def _canvas(title: str, size: tuple[float, float] = (7.5, 4.0)) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, dpi=130, layout="constrained")
     axes = figure.subplots()

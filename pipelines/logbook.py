@@ -39,7 +39,7 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     if one.test is None or plan.split.test is None:
         return
     run.metrics(one.test.metrics())
-    run.by_horizon({f"{name}_by_step": values for name, values in one.test.by_step().items()})
+    run.by_step({f"{name}_by_step": values for name, values in one.test.by_step().items()})
     run.figure(
         figures.coverage_by_step({0.8: one.test.by_step()["coverage_80"], 0.95: one.test.by_step()["coverage_95"]}),
         "coverage_by_step.png",
