@@ -9,6 +9,8 @@ from forecaster.core import Core
 from forecaster.ensemble import Ensemble
 from forecaster.head import Head
 from forecaster.heads import HEADS
+from forecaster.labels.counts import LabelCounts
+from forecaster.labels.recurrent import LabelRecurrent
 from forecaster.model import Model
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
@@ -16,6 +18,8 @@ from forecaster.spec import (
     CoreSpec,
     EnsembleSpec,
     HeadSpec,
+    LabelCountsSpec,
+    LabelRecurrentSpec,
     LinearSpec,
     ModelSpec,
     RecurrentSpec,
@@ -34,7 +38,8 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
         torch.manual_seed(seed)
         match spec:
             case RecurrentSpec():
-                return Recurrent(build_core(spec.core), build_head(spec.head), **task.model_dump())
+                numbers = task.model_dump(exclude={"labels", "end"})
+                return Recurrent(build_core(spec.core), build_head(spec.head), **numbers)
             case LinearSpec():
                 lags = spec.lags or max(2 * task.seasons[-1], task.horizon)
                 return Linear(horizon=task.horizon, lags=lags, past=task.past)
@@ -42,6 +47,10 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return Ensemble([build(member, task, seed) for member in spec.members])
             case SeasonalNaiveSpec():
                 return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
+            case LabelRecurrentSpec():
+                return LabelRecurrent(build_core(spec.core), **task.model_dump(exclude={"horizon", "stride"}))
+            case LabelCountsSpec():
+                return LabelCounts(labels=task.labels, order=spec.order, end=task.end, past=task.past)
 
 
 def build_core(spec: CoreSpec) -> Core:
