@@ -22,7 +22,7 @@ from benchmarks.accuracy import RESULTS, SHARED, score, truth
 from benchmarks.provenance import provenance
 from benchmarks.published import DATASETS
 from forecaster.build import build
-from forecaster.model import Model
+from forecaster.model import Model, Numeric
 from forecaster.spec import FitSpec
 from forecaster.train import fit
 from pipelines import automatic
@@ -77,7 +77,7 @@ def compare(name: str, cells: tuple[str, ...], updates: int, seed: int, folder: 
     actual = truth(panel, read(folder / f"{name}_test.csv.gz"), dataset.horizon)
     data = describe(panel)
     task = automatic.task(panel, data, dataset.horizon, dataset.season)
-    specs = [recipe.model for recipe in choose(cells).values()]
+    specs = [recipe.model for recipe in choose(cells, data).values()]
 
     def trained(device: str, updates: int) -> tuple[list[Model], list[float]]:
         """The cells side by side, and the seconds of an epoch of each."""
@@ -90,6 +90,7 @@ def compare(name: str, cells: tuple[str, ...], updates: int, seed: int, folder: 
     cuda = trained("cuda", 4 * EPOCH)[1] if torch.cuda.is_available() else [None] * len(cells)
     rows = []
     for cell, model, slow, fast in zip(cells, models, cpu, cuda, strict=True):
+        assert isinstance(model, Numeric)
         made = forecast(model.eval(), data, panel, dataset.horizon)
         metrics = score(dataset, panel, actual, made.quantiles.numpy())
         weights = sum(parameter.numel() for parameter in model.parameters())

@@ -16,7 +16,7 @@ class Batch:
     """
 
     target: Float64[Tensor, "batch time"]
-    """Observed values, NaN where missing."""
+    """Observed values, NaN where missing; codes of labels are values too."""
     known: Float32[Tensor, "batch reach known"]
     """Covariates known ahead of time, for the stretch and the steps after it: reach = time + ahead."""
     past: Float32[Tensor, "batch time past"]
@@ -44,3 +44,11 @@ class Forecast:
     quantiles: Float64[Tensor, "batch horizon levels"]
     """Non-decreasing along the levels."""
     mean: Float64[Tensor, "batch horizon"]
+
+
+@dataclass(frozen=True)
+class Chances:
+    """The predictive distribution of each lane's next steps, where a step is one of several labels."""
+
+    probabilities: Float64[Tensor, "batch horizon labels"]
+    """Of each label at each step; they sum to one over the labels."""

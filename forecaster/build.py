@@ -13,6 +13,8 @@ from forecaster.errors import DataError
 from forecaster.filler import Filler
 from forecaster.head import Head
 from forecaster.heads import HEADS
+from forecaster.labels.counts import LabelCounts
+from forecaster.labels.recurrent import LabelRecurrent
 from forecaster.logarithm import Logarithm
 from forecaster.model import Model
 from forecaster.pointwise import Linear, SeasonalNaive
@@ -22,6 +24,8 @@ from forecaster.spec import (
     CoreSpec,
     EnsembleSpec,
     HeadSpec,
+    LabelCountsSpec,
+    LabelRecurrentSpec,
     LinearSpec,
     ModelSpec,
     RecurrentSpec,
@@ -49,6 +53,12 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return Ensemble([build(member, task, seed) for member in spec.members])
             case SeasonalNaiveSpec():
                 return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
+            case LabelRecurrentSpec():
+                return LabelRecurrent(
+                    build_core(spec.core), **task.model_dump(exclude={"horizon", "stride", "logarithmic"})
+                )
+            case LabelCountsSpec():
+                return LabelCounts(labels=task.labels, order=spec.order, end=task.end, past=task.past)
 
 
 def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
@@ -63,7 +73,7 @@ def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
     else:
         core = build_core(spec.core)
         decoder = build_decoder(spec.decoder, core.features, head, task)
-    shape = task.model_dump(exclude={"logarithmic"})
+    shape = task.model_dump(exclude={"logarithmic", "labels", "end"})
     model = Recurrent(core, decoder, head, **shape, relative=not task.logarithmic)
     return Logarithm(model) if task.logarithmic else model
 

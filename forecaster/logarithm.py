@@ -9,7 +9,7 @@ from jaxtyping import Float32, Float64
 from torch import Tensor
 
 from forecaster.batch import Batch, Forecast
-from forecaster.model import Carry, Model
+from forecaster.model import Carry, Numeric
 from forecaster.quantiles import LEVELS, interpolate
 
 REACH = 100
@@ -20,7 +20,7 @@ _EVENLY = tuple((k + 0.5) / 50 for k in range(50))
 
 
 @final
-class Logarithm(Model):
+class Logarithm(Numeric):
     """A model of the logarithm of a series; a value that is not positive has none and is a gap to it.
 
     Relative errors count then, seasons multiply, and no forecast is negative (as in Smyl 2020). Quantiles go through
@@ -28,7 +28,7 @@ class Logarithm(Model):
     value of the series, which the carry keeps: so a series times a power of two is the same to the inner model.
     """
 
-    def __init__(self, inner: Model) -> None:
+    def __init__(self, inner: Numeric) -> None:
         super().__init__()
         self.inner = inner
         self.horizon, self.stride, self.past = inner.horizon, inner.stride, inner.past

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
-from forecaster.batch import Batch, Forecast
+from forecaster.batch import Batch, Chances, Forecast
 from forecaster.learner import Learner
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.state import State, repeat
@@ -23,8 +23,7 @@ class Model(Learner):
     """Four methods: start, loss, observe, forecast. Trainer, backtest, ensemble and service see only these.
 
     The contract in `tests/laws.py`: chunks with the carry handed on equal the whole series; observing one by one
-    equals observing all at once; any horizon; quantiles never cross; forecasting leaves the carry as it was; a series
-    times a power of two has exactly that multiple as its forecast.
+    equals observing all at once; lanes do not see each other; any horizon; forecasting leaves the carry as it was.
     """
 
     horizon: int
@@ -49,6 +48,16 @@ class Model(Learner):
     @abstractmethod
     def observe(self, carry: Carry, batch: Batch) -> Carry:
         """The carry after the targets and covariates of a batch."""
+
+    @abstractmethod
+    def forecast(
+        self, carry: Carry, horizon: int, known: Float32[Tensor, "batch horizon known"] | None = None
+    ) -> Forecast | Chances:
+        """The next `horizon` steps, any number of them, as a fork: the carry stays as it was."""
+
+
+class Numeric(Model):
+    """A model of numbers. Its quantiles never cross; a series times a power of two has that multiple as forecast."""
 
     @abstractmethod
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:

@@ -11,7 +11,7 @@ from forecaster.compose import Dilated
 from forecaster.core import Core
 from forecaster.decoder import Decoder
 from forecaster.head import Anchor, Head
-from forecaster.model import Carry, Model, seasonal
+from forecaster.model import Carry, Numeric, seasonal
 from forecaster.quantiles import LEVELS
 from forecaster.scale import Smoothing, normalise
 from forecaster.state import part, parts, where
@@ -28,7 +28,7 @@ class Reading(NamedTuple):
     lagged: Float32[Tensor, "batch steps seasons horizon"]
 
 
-class Recurrent(Model):
+class Recurrent(Numeric):
     """A recurrent core over segments of a series that is levelled and scaled on the way.
 
     At every step the core reads the last `stride` observations in units of the smoothed scale, the covariates of the

@@ -52,6 +52,10 @@ class Task(Spec):
     """Number of categories of each static covariate."""
     logarithmic: bool = False
     """Whether networks see the logarithms of the values, all of which were positive."""
+    labels: int = Field(0, ge=0)
+    """Size of the vocabulary of a series of labels; 0 stands for numbers."""
+    end: int | None = Field(None, ge=0)
+    """Code of the label that ends a series."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Task":
@@ -93,7 +97,25 @@ class EnsembleSpec(Spec):
     members: tuple["ModelSpec", ...] = Field(min_length=1)
 
 
-ModelSpec = Annotated[RecurrentSpec | LinearSpec | SeasonalNaiveSpec | EnsembleSpec, Field(discriminator="kind")]
+class LabelRecurrentSpec(Spec):
+    """`forecaster.labels.recurrent.LabelRecurrent`."""
+
+    kind: Literal["label_recurrent"] = "label_recurrent"
+    core: CoreSpec = CoreSpec()
+
+
+class LabelCountsSpec(Spec):
+    """`forecaster.labels.counts.LabelCounts`: frequencies (order 0) or a Markov chain (order 1)."""
+
+    kind: Literal["label_counts"] = "label_counts"
+    order: Literal[0, 1]
+
+
+LabelSpec = LabelRecurrentSpec | LabelCountsSpec
+"""Models of labels; all others are of numbers."""
+ModelSpec = Annotated[
+    RecurrentSpec | LinearSpec | SeasonalNaiveSpec | EnsembleSpec | LabelSpec, Field(discriminator="kind")
+]
 
 
 class FitSpec(Spec):
@@ -141,6 +163,10 @@ class DataSpec(Spec):
     known: tuple[Covariate, ...] = ()
     past: tuple[Covariate, ...] = ()
     static: tuple[Category, ...] = ()
+    labels: tuple[str, ...] = ()
+    """The vocabulary of a series of labels, whose codes count from 0; empty for numbers."""
+    end: str | None = None
+    """The label that ends a series."""
     positive: bool = False
     """Whether no value was ever below zero; then no forecast of a series without one is."""
     calendar: tuple[str, ...] = ()

@@ -46,9 +46,12 @@ def train(
     past: Annotated[str, typer.Option(help="Columns known up to the present.")] = "",
     static: Annotated[str, typer.Option(help="Columns of categories, one value per series.")] = "",
     zone: Zone = None,
+    end: Annotated[str | None, typer.Option(help="The label after which a series is over.")] = None,
     duplicates: Duplicates = "error",
 ) -> None:
     """Train the candidates, backtest them, and promote the best one to champion.
+
+    A column y of words such as idle and busy is a series of labels: it is forecast as probabilities.
 
     Stopped at any moment, the same command goes on where it was.
 
@@ -71,6 +74,7 @@ def train(
                 "past": columns(past),
                 "static": columns(static),
                 "zone": zone,
+                "end": end,
                 "duplicates": duplicates,
             }
             | ({"recipes": columns(recipe)} if recipe else {})
@@ -86,6 +90,8 @@ def forecast(
     horizon: Horizon,
     out: Annotated[Path, typer.Option(help="Forecasts as CSV or Parquet, by the ending.")],
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
+    paths: Annotated[int, typer.Option(min=0, help="Joint sample paths of labels, a column each.")] = 0,
+    temperature: Annotated[float, typer.Option(min=0, help="Of the paths; 0 is the likeliest label.")] = 1.0,
     name: Name = "forecaster",
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
     zone: Zone = None,
@@ -93,12 +99,22 @@ def forecast(
 ) -> None:
     """Forecast every series of a file with the champion: unique_id, ds, mean, q0.1 ... q0.9.
 
+    Labels are forecast as unique_id, ds, label and a column p.<label> with the probability of each.
+
     forecaster forecast sales.csv --horizon 28 --out forecasts.csv
     """
     from pipelines.score import score
 
     with mendable():
-        rows = score(data, horizon, out, levels_of(quantiles), name=name, model=model, zone=zone, duplicates=duplicates)
+        rows = score(
+            *(data, horizon, out, levels_of(quantiles)),
+            paths=paths,
+            temperature=temperature,
+            name=name,
+            model=model,
+            zone=zone,
+            duplicates=duplicates,
+        )
         print(f"{rows} rows in {out}")
 
 
@@ -193,7 +209,7 @@ def recipes() -> None:
     from pipelines.recipe import recipes as known
 
     for name, recipe in known().items():
-        print(f"{name:16} {recipe.summary}")
+        print(f"{name:18} {recipe.summary}")
 
 
 @app.command()

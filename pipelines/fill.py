@@ -71,8 +71,9 @@ def fill(
     settings: FillSettings, panel: Panel, report: Callable[[str, FitSpec, Point], None]
 ) -> tuple[Float64[ndarray, "missing levels"], dict[str, float]]:
     """The quantiles of all missing values, and how well those of held-out ones were told. Keeps a run in MLflow."""
-    recipe = choose((settings.recipe,))[settings.recipe]
-    data, like, random = describe(panel), lengths(panel), np.random.default_rng(settings.seed)
+    data = describe(panel)
+    recipe = choose((settings.recipe,), data)[settings.recipe]
+    like, random = lengths(panel), np.random.default_rng(settings.seed)
     seasons = tuple(s for s in automatic.task(panel, data, 1, settings.season).seasons if s > 1)
     calibrate = draw(panel, like, HELD_OUT, random)
     test = draw(panel, like, HELD_OUT, random) & ~calibrate

@@ -65,7 +65,7 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
         memory.keep("train", parent.id)
         log_plan(parent, settings, plan)
         candidates = []
-        for name, recipe in choose_recipes(settings.recipes).items():
+        for name, recipe in choose_recipes(settings.recipes, plan.data).items():
             with Run.start(settings.name, name, parent=parent, resume_id=memory.run(name)) as child:
                 memory.keep(name, child.id)
                 candidates.append(candidate(plan, name, recipe))
@@ -87,7 +87,7 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
         promote(
             settings.name,
             version,
-            metric="scaled_quantile_loss",
+            metric=winner.test.criterion if winner.test is not None else "",
             value=winner.loss,
             reason=f"best of {len(candidates)} candidates: {winner.name}",
         )
@@ -99,9 +99,9 @@ def prepare(
     settings: TrainSettings, panel: Panel, report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None
 ) -> Plan:
     """What all candidates share: the task read from the data, its split, and the folder of the work."""
-    data = describe(panel)
+    data = describe(panel, settings.end)
     task = automatic.task(panel, data, settings.horizon, settings.season)
-    networks = sum(recipe.fit is not None for recipe in choose_recipes(settings.recipes).values())
+    networks = sum(recipe.fit is not None for recipe in choose_recipes(settings.recipes, data).values())
     identity = settings.model_dump_json() + task.model_dump_json() + panel.digest
     folder = WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,15 +1,19 @@
 """The champion on a file: forecasts to a file, and backtests."""
 
+import logging
 from pathlib import Path
 
 from forecaster.artifact import Artifact, load_artifact
+from pipelines.ask import Question, ask
 from pipelines.backtest import backtest
+from pipelines.labels import unseen
 from pipelines.panel import Panel
-from pipelines.predict import predict
 from pipelines.registry import resolve
 from pipelines.sink import check, write
 from pipelines.sources import read
 from pipelines.split import origins
+
+log = logging.getLogger(__name__)
 
 
 def score(
@@ -18,6 +22,8 @@ def score(
     out: Path,
     levels: tuple[float, ...],
     *,
+    paths: int = 0,
+    temperature: float = 1.0,
     name: str,
     model: str | None = None,
     zone: str | None = None,
@@ -26,7 +32,8 @@ def score(
     """Write the forecasts of every series to a CSV or Parquet file, complete or not at all; returns the rows."""
     check(out)
     artifact = live(name, model)
-    return write(predict(artifact, panel_for(artifact, data, zone, duplicates), horizon, levels).frame(), out)
+    panel = panel_for(artifact, data, zone, duplicates)
+    return write(ask(artifact, panel, Question(horizon, levels, paths, temperature)).frame(), out)
 
 
 def rolling(
@@ -57,7 +64,7 @@ def live(name: str, model: str | None) -> Artifact:
 def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str) -> Panel:
     """A file read as the artifact's training data was."""
     spec = artifact.spec.data
-    return read(
+    panel = read(
         data,
         frequency=spec.frequency,
         zone=zone or spec.zone,
@@ -66,3 +73,6 @@ def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str)
         static=tuple(column.name for column in spec.static),
         duplicates=duplicates,
     )
+    for sentence in unseen(panel, spec):
+        log.warning(sentence)
+    return panel

@@ -152,7 +152,7 @@ class Run:
         kinds = {
             "unique_id": "string",
             "ds": "long" if panel.frequency.is_step else "datetime",
-            "y": "double",
+            "y": "string" if panel.labels else "double",
         }
         kinds |= dict.fromkeys([*panel.known_names, *panel.past_names], "double")
         kinds |= dict.fromkeys(panel.static_names, "string")

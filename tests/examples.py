@@ -1,7 +1,7 @@
 """Small cores, heads, models and batches that the laws are held over."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from hypothesis import strategies as st
@@ -16,11 +16,15 @@ from forecaster.encoder import Bidirectional, Encoder
 from forecaster.head import Head
 from forecaster.heads.gaussian import Gaussian
 from forecaster.heads.quantile import Quantile
-from forecaster.model import Model
+from forecaster.labels import LabelModel
+from forecaster.model import Model, Numeric
 from forecaster.scale import Smoothing
 from forecaster.spec import (
     BidirectionalSpec,
     EnsembleSpec,
+    LabelCountsSpec,
+    LabelRecurrentSpec,
+    LabelSpec,
     LinearSpec,
     ModelSpec,
     RecurrentSpec,
@@ -84,18 +88,38 @@ HEADS: dict[str, Callable[[], Head]] = {
 }
 
 
+def moved(spec: ModelSpec, task: Task, seed: int) -> Model:
+    """A model whose parameters are all away from where training starts."""
+    made, random = build(spec, task), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=random))
+    return made
+
+
 @dataclass(frozen=True)
 class Example:
-    """A model whose parameters are all away from where training starts."""
+    """A model of numbers."""
 
     spec: ModelSpec
     task: Task
 
-    def model(self, seed: int = 0) -> Model:
-        made, random = build(self.spec, self.task), torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for parameter in made.parameters():
-                parameter.add_(0.3 * torch.randn(parameter.shape, generator=random))
+    def model(self, seed: int = 0) -> Numeric:
+        made = moved(self.spec, self.task, seed)
+        assert isinstance(made, Numeric)
+        return made
+
+
+@dataclass(frozen=True)
+class LabelExample:
+    """A model of labels."""
+
+    spec: LabelSpec
+    task: Task
+
+    def model(self, seed: int = 0) -> LabelModel:
+        made = moved(self.spec, self.task, seed)
+        assert isinstance(made, LabelModel)
         return made
 
 
@@ -141,11 +165,33 @@ MODELS: dict[str, Example] = RECURRENT | {
     "seasonal naive": Example(SeasonalNaiveSpec(), Task(horizon=5, seasons=(3,))),
     "naive": Example(SeasonalNaiveSpec(), Task(horizon=3)),
     "ensemble": Example(
-        EnsembleSpec(members=(RECURRENT["lstm"].spec, RECURRENT["elman"].spec, SeasonalNaiveSpec())),
+        EnsembleSpec(members=(SeasonalNaiveSpec(), RECURRENT["lstm"].spec, RECURRENT["elman"].spec)),
         _covariates(Task(horizon=6, stride=3, seasons=(3,))),
     ),
     "linear": Example(LinearSpec(lags=7), Task(horizon=4, seasons=(2,), past=1)),
 }
+
+
+def _labels(cell: str, task: Task) -> LabelExample:
+    return LabelExample(LabelRecurrentSpec.model_validate({"core": {"cell": cell, "width": 6, "layers": 1}}), task)
+
+
+LABELS: dict[str, LabelExample] = {
+    "elman": _labels("elman", Task(horizon=3, labels=2)),
+    "gru": _labels("gru", _covariates(Task(horizon=2, labels=3, seasons=(2, 5)))),
+    "lstm with an end": _labels("lstm", Task(horizon=4, labels=5, end=4, seasons=(3,))),
+    "frequencies": LabelExample(LabelCountsSpec(order=0), Task(horizon=3, labels=3)),
+    "chain": LabelExample(LabelCountsSpec(order=1), Task(horizon=3, labels=4, end=0, past=1)),
+}
+
+
+def label_batch(task: Task, lanes: int, time: int, seed: int, gaps: float = 0.0) -> Batch:
+    """Series of labels that do not end, and their covariates, standing at their beginning."""
+    random = torch.Generator().manual_seed(seed)
+    made, going = batch(task, lanes, time, seed), [code for code in range(task.labels) if code != task.end]
+    codes = torch.tensor(going).double()[torch.randint(len(going), (lanes, time + task.horizon), generator=random)]
+    codes[torch.rand(codes.shape, generator=random) < gaps] = torch.nan
+    return replace(made, target=codes[:, :time], future=codes[:, time:])
 
 
 def batch(task: Task, lanes: int, time: int, seed: int, gaps: float = 0.0) -> Batch:

@@ -3,16 +3,17 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from forecaster.batch import Batch, Forecast
+from forecaster.batch import Batch, Chances, Forecast
 from forecaster.core import Core
 from forecaster.encoder import Encoder
 from forecaster.head import Anchor, Head
-from forecaster.model import Carry, Model
+from forecaster.model import Carry, Model, Numeric
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.state import State, detach, repeat, take, transform, where
 
@@ -238,7 +239,7 @@ def model_chunks(model: Model, start: Carry, batch: Batch, at: int) -> None:
         assert_close(handed, exact, rtol=1e-3, atol=1e-4)
 
 
-def model_loss(model: Model, start: Carry, batch: Batch, score: Callable[[Forecast, Tensor, Carry], Tensor]) -> None:
+def model_loss(model: Model, start: Carry, batch: Batch, score: Callable[[Any, Tensor, Carry], Tensor]) -> None:
     """The loss is the mean score of the forecasts that the model gives from every `stride`-th step.
 
     `score` gives one number a lane; a model that smooths trusts each as far as its smoothing is filled.
@@ -284,7 +285,7 @@ def model_streams(model: Model, batch: Batch) -> None:
     assert_close(fields(streamed), fields(strided), rtol=1e-5, atol=1e-5)
 
 
-def model_forecast(model: Model, carry: Carry, known: Tensor, horizon: int) -> Forecast:
+def model_forecast(model: Numeric, carry: Carry, known: Tensor, horizon: int) -> Forecast:
     """Right shapes, finite, quantiles do not cross, the carry stays as it was to the bit."""
     kept = {name: value.clone() for name, value in carry.items()}
     forecast = model.forecast(carry, horizon, known[:, :horizon])
@@ -303,8 +304,9 @@ def model_forecast(model: Model, carry: Carry, known: Tensor, horizon: int) -> F
 def model_prefix(model: Model, carry: Carry, known: Tensor, shorter: int, longer: int) -> None:
     """A longer forecast begins with the shorter one."""
     short, long = (model.forecast(carry, horizon, known[:, :horizon]) for horizon in (shorter, longer))
-    assert_close(short.mean, long.mean[:, :shorter], rtol=1e-6, atol=1e-6)
-    assert_close(short.quantiles, long.quantiles[:, :shorter], rtol=1e-6, atol=1e-6)
+    for name, value in fields(short).items():
+        expected = fields(long)[name]
+        assert_close(value, expected if value.dim() == 1 else expected[:, :shorter], rtol=1e-6, atol=1e-6)
 
 
 def model_scales(model: Model, batch: Batch, exponent: int) -> None:
@@ -387,9 +389,9 @@ def future_known(batch: Batch, horizon: int) -> Tensor:
     return torch.sin(torch.arange(horizon) + 1.0)[None, :, None].repeat(len(batch.reset), 1, batch.known.shape[2])
 
 
-def fields(forecast: Forecast) -> dict[str, Tensor]:
+def fields(forecast: Forecast | Chances) -> dict[str, Tensor]:
     """The tensors of a forecast."""
-    return {"quantiles": forecast.quantiles, "mean": forecast.mean}
+    return {name: value for name, value in vars(forecast).items() if isinstance(value, Tensor)}
 
 
 def gradients(model: Model, loss: Tensor) -> Mapping[str, Tensor]:
