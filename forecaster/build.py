@@ -9,6 +9,7 @@ from forecaster.core import Core
 from forecaster.ensemble import Ensemble
 from forecaster.head import Head
 from forecaster.heads import HEADS
+from forecaster.kalman import Kalman
 from forecaster.model import Model
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
@@ -20,8 +21,10 @@ from forecaster.spec import (
     ModelSpec,
     RecurrentSpec,
     SeasonalNaiveSpec,
+    StateSpaceSpec,
     Task,
 )
+from forecaster.structural import Structural
 
 
 def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
@@ -42,6 +45,8 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return Ensemble([build(member, task, seed) for member in spec.members])
             case SeasonalNaiveSpec():
                 return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
+            case StateSpaceSpec():
+                return Structural(Kalman(task.horizon, task.seasons, spec.harmonics), past=task.past)
 
 
 def build_core(spec: CoreSpec) -> Core:

@@ -75,6 +75,14 @@ class SeasonalNaiveSpec(Spec):
     kind: Literal["seasonal_naive"] = "seasonal_naive"
 
 
+class StateSpaceSpec(Spec):
+    """`forecaster.structural.Structural`: level, trend and seasons by Kalman's filter."""
+
+    kind: Literal["state_space"] = "state_space"
+    harmonics: int = Field(6, ge=0)
+    """Waves of each season at most; half its steps are enough for any pattern."""
+
+
 class EnsembleSpec(Spec):
     """`forecaster.ensemble.Ensemble`: the mean of several models."""
 
@@ -82,7 +90,9 @@ class EnsembleSpec(Spec):
     members: tuple["ModelSpec", ...] = Field(min_length=1)
 
 
-ModelSpec = Annotated[RecurrentSpec | LinearSpec | SeasonalNaiveSpec | EnsembleSpec, Field(discriminator="kind")]
+ModelSpec = Annotated[
+    RecurrentSpec | LinearSpec | SeasonalNaiveSpec | StateSpaceSpec | EnsembleSpec, Field(discriminator="kind")
+]
 
 
 class FitSpec(Spec):

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from forecaster.batch import Batch, Forecast
 from forecaster.model import Carry, seasonal
 from forecaster.quantiles import LEVELS, interpolate
-from forecaster.spec import EnsembleSpec, RecurrentSpec
+from forecaster.spec import EnsembleSpec, RecurrentSpec, StateSpaceSpec
 from forecaster.state import detach
 from tests import laws
 from tests.examples import MODELS, RECURRENT, batch, lone, seeds
@@ -71,6 +71,13 @@ def gaussian_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
     return (-torch.from_numpy(likelihood) - carry["last.scale"].log()).mean(1)
 
 
+def ranked_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
+    """CRPS of the normal distribution (Gneiting and Raftery 2007, equation 5)."""
+    z = ((actual - forecast.mean) / deviation(forecast)).numpy()
+    ranked = z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / math.sqrt(math.pi)
+    return torch.mean(deviation(forecast) * torch.from_numpy(ranked) / carry["last.change"][:, None], 1)
+
+
 def absolute_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
     return ((actual - forecast.mean).abs() / deviation(forecast)).mean(1)
 
@@ -81,7 +88,7 @@ def absolute_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
 def test_loss_scores_the_forecasts(name: str, seed: int, segments: int) -> None:
     example = MODELS[name]
     model = example.model(seed)
-    score = absolute_score
+    score = ranked_score if isinstance(example.spec, StateSpaceSpec) else absolute_score
     if isinstance(example.spec, RecurrentSpec):
         score = gaussian_score if example.spec.head.family == "gaussian" else pinball_score
     before = 8 * model.stride

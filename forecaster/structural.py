@@ -1,0 +1,69 @@
+"""The state-space model: what a linear-Gaussian state says of the steps ahead, in closed form."""
+
+import math
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from forecaster.batch import Batch, Forecast
+from forecaster.kalman import Kalman
+from forecaster.model import Carry, Model
+from forecaster.quantiles import LEVELS, normal_quantiles
+from forecaster.scale import normalise
+from forecaster.state import part, parts, where
+
+
+class Structural(Model):
+    """Level, trend and seasons of each series by Kalman's filter, with variances learned from all series.
+
+    It reads no covariates. The loss is the continuous ranked probability score of the normal forecasts, which is twice
+    the pinball loss over all levels, in units of the deviation that the filter has found so far.
+    """
+
+    stride = 1
+
+    def __init__(self, core: Kalman, *, past: int = 0) -> None:
+        super().__init__()
+        self.core, self.horizon, self.past = core, core.horizon, past
+
+    def start(self, lanes: int, stride: int = 1) -> Carry:  # noqa: ARG002
+        like = self.core.observation
+        return parts(
+            core=self.core.initial(lanes),
+            last={
+                "features": like.new_zeros(lanes, self.core.features),
+                "static": like.new_zeros(lanes, 0, dtype=torch.int64),
+            },
+        )
+
+    def observe(self, carry: Carry, batch: Batch) -> Carry:
+        return self._read(carry, batch)[0]
+
+    def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
+        after, features = self._read(carry, batch)
+        mean, deviation, unit = features.split([self.horizon, self.horizon, 1], -1)
+        ahead = torch.cat([batch.target, batch.future], 1)[:, 1:].unfold(1, self.horizon, 1)[:, : mean.shape[1]]
+        counts = ~ahead.isnan() & (unit > 0)
+        score = normal_score(normalise(torch.where(counts, ahead, mean), mean, deviation))
+        unit = torch.where(unit > 0, unit.detach(), 1.0)  # detached: a larger unit is no better forecast
+        losses = torch.where(counts, deviation / unit, 0.0).float() * score
+        return after, losses.sum() / counts.sum().clamp(min=1)
+
+    def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:  # noqa: ARG002
+        mean, deviation, unit = carry["last.features"].split([self.horizon, self.horizon, 1], -1)
+        quantiles = mean.unsqueeze(-1) + deviation.unsqueeze(-1) * normal_quantiles(LEVELS, mean)
+        return Forecast(LEVELS, quantiles, mean, unit.squeeze(1))
+
+    def _read(self, carry: Carry, batch: Batch) -> tuple[Carry, Tensor]:
+        """The carry after a batch, and the features of the filter at each of its steps."""
+        carry = where(batch.reset, self.start(len(batch.reset)), carry)
+        state, features = self.core.scan(part(carry, "core"), batch.target.unsqueeze(-1))
+        last = {"features": features[:, -1], "static": batch.static[:, :0]}
+        return parts(core=state, last=last), features
+
+
+def normal_score(z: Float32[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
+    """Continuous ranked probability score of the standard normal at z (Gneiting and Raftery 2007, section 4.2)."""
+    density = (-z.square() / 2).exp() / math.sqrt(2 * math.pi)
+    return z * torch.erf(z / math.sqrt(2)) + 2 * density - 1 / math.sqrt(math.pi)
