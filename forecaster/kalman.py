@@ -19,7 +19,7 @@ class Kalman(Core):
     noise of its own; s // 2 of them can be any pattern. All variances are learned, in units of that of e.
 
     One step reads one observation, NaN where missing, and gives the mean and then the standard deviation of each of the
-    next `horizon` values, and last the standard deviation of e. The state is that predicted for the next step. Since
+    next `horizon` values. The state is that predicted for the next step. Since
     the covariance is in units of e too, values do not enter it, and a series times a power of two has exactly that
     multiple as forecast.
 
@@ -34,8 +34,9 @@ class Kalman(Core):
 
     def __init__(self, horizon: int, seasons: tuple[int, ...], harmonics: int) -> None:
         super().__init__()
-        self.inputs, self.features, self.horizon = 1, 2 * horizon + 1, horizon
-        waves = sorted({Fraction(k, season) for season in seasons for k in range(1, min(harmonics, season // 2) + 1)})
+        self.inputs, self.features, self.horizon = 1, 2 * horizon, horizon
+        turns = [Fraction(k, season) for season in seasons for k in range(1, min(harmonics, season // 2) + 1)]
+        waves = dict.fromkeys(turns)  # two seasons can have waves in common
         trend = torch.tensor([[1.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
         constants = {
             "turns": torch.block_diag(trend, *(_rotation(2 * math.pi * float(wave)) for wave in waves)),
@@ -85,11 +86,11 @@ class Kalman(Core):
             cross = covariance @ self.observation
             variance = cross @ self.observation + 1
             gain = torch.where(first.unsqueeze(1), level, cross / variance.unsqueeze(1)) * observed.unsqueeze(1)
-            half = cross - gain * variance.unsqueeze(1) / 2  # of Joseph's form, which holds for any gain
-            left, right = torch.stack([gain, half], 2), torch.stack([half, gain], 1)
-            covariance = torch.baddbmm(covariance, left, right, alpha=-1)
-            covariance = transition @ covariance @ transition.mT + noise.diag()
-            mean = (mean + gain * error.unsqueeze(1)) @ transition.mT
+            gain = gain @ transition.mT
+            mean = mean @ transition.mT + gain * error.unsqueeze(1)
+            # Joseph's form, which holds for any gain and keeps the covariance symmetric and positive
+            kept = transition - gain.unsqueeze(2) * self.observation
+            covariance = kept @ covariance @ kept.mT + gain.unsqueeze(2) * gain.unsqueeze(1) + noise.diag()
 
             new = rate / -torch.expm1(count.clamp(min=1) * torch.log1p(-rate))  # weights of what was seen (as in Adam)
             size = error.abs() * math.sqrt(math.pi / 2) / variance.sqrt()
@@ -100,7 +101,7 @@ class Kalman(Core):
             unit = deviation + 0.25 ** (count - 1) * share * means[:, 0].abs()
             rounding = (1e-14 * means[:, 0].abs()).clamp(min=2.0**-1000)
             unit = torch.where(unit > rounding, unit, 0.0).unsqueeze(1)  # a series that moves less does not move
-            features.append(torch.cat([means, unit * (covariance.flatten(1) @ products + grown).sqrt(), unit], 1))
+            features.append(torch.cat([means, unit * (covariance.flatten(1) @ products + grown).sqrt()], 1))
         after = {"mean": mean, "covariance": covariance, "count": count, "deviation": deviation}
         return after, torch.stack(features, 1)
 

@@ -110,7 +110,9 @@ MODELS: dict[str, Example] = RECURRENT | {
     ),
     "linear": Example(LinearSpec(lags=7), Task(horizon=4, seasons=(2,), past=1)),
     "state space": Example(StateSpaceSpec(), Task(horizon=3)),
-    "state space seasons": Example(StateSpaceSpec(harmonics=2), _covariates(Task(horizon=4, stride=2, seasons=(4, 12)))),
+    "state space seasons": Example(
+        StateSpaceSpec(harmonics=2), _covariates(Task(horizon=4, stride=2, seasons=(4, 12)))
+    ),
 }
 
 
