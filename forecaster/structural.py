@@ -56,7 +56,7 @@ class Structural(Model):
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:  # noqa: ARG002
         mean, deviation = carry["last.features"].chunk(2, -1)
         quantiles = mean.unsqueeze(-1) + deviation.unsqueeze(-1) * normal_quantiles(LEVELS, mean)
-        return Forecast(LEVELS, quantiles, mean, carry["last.change"])
+        return Forecast(LEVELS, quantiles, mean)
 
     def _read(
         self, carry: Carry, batch: Batch

@@ -49,7 +49,7 @@ def tensor(values: Any) -> Tensor:
 
 def series(gaps: float, time: int = 90) -> np.ndarray:
     random = np.random.default_rng(0)
-    values = 50 + random.normal(size=time).cumsum() + 8 * np.sin(np.arange(time) * math.pi / 6)
+    values: np.ndarray = 50 + random.normal(size=time).cumsum() + 8 * np.sin(np.arange(time) * math.pi / 6)
     values[random.random(time) < gaps] = math.nan
     return values
 

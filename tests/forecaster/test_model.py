@@ -149,6 +149,11 @@ def test_odd_series_have_finite_forecasts_and_gradients(name: str, odd: str) -> 
     assert (forecast.quantiles.abs() <= reach).all()
 
 
+def test_a_stride_that_does_not_divide_the_segment_is_refused() -> None:
+    with pytest.raises(ValueError, match="stride 4 cannot be read 3 observations at a time"):
+        RECURRENT["gru"].model().start(1, 3)
+
+
 @every_recurrent
 def test_constant_series_is_forecast_as_such(name: str) -> None:
     example = RECURRENT[name]
