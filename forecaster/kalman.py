@@ -19,9 +19,8 @@ class Kalman(Core):
     noise of its own; s // 2 of them can be any pattern. All variances are learned, in units of that of e.
 
     One step reads one observation, NaN where missing, and gives the mean and then the standard deviation of each of the
-    next `horizon` values. The state is that predicted for the next step. Since
-    the covariance is in units of e too, values do not enter it, and a series times a power of two has exactly that
-    multiple as forecast.
+    next `horizon` values. The state is that predicted for the next step. Since the covariance is in units of e too,
+    values do not enter it, and a series times a power of two has exactly that multiple as forecast.
 
     Nothing is assumed of the first level: the first observation becomes it, as in exact diffuse initialisation; slope
     and waves have a learned prior around zero. The deviation of e is the smoothed size of the standardised errors one
@@ -49,7 +48,7 @@ class Kalman(Core):
         """Logarithm of the variances by which level, slope and waves move in a step."""
         self.prior = nn.Parameter(torch.tensor([-2.0] + [1.0] * len(waves)))
         """Logarithm of the variances of slope and waves before anything was seen."""
-        self.damping = nn.Parameter(torch.tensor(3.0))
+        self.damping = nn.Parameter(torch.tensor(4.0))
         """Logit of the share of the slope that is left after a step."""
         self.rate = nn.Parameter(torch.tensor(-3.0))
         """Logit of the rate by which the deviation of e is smoothed."""
