@@ -62,7 +62,7 @@ def theirs(held_out: HeldOut) -> Backtest:
     coming = model.fit(disp=False, maxiter=500).get_forecast(HORIZON)
     mean, deviation = np.asarray(coming.predicted_mean), np.asarray(coming.se_mean)
     quantiles = mean[:, None] + deviation[:, None] * stats.norm.ppf(LEVELS)
-    forecast = Forecast(LEVELS, torch.tensor(quantiles)[None], torch.tensor(mean)[None], torch.ones(1).double())
+    forecast = Forecast(LEVELS, torch.tensor(quantiles)[None], torch.tensor(mean)[None])
     return Backtest(forecast, held_out.actual, naive_error(panel, SEASON))
 
 
