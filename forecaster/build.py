@@ -13,6 +13,7 @@ from forecaster.errors import DataError
 from forecaster.filler import Filler
 from forecaster.head import Head
 from forecaster.heads import HEADS
+from forecaster.kalman import Kalman
 from forecaster.labels.counts import LabelCounts
 from forecaster.labels.recurrent import LabelRecurrent
 from forecaster.logarithm import Logarithm
@@ -30,8 +31,10 @@ from forecaster.spec import (
     ModelSpec,
     RecurrentSpec,
     SeasonalNaiveSpec,
+    StateSpaceSpec,
     Task,
 )
+from forecaster.structural import Structural
 from forecaster.window import Encoded, Window
 
 
@@ -53,6 +56,9 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return Ensemble([build(member, task, seed) for member in spec.members])
             case SeasonalNaiveSpec():
                 return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
+            case StateSpaceSpec():
+                structural = Structural(Kalman(task.horizon, task.seasons, spec.harmonics), past=task.past)
+                return Logarithm(structural) if task.logarithmic else structural
             case LabelRecurrentSpec():
                 return LabelRecurrent(
                     build_core(spec.core), **task.model_dump(exclude={"horizon", "stride", "logarithmic"})

@@ -39,6 +39,7 @@ class Model(Learner):
 
         It is read on by a multiple of `stride` observations at a time. With 1 it streams; with the model's own
         `stride` it does the least work, for training and for whole histories whose end is known. Both see the same.
+        Raises ValueError on a stride that does not divide the model's own.
         """
 
     @abstractmethod

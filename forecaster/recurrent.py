@@ -69,6 +69,8 @@ class Recurrent(Numeric):
         self.ahead = nn.Sequential(nn.Linear(known, 16), nn.Tanh(), nn.Linear(16, head.width)) if known else None
 
     def start(self, lanes: int, stride: int = 1) -> Carry:
+        if self.stride % stride:
+            raise ValueError(f"a model of stride {self.stride} cannot be read {stride} observations at a time")
         phases, like = self.stride // stride, self.input.weight
         return parts(
             core=Dilated(self.core, phases).initial(lanes),

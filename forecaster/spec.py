@@ -90,6 +90,14 @@ class SeasonalNaiveSpec(Spec):
     kind: Literal["seasonal_naive"] = "seasonal_naive"
 
 
+class StateSpaceSpec(Spec):
+    """`forecaster.structural.Structural`: level, trend and seasons by Kalman's filter."""
+
+    kind: Literal["state_space"] = "state_space"
+    harmonics: int = Field(6, ge=0)
+    """Waves of each season at most; half its steps are enough for any pattern."""
+
+
 class EnsembleSpec(Spec):
     """`forecaster.ensemble.Ensemble`: the mean of several models."""
 
@@ -114,7 +122,8 @@ class LabelCountsSpec(Spec):
 LabelSpec = LabelRecurrentSpec | LabelCountsSpec
 """Models of labels; all others are of numbers."""
 ModelSpec = Annotated[
-    RecurrentSpec | LinearSpec | SeasonalNaiveSpec | EnsembleSpec | LabelSpec, Field(discriminator="kind")
+    RecurrentSpec | LinearSpec | SeasonalNaiveSpec | StateSpaceSpec | EnsembleSpec | LabelSpec,
+    Field(discriminator="kind"),
 ]
 
 

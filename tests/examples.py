@@ -16,6 +16,7 @@ from forecaster.encoder import Bidirectional, Encoder
 from forecaster.head import Head
 from forecaster.heads.gaussian import Gaussian
 from forecaster.heads.quantile import Quantile
+from forecaster.kalman import Kalman
 from forecaster.labels import LabelModel
 from forecaster.model import Model, Numeric
 from forecaster.scale import Smoothing
@@ -29,8 +30,10 @@ from forecaster.spec import (
     ModelSpec,
     RecurrentSpec,
     SeasonalNaiveSpec,
+    StateSpaceSpec,
     Task,
 )
+from forecaster.state import detach
 from forecaster.window import Window
 
 CORES: dict[str, Callable[[], Core]] = {
@@ -44,6 +47,8 @@ CORES: dict[str, Callable[[], Core]] = {
     "dilated-5": lambda: Dilated(Elman(2, 3), 5),
     "smoothing-1": lambda: Smoothing(1),
     "smoothing-4": lambda: Smoothing(4),
+    "kalman": lambda: Kalman(2, (1,), 1),
+    "kalman seasons": lambda: Kalman(3, (4, 7), 2),
     "dilated smoothing": lambda: Dilated(Smoothing(2), 3),
     "dilated in dilated": lambda: Dilated(Dilated(GRU(2, 2), 2), 3),
     "stack of residual dilations": lambda: Stack([Residual(Dilated(LSTM(2, 2), d)) for d in (1, 2, 4)]),
@@ -60,17 +65,14 @@ def core(name: str, seed: int = 0) -> Core:
 
 
 def core_case(name: str, batch: int, time: int, seed: int) -> tuple[Core, dict[str, Tensor], Tensor]:
-    """A core, some state it might be in, and inputs; with gaps where the core reads raw observations."""
-    made = core(name, seed)
+    """A core, a state that it has come to, and inputs; with gaps where the core reads raw observations."""
+    made, before = core(name, seed), 5
     random = torch.Generator().manual_seed(seed)
-    state = {
-        part: torch.rand(value.shape, generator=random, dtype=value.dtype)
-        for part, value in made.initial(batch).items()
-    }
-    xs = torch.randn(batch, time, made.inputs, generator=random, dtype=torch.float64)
-    if "smoothing" in name:
+    xs = torch.randn(batch, before + time, made.inputs, generator=random, dtype=torch.float64)
+    if "smoothing" in name or "kalman" in name:
         xs[torch.rand(xs.shape, generator=random) < 0.3] = torch.nan
-    return made, state, xs
+    state, _ = made.scan(made.initial(batch), xs[:, :before])
+    return made, detach(state), xs[:, before:]
 
 
 ENCODERS: dict[str, Callable[[], Encoder]] = {
@@ -169,6 +171,10 @@ MODELS: dict[str, Example] = RECURRENT | {
         _covariates(Task(horizon=6, stride=3, seasons=(3,))),
     ),
     "linear": Example(LinearSpec(lags=7), Task(horizon=4, seasons=(2,), past=1)),
+    "state space": Example(StateSpaceSpec(), Task(horizon=3)),
+    "state space seasons": Example(
+        StateSpaceSpec(harmonics=2), _covariates(Task(horizon=4, stride=2, seasons=(4, 12)))
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from forecaster.batch import Batch, Forecast
 from forecaster.model import Carry, seasonal
 from forecaster.quantiles import LEVELS, interpolate
-from forecaster.spec import EnsembleSpec, RecurrentSpec
+from forecaster.spec import EnsembleSpec, RecurrentSpec, StateSpaceSpec
 from forecaster.state import detach
 from tests import laws
 from tests.examples import MODELS, RECURRENT, batch, lone, seeds
@@ -73,6 +73,13 @@ def gaussian_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
     return (-torch.from_numpy(likelihood) - carry["last.scale"].log()).mean(1)
 
 
+def ranked_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
+    """CRPS of the normal distribution (Gneiting and Raftery 2007, equation 5)."""
+    z = ((actual - forecast.mean) / deviation(forecast)).numpy()
+    ranked = z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / math.sqrt(math.pi)
+    return torch.mean(deviation(forecast) * torch.from_numpy(ranked) / carry["last.change"][:, None], 1)
+
+
 def absolute_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
     return ((actual - forecast.mean).abs() / deviation(forecast)).mean(1)
 
@@ -83,7 +90,7 @@ def absolute_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
 def test_loss_scores_the_forecasts(name: str, seed: int, segments: int) -> None:
     example = MODELS[name]
     model = example.model(seed)
-    score = absolute_score
+    score = ranked_score if isinstance(example.spec, StateSpaceSpec) else absolute_score
     if isinstance(example.spec, RecurrentSpec):
         score = gaussian_score if example.spec.head.family == "gaussian" else pinball_score
     before = 8 * model.stride
@@ -143,6 +150,11 @@ def test_odd_series_have_finite_forecasts_and_gradients(name: str, odd: str) -> 
     blocks = 3 if example.task.logarithmic else 1  # each can reach further
     reach = 100.0**blocks * (known.abs().max() if len(known) else 0.0)
     assert (forecast.quantiles.abs() <= reach).all()
+
+
+def test_a_stride_that_does_not_divide_the_segment_is_refused() -> None:
+    with pytest.raises(ValueError, match="stride 4 cannot be read 3 observations at a time"):
+        RECURRENT["gru"].model().start(1, 3)
 
 
 @every_recurrent
