@@ -1,16 +1,19 @@
 """From a specification to a model."""
 
+from collections.abc import Callable
+
 import torch
 
 from forecaster.catalogue import make
 from forecaster.cells import CELLS
-from forecaster.compose import Residual, Stack
+from forecaster.compose import Dense, Residual, Stack
 from forecaster.core import Core
 from forecaster.ensemble import Ensemble
 from forecaster.head import Head
 from forecaster.heads import HEADS
 from forecaster.logarithm import Logarithm
 from forecaster.model import Model
+from forecaster.plain import Plain
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import (
@@ -23,6 +26,9 @@ from forecaster.spec import (
     SeasonalNaiveSpec,
     Task,
 )
+
+AROUND: dict[str, Callable[[Core], Core]] = {"none": lambda layer: layer, "residual": Residual, "dense": Dense}
+"""Connections around a layer, by the names that a specification has for them."""
 
 
 def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
@@ -48,9 +54,17 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
 
 
 def build_core(spec: CoreSpec) -> Core:
-    """A stack of equal cells. Raises DataError on a cell or an option that there is not."""
-    cells = [make(CELLS, "cell", spec.cell, spec.width, spec.width, **spec.options) for _ in range(spec.layers)]
-    return Stack([Residual(cell) for cell in cells] if spec.skip == "residual" else cells)
+    """A stack of equal cells and plain layers. Raises DataError on a cell or an option that there is not."""
+    layers: list[Core] = []
+    inputs = spec.width
+    for depth in range(spec.layers + spec.top):
+        if depth < spec.layers:
+            layer: Core = make(CELLS, "cell", spec.cell, inputs, spec.width, **spec.options)
+        else:
+            layer = Plain(inputs, spec.width)
+        layers.append(AROUND[spec.skip](layer))
+        inputs = layers[-1].features
+    return Stack(layers)
 
 
 def build_head(spec: HeadSpec) -> Head:
