@@ -1,8 +1,11 @@
 """Recipes: candidates by name, each a small YAML file; every recurrent cell is one by itself too."""
 
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
 from forecaster.cells import CELLS
 from forecaster.errors import DataError
@@ -10,6 +13,7 @@ from forecaster.spec import CoreSpec, FitSpec, ModelSpec, RecurrentSpec, Spec
 
 DEFAULT = ("seasonal_naive", "lag_regression", "gru", "lstm")
 """What a training job compares unless told otherwise."""
+ENDING = ".yaml"
 
 
 class Recipe(Spec):
@@ -27,11 +31,7 @@ def recipes() -> dict[str, Recipe]:
     True
     """
     folder = resources.files("pipelines") / "recipes"
-    written = {
-        file.name.removesuffix(".yaml"): Recipe.model_validate(yaml.safe_load(file.read_text()))
-        for file in folder.iterdir()
-        if file.name.endswith(".yaml")
-    }
+    written = {file.name.removesuffix(ENDING): read(file) for file in folder.iterdir() if file.name.endswith(ENDING)}
     return dict(sorted(({name: _of_cell(name) for name in CELLS} | written).items()))
 
 
@@ -41,9 +41,33 @@ def _of_cell(name: str) -> Recipe:
     return Recipe(summary=summary, model=RecurrentSpec(core=CoreSpec(cell=name)), fit=FitSpec())
 
 
+def read(file: Traversable) -> Recipe:
+    """The recipe in a YAML file. Raises DataError, which names the file and the key, on what is none."""
+    try:
+        return Recipe.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise DataError(problem["msg"], place=f"{file}, {key}" if key else str(file)) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"no recipe can be read: {error}", place=str(file)) from None
+
+
 def choose(names: tuple[str, ...]) -> dict[str, Recipe]:
-    """The recipes with the given names; raises DataError on an unknown one."""
+    """The recipes with the given names, of which each that ends in `.yaml` is the path of a user's own.
+
+    Raises DataError on an unknown one, and on two of the same name.
+    """
     known = recipes()
-    if unknown := [name for name in names if name not in known]:
-        raise DataError(f"no recipe is called {unknown[0]!r}", remedy=f"choose from {', '.join(known)}")
-    return {name: known[name] for name in names}
+    chosen: dict[str, Recipe] = {}
+    for name in names:
+        own = name.endswith(ENDING)
+        title = Path(name).name if own else name
+        if title in chosen:
+            raise DataError(f"two recipes are called {title!r}", remedy="leave one out or rename it")
+        if not own and name not in known:
+            raise DataError(
+                f"no recipe is called {name!r}", remedy=f"choose from {', '.join(known)}, or give a {ENDING} file"
+            )
+        chosen[title] = read(Path(name)) if own else known[name]
+    return chosen
