@@ -1,5 +1,6 @@
 """Recipes: candidates by name, each a small YAML file; every recurrent cell is one by itself too."""
 
+import re
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -54,20 +55,24 @@ def read(file: Traversable) -> Recipe:
 
 
 def choose(names: tuple[str, ...]) -> dict[str, Recipe]:
-    """The recipes with the given names, of which each that ends in `.yaml` is the path of a user's own.
+    """The recipes with the given names, of which each that ends in `.yaml` is a file of the user's, called by its stem.
 
-    Raises DataError on an unknown one, and on two of the same name.
+    Raises DataError on an unknown one, on a file that cannot be read, and on two of the same name.
     """
     known = recipes()
     chosen: dict[str, Recipe] = {}
     for name in names:
         own = name.endswith(ENDING)
-        title = Path(name).name if own else name
-        if title in chosen:
-            raise DataError(f"two recipes are called {title!r}", remedy="leave one out or rename it")
+        title = Path(name).stem if own else name
         if not own and name not in known:
             raise DataError(
                 f"no recipe is called {name!r}", remedy=f"choose from {', '.join(known)}, or give a {ENDING} file"
             )
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", title):
+            raise DataError(
+                f"no recipe can be called {title!r}", remedy="name the file by letters, digits, dash and underscore"
+            )
+        if title in chosen:
+            raise DataError(f"two recipes are called {title!r}", remedy="leave one out or rename it")
         chosen[title] = read(Path(name)) if own else known[name]
     return chosen

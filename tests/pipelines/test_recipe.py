@@ -69,9 +69,9 @@ def test_a_file_of_the_users_is_a_recipe(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text(OWN)
     chosen = choose(("gru", str(file)))
-    assert list(chosen) == ["gru", "own.yaml"]
-    made = candidate(plan(tmp_path / "work"), "own.yaml", small(chosen["own.yaml"]))
-    assert made.artifact.spec.candidate == "own.yaml"
+    assert list(chosen) == ["gru", "own"]
+    made = candidate(plan(tmp_path / "work"), "own", small(chosen["own"]))
+    assert made.artifact.spec.candidate == "own"
     assert made.artifact.model.state_dict()["core.cores.0.core.map.0.weight"].shape == (3, 12)
 
 
@@ -98,6 +98,17 @@ def test_what_is_no_recipe_is_refused_by_file_and_key(content: str | None, key: 
     assert key in str(caught.value)
 
 
-def test_two_recipes_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="two recipes are called 'gru'"):
-        choose(("gru", "lstm", "gru"))
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("gru", "lstm", "gru"), "two recipes are called 'gru'"),
+        (("gru", "{folder}/gru.yaml"), "two recipes are called 'gru'"),
+        (("{folder}/my.own.yaml",), "no recipe can be called 'my.own'"),
+        (("own",), "no recipe is called 'own'"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    for name in ("gru.yaml", "my.own.yaml"):
+        (tmp_path / name).write_text(OWN)
+    with pytest.raises(DataError, match=message):
+        choose(tuple(name.format(folder=tmp_path) for name in names))
