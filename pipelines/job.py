@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 WORK = Path("mlruns") / "work"
 """Where jobs keep what they need to go on after a crash."""
-PARENT = "job.train"
-"""What the run of a job is remembered by; with a dot, which the name of no recipe has."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,8 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
     )
     plan = prepare(settings, panel, chosen, report)
     memory = Memory(plan.folder)
-    with Run.start(settings.name, "train", resume_id=memory.run(PARENT)) as parent:
-        memory.keep(PARENT, parent.id)
+    with Run.start(settings.name, "train", resume_id=memory.run("train")) as parent:
+        memory.keep("train", parent.id)
         log_plan(parent, settings, plan)
         candidates = []
         for name, recipe in chosen.items():
@@ -82,7 +80,7 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
             candidates.append(together)
         winner = choose(candidates)
         log.info("the best candidate is %s with a loss of %.4f", winner.name, winner.loss)
-        folder = plan.folder / "job.model"
+        folder = plan.folder / "model"
         shutil.rmtree(folder, ignore_errors=True)
         digest = save(refit(plan, winner), folder)
         log_comparison(parent, plan, candidates, winner)

@@ -15,6 +15,8 @@ from forecaster.spec import CoreSpec, FitSpec, ModelSpec, RecurrentSpec, Spec
 DEFAULT = ("seasonal_naive", "lag_regression", "gru", "lstm")
 """What a training job compares unless told otherwise."""
 ENDING = ".yaml"
+TAKEN = ("ensemble", "model", "train")
+"""What a job calls what it makes of its candidates, and itself."""
 
 
 class Recipe(Spec):
@@ -68,9 +70,10 @@ def choose(names: tuple[str, ...]) -> dict[str, Recipe]:
             raise DataError(
                 f"no recipe is called {name!r}", remedy=f"choose from {', '.join(known)}, or give a {ENDING} file"
             )
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", title):
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", title) or title in TAKEN:
             raise DataError(
-                f"no recipe can be called {title!r}", remedy="name the file by letters, digits, dash and underscore"
+                f"no recipe can be called {title!r}",
+                remedy=f"name the file by letters, digits, dash and underscore, and not {', '.join(TAKEN)}",
             )
         if title in chosen:
             raise DataError(f"two recipes are called {title!r}", remedy="leave one out or rename it")

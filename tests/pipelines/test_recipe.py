@@ -104,11 +104,12 @@ def test_what_is_no_recipe_is_refused_by_file_and_key(content: str | None, key: 
         (("gru", "lstm", "gru"), "two recipes are called 'gru'"),
         (("gru", "{folder}/gru.yaml"), "two recipes are called 'gru'"),
         (("{folder}/my.own.yaml",), "no recipe can be called 'my.own'"),
+        (("{folder}/train.yaml",), "no recipe can be called 'train'"),
         (("own",), "no recipe is called 'own'"),
     ],
 )
 def test_names_that_cannot_be_are_refused(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    for name in ("gru.yaml", "my.own.yaml"):
+    for name in ("gru.yaml", "my.own.yaml", "train.yaml"):
         (tmp_path / name).write_text(OWN)
     with pytest.raises(DataError, match=message):
         choose(tuple(name.format(folder=tmp_path) for name in names))
