@@ -26,6 +26,7 @@ from pipelines.covariates import describe
 from pipelines.fitting import batches, train
 from pipelines.panel import Panel
 from pipelines.recipe import recipes
+from pipelines.scores import Scores
 from pipelines.sources import read
 from pipelines.split import HeldOut, origins
 from pipelines.windows import Table
@@ -44,7 +45,7 @@ def main(data: Annotated[Path, typer.Option(help="Folder with the files.")] = SH
         print(f"{name:16} " + "  ".join(f"{metric} {value:.3f}" for metric, value in scored.metrics().items()))
 
 
-def ours(name: str, held_out: HeldOut) -> Backtest:
+def ours(name: str, held_out: HeldOut) -> Scores:
     """A recipe, trained on all before the origin."""
     panel, data = held_out.panel, describe(held_out.panel)
     recipe, task = recipes()[name], automatic.task(panel, data, HORIZON)
@@ -55,7 +56,7 @@ def ours(name: str, held_out: HeldOut) -> Backtest:
     return backtest(model, data, SEASON, held_out)
 
 
-def theirs(held_out: HeldOut) -> Backtest:
+def theirs(held_out: HeldOut) -> Scores:
     """Local linear trend and all six waves of the year, by maximum likelihood."""
     panel: Panel = held_out.panel
     model = UnobservedComponents(panel.values, "lltrend", freq_seasonal=[{"period": SEASON}])

@@ -1,10 +1,12 @@
 """From a specification to a model."""
 
+from collections.abc import Callable
+
 import torch
 
 from forecaster.catalogue import make
 from forecaster.cells import CELLS
-from forecaster.compose import Residual, Stack
+from forecaster.compose import Dense, Residual, Stack
 from forecaster.core import Core
 from forecaster.decoder import Decoder, Direct, Unrolled
 from forecaster.encoder import Bidirectional
@@ -18,6 +20,7 @@ from forecaster.labels.counts import LabelCounts
 from forecaster.labels.recurrent import LabelRecurrent
 from forecaster.logarithm import Logarithm
 from forecaster.model import Model
+from forecaster.plain import Plain
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import (
@@ -36,6 +39,9 @@ from forecaster.spec import (
 )
 from forecaster.structural import Structural
 from forecaster.window import Encoded, Window
+
+AROUND: dict[str, Callable[[Core], Core]] = {"none": lambda layer: layer, "residual": Residual, "dense": Dense}
+"""Connections around a layer, by the names that a specification has for them."""
 
 
 def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
@@ -85,9 +91,17 @@ def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
 
 
 def build_core(spec: CoreSpec) -> Core:
-    """A stack of equal cells. Raises DataError on a cell or an option that there is not."""
-    cells = [make(CELLS, "cell", spec.cell, spec.width, spec.width, **spec.options) for _ in range(spec.layers)]
-    return Stack([Residual(cell) for cell in cells] if spec.skip == "residual" else cells)
+    """A stack of equal cells and plain layers. Raises DataError on a cell or an option that there is not."""
+    layers: list[Core] = []
+    inputs = spec.width
+    for depth in range(spec.layers + spec.top):
+        if depth < spec.layers:
+            layer: Core = make(CELLS, "cell", spec.cell, inputs, spec.width, **spec.options)
+        else:
+            layer = Plain(inputs, spec.width)
+        layers.append(AROUND[spec.skip](layer))
+        inputs = layers[-1].features
+    return Stack(layers)
 
 
 def build_filler(spec: ModelSpec, guesses: int, known: int, seed: int = 0) -> Filler:

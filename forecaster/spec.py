@@ -12,14 +12,16 @@ class Spec(BaseModel):
 
 
 class CoreSpec(Spec):
-    """A stack of equal recurrent cells."""
+    """A stack of equal recurrent cells, with plain layers on top."""
 
     cell: str = "lstm"
     """Name of a class in `forecaster.cells`."""
     width: int = Field(128, ge=1, le=4096)
     layers: int = Field(2, ge=1, le=64)
-    skip: Literal["none", "residual"] = "residual"
-    """Connection around every layer."""
+    top: int = Field(0, ge=0, le=64)
+    """Plain layers, which have no memory, on the recurrent ones."""
+    skip: Literal["none", "residual", "dense"] = "residual"
+    """Connection around every layer: its inputs are added to its features, or stay beside them."""
     options: dict[str, bool | int | float] = {}
     """What else the cell is made from."""
 

@@ -39,7 +39,7 @@ def train(
     ] = None,
     season: Season = None,
     budget: Annotated[str, typer.Option(help="Time for training: 90s, 5m, 1h.")] = "5m",
-    recipe: Annotated[str, typer.Option(help="Candidates, separated by commas; see `forecaster recipes`.")] = "",
+    recipe: Annotated[str, typer.Option(help="Candidates by commas: `forecaster recipes`, or YAML files.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
     name: Name = "forecaster",
     known: Annotated[str, typer.Option(help="Columns known ahead of time, separated by commas.")] = "",

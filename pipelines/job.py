@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from forecaster.artifact import save
+from forecaster.build import build
 from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.covariates import describe
@@ -19,6 +20,7 @@ from pipelines.fitting import Point, replace
 from pipelines.logbook import log_candidate, log_comparison, log_plan
 from pipelines.panel import Panel
 from pipelines.pyfunc import log_model
+from pipelines.recipe import Recipe
 from pipelines.recipe import choose as choose_recipes
 from pipelines.registry import promote, register
 from pipelines.settings import TrainSettings
@@ -59,13 +61,14 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
         static=settings.static,
         duplicates=settings.duplicates,
     )
-    plan = prepare(settings, panel, report)
+    chosen = choose_recipes(settings.recipes, labels=bool(panel.labels))
+    plan = prepare(settings, panel, chosen, report)
     memory = Memory(plan.folder)
     with Run.start(settings.name, "train", resume_id=memory.run("train")) as parent:
         memory.keep("train", parent.id)
         log_plan(parent, settings, plan)
         candidates = []
-        for name, recipe in choose_recipes(settings.recipes, plan.data).items():
+        for name, recipe in chosen.items():
             with Run.start(settings.name, name, parent=parent, resume_id=memory.run(name)) as child:
                 memory.keep(name, child.id)
                 candidates.append(candidate(plan, name, recipe))
@@ -96,13 +99,19 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
 
 
 def prepare(
-    settings: TrainSettings, panel: Panel, report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None
+    settings: TrainSettings,
+    panel: Panel,
+    chosen: dict[str, Recipe],
+    report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None,
 ) -> Plan:
     """What all candidates share: the task read from the data, its split, and the folder of the work."""
     data = describe(panel, settings.end)
     task = automatic.task(panel, data, settings.horizon, settings.season)
-    networks = sum(recipe.fit is not None for recipe in choose_recipes(settings.recipes, data).values())
-    identity = settings.model_dump_json() + task.model_dump_json() + panel.digest
+    for recipe in chosen.values():
+        build(recipe.model, task)  # what cannot be built is refused before anything is trained
+    networks = sum(recipe.fit is not None for recipe in chosen.values())
+    parts = [settings, task, *chosen.values()]
+    identity = "".join(part.model_dump_json() for part in parts) + panel.digest
     folder = WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     return Plan(

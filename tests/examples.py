@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from hypothesis import strategies as st
@@ -9,8 +10,11 @@ from torch import Tensor
 
 from forecaster.batch import Batch
 from forecaster.build import build
+from forecaster.cells import CELLS
+from forecaster.cells.ar import Autoregressive
 from forecaster.cells.fused import GRU, LSTM, Elman
-from forecaster.compose import Dilated, Residual, Stack
+from forecaster.cells.peephole import PeepholeLSTM
+from forecaster.compose import Dense, Dilated, Residual, Stack
 from forecaster.core import Core
 from forecaster.encoder import Bidirectional, Encoder
 from forecaster.head import Head
@@ -19,6 +23,7 @@ from forecaster.heads.quantile import Quantile
 from forecaster.kalman import Kalman
 from forecaster.labels import LabelModel
 from forecaster.model import Model, Numeric
+from forecaster.plain import Plain
 from forecaster.scale import Smoothing
 from forecaster.spec import (
     BidirectionalSpec,
@@ -36,12 +41,16 @@ from forecaster.spec import (
 from forecaster.state import detach
 from forecaster.window import Window
 
-CORES: dict[str, Callable[[], Core]] = {
-    "elman": lambda: Elman(2, 3),
-    "gru": lambda: GRU(2, 3),
-    "lstm": lambda: LSTM(2, 3),
+CORES: dict[str, Callable[[], Core]] = {name: partial(cell, 2, 3) for name, cell in CELLS.items()} | {
+    "markov": lambda: Autoregressive(2, 3, order=1),
+    "ar network": lambda: Autoregressive(2, 3, order=5, hidden=4),
     "stack": lambda: Stack([Elman(2, 3), LSTM(3, 4), GRU(4, 2)]),
     "residual": lambda: Residual(LSTM(3, 3)),
+    "dense": lambda: Stack([Dense(GRU(2, 3)), Dense(Elman(5, 2))]),
+    "plain on top": lambda: Stack([LSTM(2, 3), Plain(3, 4)]),
+    "dilated ar": lambda: Dilated(Autoregressive(2, 3), 3),
+    "dilated markov": lambda: Dilated(Autoregressive(2, 3, order=1), 3),
+    "dilated peephole": lambda: Dilated(Residual(PeepholeLSTM(3, 3)), 2),
     "dilated-1": lambda: Dilated(GRU(2, 3), 1),
     "dilated-3": lambda: Dilated(LSTM(2, 3), 3),
     "dilated-5": lambda: Dilated(Elman(2, 3), 5),
@@ -56,6 +65,8 @@ CORES: dict[str, Callable[[], Core]] = {
     "dilated window": lambda: Dilated(Window(2, 2), 3),
     "dilated residual stack": lambda: Dilated(Stack([Residual(GRU(2, 2)), Residual(Elman(2, 2))]), 2),
 }
+FORGETFUL = {"markov", "dilated markov"}
+"""Cores that by their equation have no memory."""
 
 
 def core(name: str, seed: int = 0) -> Core:
@@ -139,7 +150,7 @@ def _covariates(task: Task) -> Task:
     return task.model_copy(update={"known": 2, "past": 1, "static": (3, 2)})
 
 
-RECURRENT: dict[str, Example] = {
+RECURRENT: dict[str, Example] = {name: _recurrent(name, Task(horizon=3, stride=2, seasons=(4,))) for name in CELLS} | {
     "elman": _recurrent("elman", Task(horizon=3)),
     "gru": _recurrent("gru", Task(horizon=4, stride=4, seasons=(4,))),
     "lstm": _recurrent("lstm", Task(horizon=6, stride=3, seasons=(3, 12)), layers=2),

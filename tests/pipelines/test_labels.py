@@ -178,14 +178,13 @@ def test_free_text_is_refused() -> None:
 
 
 def test_recipes_suit_the_data() -> None:
-    labels, numbers = describe(panel(["a", "b"])), describe(panel([1.0]))
-    assert list(choose((), labels)) == ["label_frequencies", "label_chain", "labels"]
-    assert list(choose((), numbers)) == ["seasonal_naive", "lag_regression", "gru", "lstm"]
-    assert list(choose(("labels_gru",), labels)) == ["labels_gru"]
+    assert list(choose((), labels=True)) == ["label_frequencies", "label_chain", "labels"]
+    assert list(choose((), labels=False)) == ["seasonal_naive", "lag_regression", "gru", "lstm"]
+    assert list(choose(("labels_gru",), labels=True)) == ["labels_gru"]
     with pytest.raises(DataError, match="'gru' is for numbers and the data holds labels; choose from label_chain"):
-        choose(("gru",), labels)
+        choose(("gru",), labels=True)
     with pytest.raises(DataError, match="'labels' is for labels and the data holds numbers; choose from elman"):
-        choose(("labels",), numbers)
+        choose(("labels",), labels=False)
 
 
 def test_scores_against_sklearn() -> None:
