@@ -169,7 +169,7 @@ def test_only_matrices_of_weights_decay() -> None:
         torch.testing.assert_close(weights(made)[name], left * before[name])
     matrices = {"core.cores.0.core.rnn.weight_ih_l0", "core.cores.0.core.rnn.weight_hh_l0", "input.weight"}
     assert before.keys() - kept == matrices
-    assert not made.get_parameter("output.weight").any()  # where zero starts, zero stays
+    assert not made.get_parameter("decoder.output.weight").any()  # where zero starts, zero stays
 
 
 def test_a_model_without_matrices_is_trained() -> None:

@@ -59,7 +59,7 @@ def test_it_is_the_mean_over_the_series_of_the_gradient_of_each_ones_own_loss() 
     panel = panel_from_frame(series((40, 50, 60)))
     task, data = Task(horizon=4, stride=2), describe(panel)
     model = build(RecurrentSpec(core=CoreSpec(cell="gru", width=5, layers=1)), task)
-    torch.nn.init.normal_(model.get_parameter("output.weight"), generator=torch.Generator().manual_seed(0))
+    torch.nn.init.normal_(model.get_parameter("decoder.output.weight"), generator=torch.Generator().manual_seed(0))
     memory = measure(model, data, panel, 7)
     assert (memory.series, memory.stride) == (3, 2)
     expected = []
@@ -77,7 +77,7 @@ def test_it_is_the_mean_over_the_series_of_the_gradient_of_each_ones_own_loss() 
 def test_series_that_are_too_short_are_left_out_or_refused() -> None:
     panel = panel_from_frame(series((9, 40, 40)))
     model = build(RecurrentSpec(core=CoreSpec(cell="gru", width=5, layers=1)), Task(horizon=4))
-    torch.nn.init.ones_(model.get_parameter("output.weight"))
+    torch.nn.init.ones_(model.get_parameter("decoder.output.weight"))
     memory = measure(model, describe(panel), panel, 100)
     assert memory.series == 2
     assert memory.norms["0.hidden"].shape == (36,)
