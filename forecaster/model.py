@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from forecaster.batch import Batch, Forecast
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.state import State, repeat
+from forecaster.support import Support
 
 Carry: TypeAlias = State
 """The whole memory of a series: `core.` and `scale.` are states, `last.` is what lags still need."""
@@ -23,7 +24,7 @@ class Model(nn.Module, ABC):
 
     The contract in `tests/laws.py`: chunks with the carry handed on equal the whole series; observing one by one
     equals observing all at once; any horizon; quantiles never cross; forecasting leaves the carry as it was; a series
-    times a power of two has exactly that multiple as its forecast.
+    times a power of two has exactly that multiple as its forecast, where its support has such multiples.
     """
 
     horizon: int
@@ -32,6 +33,8 @@ class Model(nn.Module, ABC):
     """Observations that one recurrent step reads, at most `horizon`."""
     past: int
     """Number of past covariates."""
+    support: Support
+    """The values that it is trained on and forecasts."""
 
     @abstractmethod
     def start(self, lanes: int, stride: int = 1) -> Carry:
@@ -70,6 +73,7 @@ class Model(nn.Module, ABC):
         step = self.horizon - self.horizon % self.stride
         for begin in range(step, horizon - self.horizon + step, step):
             followed = interpolate(block.quantiles[:, :step], LEVELS, _even(PATHS)).transpose(1, 2).flatten(0, 1)
+            followed = self.support.nearest(followed)
             paths = self.observe(
                 paths,
                 Batch(
@@ -86,7 +90,7 @@ class Model(nn.Module, ABC):
             blocks.append(_after(block, self.horizon - step))
         return Forecast(
             levels=LEVELS,
-            quantiles=torch.cat([block.quantiles for block in blocks], 1)[:, :horizon],
+            quantiles=self.support.nearest(torch.cat([block.quantiles for block in blocks], 1)[:, :horizon]),
             mean=torch.cat([block.mean for block in blocks], 1)[:, :horizon],
         )
 

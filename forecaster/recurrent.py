@@ -54,7 +54,7 @@ class Recurrent(Model):
         super().__init__()
         if stride > horizon:
             raise ValueError(f"a segment of {stride} steps is longer than the horizon of {horizon}")
-        self.core, self.head = core, head
+        self.core, self.head, self.support = core, head, head.support
         self.horizon, self.stride, self.seasons = horizon, stride, seasons
         self.known, self.past = known, past
         self.memory = max(stride, *seasons)

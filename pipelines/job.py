@@ -12,8 +12,10 @@ from pathlib import Path
 import torch
 
 from forecaster.artifact import save
+from forecaster.build import build
 from forecaster.spec import FitSpec
 from pipelines import automatic
+from pipelines.admit import admit
 from pipelines.covariates import describe
 from pipelines.fitting import Point, replace
 from pipelines.logbook import log_candidate, log_comparison, log_plan
@@ -98,10 +100,16 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
 def prepare(
     settings: TrainSettings, panel: Panel, report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None
 ) -> Plan:
-    """What all candidates share: the task read from the data, its split, and the folder of the work."""
+    """What all candidates share: the task read from the data, its split, and the folder of the work.
+
+    Raises DataError on data that a recipe is not for.
+    """
     data = describe(panel)
     task = automatic.task(panel, data, settings.horizon, settings.season)
-    networks = sum(recipe.fit is not None for recipe in choose_recipes(settings.recipes).values())
+    chosen = choose_recipes(settings.recipes)
+    for name, recipe in chosen.items():
+        admit(panel, name, build(recipe.model, task).support)
+    networks = sum(recipe.fit is not None for recipe in chosen.values())
     identity = settings.model_dump_json() + task.model_dump_json() + panel.digest
     folder = WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)

@@ -156,6 +156,11 @@ def test_short_series_get_a_champion(home: Path, length: int) -> None:
     [
         (["train", "nowhere.csv", "--horizon", "6"], "there is no such file"),
         (["train", "series.csv", "--horizon", "6", "--recipe", "gruu"], "no recipe is called 'gruu'"),
+        (
+            ["train", "series.csv", "--horizon", "6", "--recipe", "gru,negative_binomial"],
+            "series 's0', ds 2015-01-01 00:00:00: the value 100.251, and the recipe 'negative_binomial' is for counts",
+        ),
+        (["train", "series.csv", "--horizon", "6", "--recipe", "bernoulli"], "'bernoulli' is for 0 or 1"),
         (["train", "series.csv", "--horizon", "6", "--budget", "soon"], "budget"),
         (["train", "series.csv", "--horizon", "6", "--known", "price"], "price"),
         (["train", "series.csv", "--horizon", "6", "--name", "a/b"], "name"),
