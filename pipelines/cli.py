@@ -86,6 +86,8 @@ def forecast(
     horizon: Horizon,
     out: Annotated[Path, typer.Option(help="Forecasts as CSV or Parquet, by the ending.")],
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
+    paths: Annotated[int, typer.Option(min=0, help="Joint sample paths, as columns path.1, path.2 ...")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same paths.")] = 0,
     name: Name = "forecaster",
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
     zone: Zone = None,
@@ -93,12 +95,26 @@ def forecast(
 ) -> None:
     """Forecast every series of a file with the champion: unique_id, ds, mean, q0.1 ... q0.9.
 
+    With `--paths 200` there are 200 columns more, each one way that the steps may go together: sums over steps have
+    the intervals of `frame.groupby("unique_id")[paths].sum().quantile([0.1, 0.9], axis=1)`.
+
     forecaster forecast sales.csv --horizon 28 --out forecasts.csv
     """
     from pipelines.score import score
 
     with mendable():
-        rows = score(data, horizon, out, levels_of(quantiles), name=name, model=model, zone=zone, duplicates=duplicates)
+        rows = score(
+            data,
+            horizon,
+            out,
+            levels_of(quantiles),
+            name=name,
+            paths=paths,
+            seed=seed,
+            model=model,
+            zone=zone,
+            duplicates=duplicates,
+        )
         print(f"{rows} rows in {out}")
 
 

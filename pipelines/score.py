@@ -11,6 +11,9 @@ from pipelines.registry import resolve
 from pipelines.sources import read
 from pipelines.split import origins
 
+MOST = 100_000_000
+"""Numbers in the sample paths of a file, which are held in memory."""
+
 
 def score(
     data: Path,
@@ -19,6 +22,8 @@ def score(
     levels: tuple[float, ...],
     *,
     name: str,
+    paths: int = 0,
+    seed: int = 0,
     model: str | None = None,
     zone: str | None = None,
     duplicates: str = "error",
@@ -27,7 +32,11 @@ def score(
     if out.suffix not in {".csv", ".parquet"}:
         raise DataError(f"{out}: the ending says the format", remedy="end it with .csv or .parquet")
     artifact = live(name, model)
-    frame = predict(artifact, panel_for(artifact, data, zone, duplicates), horizon, levels).frame()
+    panel = panel_for(artifact, data, zone, duplicates)
+    if (numbers := len(panel) * horizon * paths) > MOST:
+        message = f"{len(panel)} series x {horizon} steps x {paths} paths are {numbers} numbers, more than {MOST}"
+        raise DataError(message, remedy="ask for fewer paths, or for a part of the series")
+    frame = predict(artifact, panel, horizon, levels, paths, seed).frame()
     fresh = out.with_name(out.name + ".new")
     if out.suffix == ".csv":
         frame.to_csv(fresh, index=False)

@@ -27,7 +27,8 @@ def answer(champion: Champion, body: bytes) -> bytes:
         _check(series, request.horizon, data)
     panel = _panel(request.series, data)
     begin = forecast_starts(request.series, panel, data.zone)
-    predictions = predict(champion.artifact, panel, request.horizon, tuple(sorted(request.quantiles)))
+    levels = tuple(sorted(request.quantiles))
+    predictions = predict(champion.artifact, panel, request.horizon, levels, request.paths, request.seed)
     _check_finite(predictions)
     return _response(model_name(champion), request, predictions, begin)
 
@@ -98,7 +99,8 @@ def _panel(series: Sequence[Series], data: DataSpec) -> Panel:
 
 
 def _check_finite(predictions: Predictions) -> None:
-    bad = ~(np.isfinite(predictions.mean).all(1) & np.isfinite(predictions.quantiles).all((1, 2)))
+    bad = ~np.isfinite(predictions.mean).all(1)
+    bad |= ~np.isfinite(predictions.quantiles).all((1, 2)) | ~np.isfinite(predictions.paths).all((1, 2))
     if bad.any():
         raise RequestError(
             422,
@@ -121,6 +123,7 @@ def _response(
             "freq": predictions.frequency.name,
             "mean": predictions.mean[i],
             "quantiles": {repr(level): by_level[level][i] for level in request.quantiles},
+            **({"paths": np.ascontiguousarray(predictions.paths[i])} if request.paths else {}),
         }
         for i, (series, start) in enumerate(zip(request.series, begin, strict=True))
     ]

@@ -12,8 +12,9 @@ MAX_BYTES = 32 * 2**20
 MAX_SERIES = 10_000
 MAX_HORIZON = 10_000
 MAX_QUANTILES = 99
+MAX_PATHS = 10_000
 MAX_NUMBERS = 2_000_000
-"""Numbers in an answer: series x horizon x (quantiles + the mean)."""
+"""Numbers in an answer: series x horizon x (the mean + quantiles + paths)."""
 MAX_VALUE = 1e300
 """Largest magnitude of an observation: a forecast must have room above it in float64."""
 
@@ -60,6 +61,10 @@ class ForecastRequest(Wire):
     quantiles: Annotated[list[Level], FailFast(), Field(min_length=1, max_length=MAX_QUANTILES)] = Field(
         default=[0.1, 0.5, 0.9], description="Levels of the quantiles, in any order, each once."
     )
+    paths: int = Field(
+        0, ge=0, le=MAX_PATHS, description="Number of joint sample paths; their sums over steps have right intervals."
+    )
+    seed: int = Field(0, ge=0, lt=2**53, description="The same request with the same seed gets the same paths.")
 
 
 class ModelName(Wire):
@@ -78,6 +83,7 @@ class SeriesForecast(Wire):
     freq: str
     mean: list[Number]
     quantiles: dict[str, list[Number]] = Field(description="By level as in the request, for instance 0.1.")
+    paths: list[list[Number]] | None = Field(None, description="Each the values of all steps; left out if not asked.")
 
 
 class ForecastResponse(Wire):
@@ -106,7 +112,7 @@ def read_request(body: bytes) -> ForecastRequest:
         request = ForecastRequest.model_validate_json(body)
     except ValidationError as error:
         raise RequestError.of_schema(error, body) from None
-    shape = len(request.series), request.horizon, len(request.quantiles) + 1
+    shape = len(request.series), request.horizon, 1 + len(request.quantiles) + request.paths
     if math.prod(shape) > MAX_NUMBERS:
         raise RequestError(
             422,
