@@ -108,7 +108,8 @@ def sample(
     series, horizon = forecast.mean.shape
     z = dependence.draw(series, paths, horizon, generator)
     if support == BINARY:
-        return (torch.special.ndtr(-z) < forecast.mean.unsqueeze(1)).double()
+        tail: Tensor = torch.special.ndtr(-z)
+        return (tail < forecast.mean.unsqueeze(1)).double()
     at = normal_quantiles(forecast.levels, forecast.quantiles)
     values = along(forecast.quantiles, at, z.transpose(1, 2)).transpose(1, 2)
     if support.whole:

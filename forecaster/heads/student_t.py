@@ -27,7 +27,8 @@ class StudentT(Standard):
 
     def score(self, raw: Float[Tensor, "*shape width"], z: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         mean, unit, share = self._student(raw)
-        return -Student(2 / share, mean, unit, validate_args=False).log_prob(z)
+        likelihood: Tensor = Student(2 / share, mean, unit, validate_args=False).log_prob(z)  # type: ignore[no-untyped-call]
+        return -likelihood
 
     def quantiles(
         self, raw: Float[Tensor, "*shape width"], levels: tuple[float, ...]
