@@ -27,7 +27,7 @@ class StudentT(Standard):
 
     def score(self, raw: Float[Tensor, "*shape width"], z: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         mean, unit, share = self._student(raw)
-        likelihood: Tensor = Student(2 / share, mean, unit, validate_args=False).log_prob(z)  # type: ignore[no-untyped-call]
+        likelihood: Tensor = Student(2 / share, mean, unit, validate_args=False).log_prob(z)
         return -likelihood
 
     def quantiles(
