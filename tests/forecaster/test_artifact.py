@@ -48,7 +48,7 @@ def artifact(example: Example, calibrated: bool = True) -> Artifact:
         packages={"torch": torch.__version__},
     )
     random = np.random.default_rng(0)
-    calibrator = Calibrator(LEVELS, random.normal(size=(example.task.horizon, len(LEVELS))), 1234)
+    calibrator = Calibrator(LEVELS, random.normal(size=(example.task.horizon, len(LEVELS) // 2)), 1234)
     dependence = Dependence(np.array([[1, 0.5, 0.3], [0.5, 1, 1 / 3], [0.3, 1 / 3, 1]]))
     learned = (calibrator, dependence) if calibrated else ()
     return Artifact(spec, example.model(1), *learned)
