@@ -11,8 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +19,7 @@ import pandas as pd
 import torch
 import typer
 
+from benchmarks.provenance import provenance
 from benchmarks.published import DATASETS, Dataset, Row
 from forecaster.batch import Forecast
 from forecaster.quantiles import LEVELS
@@ -43,7 +42,7 @@ def main(
         dataset = DATASETS[name]
         train, test = (data / f"{name}_{part}.csv.gz" for part in ("train", "test"))
         panel = read(train)
-        actual = _actual(panel, read(test), dataset.horizon)
+        actual = truth(panel, read(test), dataset.horizon)
         naive = score(dataset, panel, actual, _seasonal_naive(panel, dataset))
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
@@ -80,19 +79,21 @@ def table(title: str, rows: list[Row]) -> str:
 def keep(name: str, seed: int, budget: str, seconds: float, metrics: dict[str, float]) -> None:
     """Write a result with what is needed to repeat it."""
     RESULTS.mkdir(exist_ok=True)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     result = {
         "dataset": name,
         "metrics": metrics,
         "seconds": round(seconds, 1),
         "budget": budget,
         "seed": seed,
-        "commit": commit.stdout.strip(),
-        "date": datetime.now(UTC).date().isoformat(),
-        "processors": os.cpu_count(),
-        "versions": {package: version(package) for package in ("torch", "numpy", "pandas")},
+        **provenance(),
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def truth(panel: Panel, test: Panel, horizon: int) -> np.ndarray:
+    """The test values in the order of the panel's series."""
+    rows = {series: test.series(i)[:horizon] for i, series in enumerate(test.ids)}
+    return np.stack([np.pad(rows[i], (0, horizon - len(rows[i])), constant_values=np.nan) for i in panel.ids])
 
 
 def _through_the_command_line(dataset: Dataset, train: Path, folder: Path, budget: str, seed: int) -> np.ndarray:
@@ -119,12 +120,6 @@ def _through_the_command_line(dataset: Dataset, train: Path, folder: Path, budge
     frame = pd.read_parquet(out)
     columns = [f"q{level:g}" for level in LEVELS]
     return frame[columns].to_numpy().reshape(-1, dataset.horizon, len(LEVELS))
-
-
-def _actual(panel: Panel, test: Panel, horizon: int) -> np.ndarray:
-    """The test values in the order of the panel's series."""
-    rows = {series: test.series(i)[:horizon] for i, series in enumerate(test.ids)}
-    return np.stack([np.pad(rows[i], (0, horizon - len(rows[i])), constant_values=np.nan) for i in panel.ids])
 
 
 def _seasonal_naive(panel: Panel, dataset: Dataset) -> np.ndarray:

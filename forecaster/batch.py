@@ -16,7 +16,7 @@ class Batch:
     """
 
     target: Float64[Tensor, "batch time"]
-    """Observed values, NaN where missing."""
+    """Observed values, NaN where missing; codes of labels are values too."""
     known: Float32[Tensor, "batch reach known"]
     """Covariates known ahead of time, for the stretch and the steps after it: reach = time + ahead."""
     past: Float32[Tensor, "batch time past"]
@@ -25,7 +25,7 @@ class Batch:
     """Category codes of the series, 0 for a category not seen in training."""
     reset: Bool[Tensor, "batch"]
     future: Float64[Tensor, "batch ahead"]
-    """Targets of the next steps, NaN where missing or not to be learned from."""
+    """Targets of the next steps, or of hidden ones, NaN where missing or not to be learned from."""
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(
@@ -44,3 +44,11 @@ class Forecast:
     quantiles: Float64[Tensor, "batch horizon levels"]
     """Non-decreasing along the levels."""
     mean: Float64[Tensor, "batch horizon"]
+
+
+@dataclass(frozen=True)
+class Chances:
+    """The predictive distribution of each lane's next steps, where a step is one of several labels."""
+
+    probabilities: Float64[Tensor, "batch horizon labels"]
+    """Of each label at each step; they sum to one over the labels."""

@@ -1,27 +1,48 @@
 """From a specification to a model."""
 
+from collections.abc import Callable
+
 import torch
 
 from forecaster.catalogue import make
 from forecaster.cells import CELLS
-from forecaster.compose import Residual, Stack
+from forecaster.compose import Dense, Residual, Stack
 from forecaster.core import Core
+from forecaster.decoder import Decoder, Direct, Unrolled
+from forecaster.encoder import Bidirectional
 from forecaster.ensemble import Ensemble
+from forecaster.errors import DataError
+from forecaster.filler import Filler
 from forecaster.head import Head
 from forecaster.heads import HEADS
+from forecaster.kalman import Kalman
+from forecaster.labels.counts import LabelCounts
+from forecaster.labels.recurrent import LabelRecurrent
+from forecaster.logarithm import Logarithm
 from forecaster.model import Model
+from forecaster.plain import Plain
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import (
+    BidirectionalSpec,
     CoreSpec,
     EnsembleSpec,
     HeadSpec,
+    LabelCountsSpec,
+    LabelRecurrentSpec,
     LinearSpec,
     ModelSpec,
     RecurrentSpec,
     SeasonalNaiveSpec,
+    StateSpaceSpec,
     Task,
 )
+from forecaster.structural import Structural
+from forecaster.support import REAL
+from forecaster.window import Encoded, Window
+
+AROUND: dict[str, Callable[[Core], Core]] = {"none": lambda layer: layer, "residual": Residual, "dense": Dense}
+"""Connections around a layer, by the names that a specification has for them."""
 
 
 def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
@@ -34,7 +55,7 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
         torch.manual_seed(seed)
         match spec:
             case RecurrentSpec():
-                return Recurrent(build_core(spec.core), build_head(spec.head), **task.model_dump())
+                return build_recurrent(spec, task)
             case LinearSpec():
                 lags = spec.lags or max(2 * task.seasons[-1], task.horizon)
                 return Linear(horizon=task.horizon, lags=lags, past=task.past)
@@ -42,12 +63,79 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return Ensemble([build(member, task, seed) for member in spec.members])
             case SeasonalNaiveSpec():
                 return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
+            case StateSpaceSpec():
+                structural = Structural(Kalman(task.horizon, task.seasons, spec.harmonics), past=task.past)
+                return Logarithm(structural) if task.logarithmic else structural
+            case LabelRecurrentSpec():
+                return LabelRecurrent(
+                    build_core(spec.core), **task.model_dump(exclude={"horizon", "stride", "logarithmic"})
+                )
+            case LabelCountsSpec():
+                return LabelCounts(labels=task.labels, order=spec.order, end=task.end, past=task.past)
+
+
+def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
+    """A streaming model; what reads in both directions reads the window that is kept for it.
+
+    A head that is only for some numbers sees them as they are, and not their logarithms.
+    """
+    head = build_head(spec.head)
+    logarithmic = task.logarithmic and head.support == REAL
+    core: Core
+    decoder: Decoder
+    if isinstance(spec.core, BidirectionalSpec):
+        encoder = build_encoder(spec.core)
+        core = Window(encoder.inputs, spec.core.context)
+        decoder = Encoded(encoder, build_decoder(spec.decoder, encoder.features, head, task))
+    else:
+        core = build_core(spec.core)
+        decoder = build_decoder(spec.decoder, core.features, head, task)
+    shape = task.model_dump(exclude={"logarithmic", "labels", "end"})
+    model = Recurrent(core, decoder, head, **shape, relative=not logarithmic)
+    return Logarithm(model) if logarithmic else model
 
 
 def build_core(spec: CoreSpec) -> Core:
-    """A stack of equal cells. Raises DataError on a cell or an option that there is not."""
-    cells = [make(CELLS, "cell", spec.cell, spec.width, spec.width, **spec.options) for _ in range(spec.layers)]
-    return Stack([Residual(cell) for cell in cells] if spec.skip == "residual" else cells)
+    """A stack of equal cells and plain layers. Raises DataError on a cell or an option that there is not."""
+    layers: list[Core] = []
+    inputs = spec.width
+    for depth in range(spec.layers + spec.top):
+        if depth < spec.layers:
+            layer: Core = make(CELLS, "cell", spec.cell, inputs, spec.width, **spec.options)
+        else:
+            layer = Plain(inputs, spec.width)
+        layers.append(AROUND[spec.skip](layer))
+        inputs = layers[-1].features
+    return Stack(layers)
+
+
+def build_filler(spec: ModelSpec, guesses: int, known: int, seed: int = 0) -> Filler:
+    """A new network that fills gaps, of the encoder and the head of a model. Raises DataError where it has none."""
+    if not (isinstance(spec, RecurrentSpec) and isinstance(spec.core, BidirectionalSpec)):
+        raise DataError("gaps are filled by a model that reads in both directions", remedy="choose such a recipe")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Filler(build_encoder(spec.core), build_head(spec.head), guesses=guesses, known=known)
+
+
+def build_encoder(spec: BidirectionalSpec) -> Bidirectional:
+    """A stack of equal cells for each direction."""
+    return Bidirectional(build_core(spec), build_core(spec))
+
+
+def build_decoder(spec: CoreSpec | None, features: int, head: Head, task: Task) -> Decoder:
+    """From `features` to the raw outputs of a head: unrolled where a core is given for it."""
+    if spec is None:
+        return Direct(features, horizon=task.horizon, width=head.width)
+    return Unrolled(
+        features,
+        build_core(spec),
+        horizon=task.horizon,
+        width=head.width,
+        stride=task.stride,
+        seasons=len(task.seasons),
+        known=task.known,
+    )
 
 
 def build_head(spec: HeadSpec) -> Head:

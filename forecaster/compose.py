@@ -1,7 +1,8 @@
 """Cores made of cores."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import cast
+from typing import cast, final
 
 import torch
 from jaxtyping import Float
@@ -38,29 +39,62 @@ class Stack(Core):
         return parts(**after), xs
 
 
-class Residual(Core):
-    """A skip connection around a core: features + inputs (He et al. 2016). Both must be equally wide."""
+class Skip(Core):
+    """A connection that leads the inputs of a core around it, to its features."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, features: int) -> None:
         super().__init__()
-        if core.inputs != core.features:
-            raise ValueError(f"a residual core needs equal widths, not {core.inputs} and {core.features}")
         self.core = core
         self.inputs = core.inputs
-        self.features = core.features
+        self.features = features
 
+    @abstractmethod
+    def join(
+        self, inputs: Float[Tensor, "*shape inputs"], features: Float[Tensor, "*shape own"]
+    ) -> Float[Tensor, "*shape features"]:
+        """What has gone around the core and what it gives, as one."""
+
+    @final
     def initial(self, batch: int) -> State:
         return self.core.initial(batch)
 
+    @final
     def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
         after, features = self.core.step(state, x)
-        return after, features + x
+        return after, self.join(x, features)
 
+    @final
     def scan(
         self, state: State, xs: Float[Tensor, "batch time inputs"]
     ) -> tuple[State, Float[Tensor, "batch time features"]]:
         after, features = self.core.scan(state, xs)
-        return after, features + xs
+        return after, self.join(xs, features)
+
+
+class Residual(Skip):
+    """Inputs + features (He et al. 2016). Raises ValueError where they are not equally wide."""
+
+    def __init__(self, core: Core) -> None:
+        if core.inputs != core.features:
+            raise ValueError(f"a residual core needs equal widths, not {core.inputs} and {core.features}")
+        super().__init__(core, core.features)
+
+    def join(
+        self, inputs: Float[Tensor, "*shape inputs"], features: Float[Tensor, "*shape own"]
+    ) -> Float[Tensor, "*shape features"]:
+        return inputs + features
+
+
+class Dense(Skip):
+    """Inputs beside features (Huang et al. 2017): in a stack of these each core reads what all before it have given."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core, core.inputs + core.features)
+
+    def join(
+        self, inputs: Float[Tensor, "*shape inputs"], features: Float[Tensor, "*shape own"]
+    ) -> Float[Tensor, "*shape features"]:
+        return torch.cat([inputs, features], -1)
 
 
 class Dilated(Core):
@@ -106,7 +140,7 @@ class Dilated(Core):
                 newest,
             )
             outputs.append(torch.unflatten(features, 0, (batch, rest)))
-        return state, torch.cat(outputs, 1)
+        return state, torch.cat(outputs, 1) if rounds and rest else outputs[0]
 
     def _unfold(self, state: State) -> State:
         return transform(lambda s: torch.unflatten(s, 0, (-1, self.dilation)), state)

@@ -8,12 +8,12 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
-from forecaster.model import Carry, Model
+from forecaster.model import Carry, Model, Numeric
 from forecaster.state import part, parts
 from forecaster.support import narrowest
 
 
-class Ensemble(Model):
+class Ensemble(Numeric):
     """Members that each keep their own carry; the forecast is the mean of their quantiles, level by level.
 
     (Lichtendahl, Grushka-Cockayne and Winkler 2013, "Is it better to average probabilities or quantiles?": the average
@@ -22,11 +22,13 @@ class Ensemble(Model):
 
     def __init__(self, members: Sequence[Model]) -> None:
         super().__init__()
-        self.members = cast("Sequence[Model]", nn.ModuleList(members))
+        if others := [member for member in members if not isinstance(member, Numeric)]:
+            raise TypeError(f"{type(others[0]).__name__} has no quantiles that could be averaged")
+        self.members = cast("Sequence[Numeric]", nn.ModuleList(members))
         self.horizon = members[0].horizon
         self.past = members[0].past
         self.stride = max(member.stride for member in members)
-        self.support = narrowest([member.support for member in members])
+        self.support = narrowest([member.support for member in self.members])
 
     def start(self, lanes: int, stride: int = 1) -> Carry:
         whole = stride == self.stride
@@ -45,8 +47,9 @@ class Ensemble(Model):
 
     @staticmethod
     def _joined(carries: list[Carry]) -> Carry:
-        """The carries under the members' numbers, beside the static covariates that all of them read."""
-        return parts(**{str(i): carry for i, carry in enumerate(carries)}) | {"last.static": carries[0]["last.static"]}
+        """The carries under the members' numbers, beside the static covariates, of which some members keep none."""
+        static = max((carry["last.static"] for carry in carries), key=lambda codes: codes.shape[1])
+        return parts(**{str(i): carry for i, carry in enumerate(carries)}) | {"last.static": static}
 
 
 def average(forecasts: list[Forecast]) -> Forecast:

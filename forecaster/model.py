@@ -1,13 +1,14 @@
 """The contract of every model, and the one way to forecast beyond the horizon it was trained for."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TypeAlias, final
 
 import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
-from forecaster.batch import Batch, Forecast
+from forecaster.batch import Batch, Chances, Forecast
+from forecaster.learner import Learner
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.state import State, repeat
 from forecaster.support import Support
@@ -19,12 +20,11 @@ PATHS = 9
 """Quantile paths over which a long forecast rolls on."""
 
 
-class Model(nn.Module, ABC):
+class Model(Learner):
     """Four methods: start, loss, observe, forecast. Trainer, backtest, ensemble and service see only these.
 
     The contract in `tests/laws.py`: chunks with the carry handed on equal the whole series; observing one by one
-    equals observing all at once; any horizon; quantiles never cross; forecasting leaves the carry as it was; a series
-    times a power of two has exactly that multiple as its forecast, where its support has such multiples.
+    equals observing all at once; lanes do not see each other; any horizon; forecasting leaves the carry as it was.
     """
 
     horizon: int
@@ -33,8 +33,6 @@ class Model(nn.Module, ABC):
     """Observations that one recurrent step reads, at most `horizon`."""
     past: int
     """Number of past covariates."""
-    support: Support
-    """The values that it is trained on and forecasts."""
 
     @abstractmethod
     def start(self, lanes: int, stride: int = 1) -> Carry:
@@ -42,6 +40,7 @@ class Model(nn.Module, ABC):
 
         It is read on by a multiple of `stride` observations at a time. With 1 it streams; with the model's own
         `stride` it does the least work, for training and for whole histories whose end is known. Both see the same.
+        Raises ValueError on a stride that does not divide the model's own.
         """
 
     @abstractmethod
@@ -51,6 +50,22 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def observe(self, carry: Carry, batch: Batch) -> Carry:
         """The carry after the targets and covariates of a batch."""
+
+    @abstractmethod
+    def forecast(
+        self, carry: Carry, horizon: int, known: Float32[Tensor, "batch horizon known"] | None = None
+    ) -> Forecast | Chances:
+        """The next `horizon` steps, any number of them, as a fork: the carry stays as it was."""
+
+
+class Numeric(Model):
+    """A model of numbers. Its quantiles never cross; a series times a power of two has that multiple as forecast.
+
+    (Where its support has such multiples: a model of counts knows what one is.)
+    """
+
+    support: Support
+    """The values that it is trained on and forecasts."""
 
     @abstractmethod
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:

@@ -8,14 +8,14 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
-from forecaster.model import Carry, Model
+from forecaster.model import Carry, Numeric
 from forecaster.quantiles import LEVELS, normal_quantiles
 from forecaster.scale import normalise
 from forecaster.state import where
 from forecaster.support import REAL
 
 
-class Pointwise(Model):
+class Pointwise(Numeric):
     """Remembers the last `memory` observations and the last known one, however long ago.
 
     Around it lie the quantiles of a normal distribution with the scale of the series as its deviation.

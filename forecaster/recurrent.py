@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from forecaster.batch import Batch, Forecast
 from forecaster.compose import Dilated
 from forecaster.core import Core
+from forecaster.decoder import Decoder
 from forecaster.head import Anchor, Head
-from forecaster.model import Carry, Model, seasonal
+from forecaster.model import Carry, Numeric, seasonal
 from forecaster.quantiles import LEVELS
 from forecaster.scale import Smoothing, normalise
 from forecaster.state import part, parts, where
@@ -27,13 +28,13 @@ class Reading(NamedTuple):
     lagged: Float32[Tensor, "batch steps seasons horizon"]
 
 
-class Recurrent(Model):
+class Recurrent(Numeric):
     """A recurrent core over segments of a series that is levelled and scaled on the way.
 
     At every step the core reads the last `stride` observations in units of the smoothed scale, the covariates of the
     same stretch, what the seasons say of the steps ahead, and the logarithm of scale over level. From every step the
-    head gives the distribution of all `horizon` steps ahead at once, to which a learned share of the seasons is
-    added, so that the core learns what the seasons do not tell.
+    decoder and the head give the distribution of all `horizon` steps ahead, to which a learned share of the seasons
+    is added, so that the core learns what the seasons do not tell.
 
     The carry keeps `stride` phases: each new observation completes one phase's segment and costs one recurrent step
     (`Dilated`). Training runs a single phase along a lane, since phases do not see each other.
@@ -42,6 +43,7 @@ class Recurrent(Model):
     def __init__(
         self,
         core: Core,
+        decoder: Decoder,
         head: Head,
         *,
         horizon: int,
@@ -50,25 +52,26 @@ class Recurrent(Model):
         known: int = 0,
         past: int = 0,
         static: tuple[int, ...] = (),
+        relative: bool = True,
     ) -> None:
         super().__init__()
         if stride > horizon:
             raise ValueError(f"a segment of {stride} steps is longer than the horizon of {horizon}")
-        self.core, self.head, self.support = core, head, head.support
+        self.core, self.decoder, self.head = core, decoder, head
+        self.support = head.support
         self.horizon, self.stride, self.seasons = horizon, stride, seasons
         self.known, self.past = known, past
         self.memory = max(stride, *seasons)
-        self.smoothing = Smoothing(stride)
+        self.smoothing = Smoothing(stride, relative)
         self.embed = nn.ModuleList(nn.Embedding(size + 1, 4) for size in static)
         coming = sum(min(season, horizon) for season in seasons)
         self.input = nn.Linear(stride * (2 + known + 2 * past) + coming + 4 * len(static) + 1, core.inputs)
-        self.output = nn.Linear(core.features, horizon * head.width)
-        nn.init.zeros_(self.output.weight)  # training starts from the mean of the seasonal forecasts
-        nn.init.zeros_(self.output.bias)
         self.share = nn.Parameter(torch.full((len(seasons), horizon), 1 / len(seasons)))
         self.ahead = nn.Sequential(nn.Linear(known, 16), nn.Tanh(), nn.Linear(16, head.width)) if known else None
 
     def start(self, lanes: int, stride: int = 1) -> Carry:
+        if self.stride % stride:
+            raise ValueError(f"a model of stride {self.stride} cannot be read {stride} observations at a time")
         phases, like = self.stride // stride, self.input.weight
         return parts(
             core=Dilated(self.core, phases).initial(lanes),
@@ -137,7 +140,7 @@ class Recurrent(Model):
                 ~values.isnan(),
                 *(lagged[:, :, s, :season] for s, season in enumerate(self.seasons)),
                 covariates.nan_to_num(),
-                _log_ratio(scale, level),
+                _log_ratio(scale, self.smoothing.size(level)),
                 *(code(batch.static[:, None, s]).expand(-1, patch.shape[1], -1) for s, code in enumerate(self.embed)),
             ],
             -1,
@@ -173,13 +176,13 @@ class Recurrent(Model):
         known: Float32[Tensor, "batch steps horizon known"],
     ) -> tuple[Float32[Tensor, "batch steps horizon width"], Float32[Tensor, "batch steps horizon"]]:
         """Raw parameters of the head for each step ahead, and the point in scaled units that they refer to."""
-        raw = self.output(features).float().unflatten(-1, (self.horizon, self.head.width))
+        raw = self.decoder.decode(features, lagged, known)
         if self.ahead is not None:
             raw = raw + self.ahead(known)
         return raw, (self.share * lagged).sum(2)
 
 
-def _log_ratio(scale: Float64[Tensor, "*shape"], level: Float64[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
-    """log(scale / |level|), bounded: how lively a series is, whatever its unit."""
+def _log_ratio(scale: Float64[Tensor, "*shape"], size: Float64[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
+    """log(scale / size), bounded: how lively a series is, whatever its unit."""
     tiny = torch.finfo(torch.float64).tiny
-    return (scale.clamp(min=tiny) / level.abs().clamp(min=tiny)).clamp(1e-4, 1e4).log().float()
+    return (scale.clamp(min=tiny) / size.clamp(min=tiny)).clamp(1e-4, 1e4).log().float()

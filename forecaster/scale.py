@@ -18,21 +18,26 @@ class Smoothing(Core):
     is a `Core`, though without a network: the state of a series holds its scale, and a chunk goes on where the last
     ended. The rate is weighted by the share of the segment that was observed, so a gap changes nothing, and the weights
     are those of what was seen (as in Adam), so a start from nothing has no bias. A single observation tells no
-    deviation: to it belongs a learned share of the level, a prior that each further observation divides by four. The
-    weight says from 0 to 1 how much of the smoothing has been filled, that is how far to trust the other two. All
+    deviation: to it belongs a learned share of the series' size, a prior that each further observation divides by four.
+    The weight says from 0 to 1 how much of the smoothing has been filled, that is how far to trust the other two. All
     operations are linear in the values, so a series times a power of two has exactly that multiple as level and scale.
     (Holt 1957; as the scale of a network: Smyl 2020, "A hybrid method of exponential smoothing and recurrent neural
     networks".)
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, relative: bool = True) -> None:
         super().__init__()
+        self.relative = relative
         self.inputs = width
         self.features = 3
         self.rate = nn.Parameter(torch.tensor(-1.1))
         """Logit of the smoothing rate; starts at 0.25."""
         self.prior = nn.Parameter(torch.tensor(-0.6))
-        """Logarithm of scale / |level| before anything was seen."""
+        """Logarithm of scale / size before anything was seen."""
+
+    def size(self, level: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape"]:
+        """What a deviation is large or small against: the level, but one where the series is of logarithms."""
+        return level.abs() if self.relative else torch.ones_like(level)
 
     def initial(self, batch: int) -> State:
         zeros = torch.zeros(batch, dtype=torch.float64, device=self.rate.device)
@@ -70,7 +75,7 @@ class Smoothing(Core):
             deviation = deviation + gains[n] * (distance[:, n] - deviation)
             deviations.append(deviation)
         doubt = state["doubt"].unsqueeze(1) * 0.25 ** observed.sum(-1).cumsum(1)
-        scale = torch.stack(deviations, 1) + doubt * self.prior.double().exp() * every_level.abs()
+        scale = torch.stack(deviations, 1) + doubt * self.prior.double().exp() * self.size(every_level)
         rounding = (1e-14 * every_level.abs()).clamp(min=2.0**-1000)
         scale = torch.where(scale > rounding, scale, 0.0)  # a series that moves less does not move
         after = {"weight": weight, "level": level, "deviation": deviation, "doubt": doubt[:, -1]}

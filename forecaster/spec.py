@@ -12,16 +12,25 @@ class Spec(BaseModel):
 
 
 class CoreSpec(Spec):
-    """A stack of equal recurrent cells."""
+    """A stack of equal recurrent cells, with plain layers on top."""
 
     cell: str = "lstm"
     """Name of a class in `forecaster.cells`."""
     width: int = Field(128, ge=1, le=4096)
     layers: int = Field(2, ge=1, le=64)
-    skip: Literal["none", "residual"] = "residual"
-    """Connection around every layer."""
+    top: int = Field(0, ge=0, le=64)
+    """Plain layers, which have no memory, on the recurrent ones."""
+    skip: Literal["none", "residual", "dense"] = "residual"
+    """Connection around every layer: its inputs are added to its features, or stay beside them."""
     options: dict[str, bool | int | float] = {}
     """What else the cell is made from."""
+
+
+class BidirectionalSpec(CoreSpec):
+    """Two stacks of equal cells that read the same window in both directions."""
+
+    context: int = Field(ge=1)
+    """Recurrent steps of the window, which is read afresh for each forecast."""
 
 
 class HeadSpec(Spec):
@@ -43,6 +52,12 @@ class Task(Spec):
     past: int = Field(0, ge=0)
     static: tuple[int, ...] = ()
     """Number of categories of each static covariate."""
+    logarithmic: bool = False
+    """Whether networks see the logarithms of the values, all of which were positive."""
+    labels: int = Field(0, ge=0)
+    """Size of the vocabulary of a series of labels; 0 stands for numbers."""
+    end: int | None = Field(None, ge=0)
+    """Code of the label that ends a series."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Task":
@@ -57,7 +72,9 @@ class RecurrentSpec(Spec):
     """`forecaster.recurrent.Recurrent`."""
 
     kind: Literal["recurrent"] = "recurrent"
-    core: CoreSpec = CoreSpec()
+    core: CoreSpec | BidirectionalSpec = CoreSpec()
+    decoder: CoreSpec | None = None
+    """What is unrolled over the horizon; without it all steps ahead come at once."""
     head: HeadSpec = HeadSpec()
 
 
@@ -75,6 +92,14 @@ class SeasonalNaiveSpec(Spec):
     kind: Literal["seasonal_naive"] = "seasonal_naive"
 
 
+class StateSpaceSpec(Spec):
+    """`forecaster.structural.Structural`: level, trend and seasons by Kalman's filter."""
+
+    kind: Literal["state_space"] = "state_space"
+    harmonics: int = Field(6, ge=0)
+    """Waves of each season at most; half its steps are enough for any pattern."""
+
+
 class EnsembleSpec(Spec):
     """`forecaster.ensemble.Ensemble`: the mean of several models."""
 
@@ -82,7 +107,26 @@ class EnsembleSpec(Spec):
     members: tuple["ModelSpec", ...] = Field(min_length=1)
 
 
-ModelSpec = Annotated[RecurrentSpec | LinearSpec | SeasonalNaiveSpec | EnsembleSpec, Field(discriminator="kind")]
+class LabelRecurrentSpec(Spec):
+    """`forecaster.labels.recurrent.LabelRecurrent`."""
+
+    kind: Literal["label_recurrent"] = "label_recurrent"
+    core: CoreSpec = CoreSpec()
+
+
+class LabelCountsSpec(Spec):
+    """`forecaster.labels.counts.LabelCounts`: frequencies (order 0) or a Markov chain (order 1)."""
+
+    kind: Literal["label_counts"] = "label_counts"
+    order: Literal[0, 1]
+
+
+LabelSpec = LabelRecurrentSpec | LabelCountsSpec
+"""Models of labels; all others are of numbers."""
+ModelSpec = Annotated[
+    RecurrentSpec | LinearSpec | SeasonalNaiveSpec | StateSpaceSpec | EnsembleSpec | LabelSpec,
+    Field(discriminator="kind"),
+]
 
 
 class FitSpec(Spec):
@@ -130,6 +174,10 @@ class DataSpec(Spec):
     known: tuple[Covariate, ...] = ()
     past: tuple[Covariate, ...] = ()
     static: tuple[Category, ...] = ()
+    labels: tuple[str, ...] = ()
+    """The vocabulary of a series of labels, whose codes count from 0; empty for numbers."""
+    end: str | None = None
+    """The label that ends a series."""
     positive: bool = False
     """Whether no value was ever below zero; then no forecast of a series without one is."""
     calendar: tuple[str, ...] = ()

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
 from forecaster.batch import Batch
 from forecaster.checkpoint import Progress, restore, save
-from forecaster.model import Model
+from forecaster.learner import Learner
 from forecaster.spec import FitSpec
 from forecaster.state import detach
 
@@ -42,7 +42,7 @@ class Step:
     seconds: float
 
 
-def fit(model: Model, batches: Batches, spec: FitSpec, checkpoint: Path | None = None) -> Iterator[Step]:
+def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None = None) -> Iterator[Step]:
     """Train `model` in place by truncated back-propagation through time, and yield after each epoch.
 
     The forward state runs on from batch to batch and the gradient is cut between them (Williams and Peng 1990). To
@@ -54,7 +54,7 @@ def fit(model: Model, batches: Batches, spec: FitSpec, checkpoint: Path | None =
     """
     device = next(model.parameters()).device
     reduced = device.type == "cuda" and spec.precision == "bfloat16"
-    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay)
+    optimizer = torch.optim.AdamW(decayed(model, spec.weight_decay))
     progress = Progress()
     if checkpoint is not None and checkpoint.exists():
         progress = restore(checkpoint, model, optimizer)
@@ -65,7 +65,8 @@ def fit(model: Model, batches: Batches, spec: FitSpec, checkpoint: Path | None =
         norms: list[torch.Tensor] = []
         for batch in islice(batches.epoch(progress.epochs), spec.updates - progress.updates):
             rate = learning_rate(spec, (progress.updates + len(losses)) / spec.updates)
-            optimizer.param_groups[0]["lr"] = rate
+            for group in optimizer.param_groups:
+                group["lr"] = rate
             with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
                 before = model.start(len(batch.reset), model.stride) if carry is None else detach(carry)
                 carry, loss = model.loss(before, batch.to(device))
@@ -82,6 +83,17 @@ def fit(model: Model, batches: Batches, spec: FitSpec, checkpoint: Path | None =
         progress = after
         if checkpoint is not None:
             save(checkpoint, model, optimizer, progress)
+
+
+def decayed(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The parameters in groups for an optimizer: only matrices called weights decay.
+
+    A bias, a rate, a variance or a share of the seasons at zero means something, which is no better guess than others.
+    """
+    parts: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    for name, parameter in model.named_parameters():
+        parts[parameter.dim() > 1 and name.rpartition(".")[2].startswith("weight")].append(parameter)
+    return [{"params": part, "weight_decay": weight_decay * decays} for decays, part in parts.items()]
 
 
 def learning_rate(spec: FitSpec, progress: float) -> float:

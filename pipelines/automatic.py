@@ -15,7 +15,7 @@ STEPS = 16
 def task(panel: Panel, data: DataSpec, horizon: int, season: int | None = None) -> Task:
     """The task that fits a panel. Raises DataError when nothing in it was observed."""
     if np.isnan(panel.values).all():
-        raise DataError("no series has an observed value", remedy="give at least one number in column y")
+        raise DataError("no series has an observed value", remedy="give at least one number or label in column y")
     seasons = _seasons(panel, season)
     return Task(
         horizon=horizon,
@@ -24,6 +24,9 @@ def task(panel: Panel, data: DataSpec, horizon: int, season: int | None = None) 
         known=len(data.known) + len(data.calendar),
         past=len(data.past),
         static=tuple(len(category.values) for category in data.static),
+        logarithmic=not data.labels and not (panel.values <= 0).any(),
+        labels=len(data.labels),
+        end=None if data.end is None else data.labels.index(data.end),
     )
 
 

@@ -1,31 +1,48 @@
 """How good forecasts were: rolling origins, and the scores of the field by series, by step and in all."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float64
+import pandas as pd
+from jaxtyping import Float64, Int64
+from matplotlib.figure import Figure
 from numpy import ndarray
 
 from forecaster.batch import Forecast
 from forecaster.conformal import Calibrator
+from forecaster.labels import LabelModel
 from forecaster.metrics import coverage, mase, mean_known, msis, pinball, smape, weighted_quantile_loss
-from forecaster.model import Model
+from forecaster.model import Model, Numeric
+from forecaster.paths import Dependence
 from forecaster.quantiles import LEVELS
 from forecaster.spec import DataSpec
+from forecaster.support import REAL, Support
+from pipelines import figures
+from pipelines.backtest_labels import LabelBacktest
 from pipelines.panel import Panel
 from pipelines.predict import forecast
+from pipelines.predict_labels import predict_labels
+from pipelines.scores import Scores
 from pipelines.split import HeldOut
+from pipelines.vocabulary import translate
 
 MEDIAN = LEVELS.index(0.5)
 
 
 @dataclass(frozen=True)
-class Backtest:
+class Backtest(Scores):
     """Forecasts from held-out origins, what came after, and the in-sample error of seasonal naive."""
+
+    criterion: ClassVar[str] = "scaled_quantile_loss"
+    shown: ClassVar[tuple[str, ...]] = (
+        *("scaled_quantile_loss", "mase", "smape", "weighted_quantile_loss", "coverage_80", "coverage_95"),
+    )
 
     forecast: Forecast
     actual: Float64[ndarray, "origins horizon"]
     unit: Float64[ndarray, "origins"]
+    support: Support = REAL
 
     @property
     def quantiles(self) -> Float64[ndarray, "origins horizon levels"]:
@@ -36,6 +53,10 @@ class Backtest:
         """Ends of the central interval that should hold `percent` of the values."""
         tail = round((1 - percent / 100) / 2, 6)
         return self.quantiles[..., LEVELS.index(tail)], self.quantiles[..., LEVELS.index(round(1 - tail, 6))]
+
+    @property
+    def loss(self) -> float:
+        return self.scaled_quantile_loss()
 
     def metrics(self) -> dict[str, float]:
         """Every score in one number: the point scores judge the median; NaN where nothing is known."""
@@ -62,6 +83,32 @@ class Backtest:
             "coverage_95": coverage(self.actual, *self.interval(95)),
         }
 
+    def by_row(self) -> dict[str, Float64[ndarray, "origins"]]:
+        """The error of the median, and its unit."""
+        return {"mase": mase(self.actual, self.quantiles[..., MEDIAN], self.unit), "unit": self.unit}
+
+    def figures(self) -> dict[str, Figure]:
+        """Coverage by step."""
+        by_step = self.by_step()
+        shares = {0.8: by_step["coverage_80"], 0.95: by_step["coverage_95"]}
+        return {"coverage_by_step": figures.coverage_by_step(shares)}
+
+    def picture(
+        self,
+        row: int,
+        history: Float64[ndarray, "context"],
+        times: pd.DatetimeIndex | Int64[ndarray, "steps"],
+        title: str,
+    ) -> Figure:
+        """The forecast as a fan."""
+        return figures.fan(history, self.actual[row], self.quantiles[row], LEVELS, times, title)
+
+    def residuals(self) -> tuple[Calibrator | None, Dependence]:
+        """By how much the intervals should have been wider, and how errors go on from step to step."""
+        calibrator = Calibrator.learn(self.forecast, self.actual)
+        forecast = calibrator.apply(self.forecast) if calibrator is not None else self.forecast
+        return calibrator, Dependence.learn(forecast, self.actual, self.support)
+
     def scaled_quantile_loss(self) -> float:
         """Mean pinball loss of all levels, times two, over the series' unit: MASE for a whole distribution."""
         loss = mean_known(2 * pinball(self.actual, self.quantiles, LEVELS).mean(-1))
@@ -71,11 +118,15 @@ class Backtest:
 
 def backtest(
     model: Model, data: DataSpec, season: int, held_out: HeldOut, calibrator: Calibrator | None = None
-) -> Backtest:
+) -> Scores:
     """Forecast from every origin as the model, with its calibration if there is one, would have done at the time."""
     panel, actual = held_out
+    if isinstance(model, LabelModel):
+        said = predict_labels(model, data, panel, actual.shape[1])
+        return LabelBacktest(said.probabilities, translate(actual, panel.labels, data.labels), data.labels)
+    assert isinstance(model, Numeric)
     made = forecast(model, data, panel, actual.shape[1], calibrator)
-    return Backtest(made, actual, naive_error(panel, season))
+    return Backtest(made, actual, naive_error(panel, season), model.support)
 
 
 def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:

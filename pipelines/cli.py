@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipelines import cli_models
-from pipelines.options import Data, Duplicates, Horizon, Name, Zone, columns, levels_of, mendable
+from pipelines.options import Data, Duplicates, Horizon, Name, Season, Zone, columns, levels_of, mendable
 from pipelines.settings import TrainSettings
 
 app = typer.Typer(
@@ -37,18 +37,21 @@ def train(
         str | None,
         typer.Option(help="pandas frequency (h, 30min, D, W-SUN, MS ...); read from the data if left out."),
     ] = None,
-    season: Annotated[int | None, typer.Option(min=1, help="Steps in a season; by frequency if left out.")] = None,
+    season: Season = None,
     budget: Annotated[str, typer.Option(help="Time for training: 90s, 5m, 1h.")] = "5m",
-    recipe: Annotated[str, typer.Option(help="Candidates, separated by commas; see `forecaster recipes`.")] = "",
+    recipe: Annotated[str, typer.Option(help="Candidates by commas: `forecaster recipes`, or YAML files.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
     name: Name = "forecaster",
     known: Annotated[str, typer.Option(help="Columns known ahead of time, separated by commas.")] = "",
     past: Annotated[str, typer.Option(help="Columns known up to the present.")] = "",
     static: Annotated[str, typer.Option(help="Columns of categories, one value per series.")] = "",
     zone: Zone = None,
+    end: Annotated[str | None, typer.Option(help="The label after which a series is over.")] = None,
     duplicates: Duplicates = "error",
 ) -> None:
     """Train the candidates, backtest them, and promote the best one to champion.
+
+    A column y of words such as idle and busy is a series of labels: it is forecast as probabilities.
 
     Stopped at any moment, the same command goes on where it was.
 
@@ -71,6 +74,7 @@ def train(
                 "past": columns(past),
                 "static": columns(static),
                 "zone": zone,
+                "end": end,
                 "duplicates": duplicates,
             }
             | ({"recipes": columns(recipe)} if recipe else {})
@@ -88,6 +92,7 @@ def forecast(
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
     paths: Annotated[int, typer.Option(min=0, help="Joint sample paths, as columns path.1, path.2 ...")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same paths.")] = 0,
+    temperature: Annotated[float, typer.Option(min=0, help="Of paths of labels; 0 is the likeliest label.")] = 1.0,
     name: Name = "forecaster",
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
     zone: Zone = None,
@@ -95,8 +100,8 @@ def forecast(
 ) -> None:
     """Forecast every series of a file with the champion: unique_id, ds, mean, q0.1 ... q0.9.
 
-    With `--paths 200` there are 200 columns more, each one way that the steps may go together: sums over steps have
-    the intervals of `frame.groupby("unique_id")[paths].sum().quantile([0.1, 0.9], axis=1)`.
+    Each path is one way that the steps may go together: sums of a path over steps are right, those of quantiles not.
+    Labels are forecast as unique_id, ds, label and a column p.<label> with the probability of each.
 
     forecaster forecast sales.csv --horizon 28 --out forecasts.csv
     """
@@ -104,18 +109,59 @@ def forecast(
 
     with mendable():
         rows = score(
-            data,
-            horizon,
-            out,
-            levels_of(quantiles),
-            name=name,
+            *(data, horizon, out, levels_of(quantiles)),
             paths=paths,
             seed=seed,
+            temperature=temperature,
+            name=name,
             model=model,
             zone=zone,
             duplicates=duplicates,
         )
         print(f"{rows} rows in {out}")
+
+
+@app.command()
+def fill(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The filled series as CSV or Parquet, by the ending.")],
+    season: Season = None,
+    budget: Annotated[str, typer.Option(help="Time for training: 90s, 5m, 1h.")] = "60s",
+    recipe: Annotated[str, typer.Option(help="One that reads in both directions.")] = "bidirectional",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same values.")] = 0,
+    name: Name = "forecaster",
+    zone: Zone = None,
+    duplicates: Duplicates = "error",
+) -> None:
+    """Fill the gaps of every series of a file: unique_id, ds, y, filled, q0.1, q0.9.
+
+    forecaster fill sales.csv --out filled.csv
+    """
+    from pipelines.fill import run
+    from pipelines.screen import Screen
+    from pipelines.settings import FillSettings
+
+    with mendable():
+        settings = FillSettings.model_validate(
+            {
+                "data": data,
+                "out": out,
+                "season": season,
+                "budget": budget,
+                "recipe": recipe,
+                "seed": seed,
+                "name": name,
+                "zone": zone,
+                "duplicates": duplicates,
+            }
+        )
+        with Screen() as screen:
+            done = run(settings, screen.report)
+        for score, value in done.metrics.items():
+            print(f"{score:24} {value:.4f}")
+        for series in done.empty:
+            print(f"series {series!r} has no observed value and stays empty")
+        print(f"{done.filled} of {done.rows} rows filled in {out}")
 
 
 @app.command()
@@ -142,12 +188,31 @@ def backtest(
 
 
 @app.command()
+def gradients(
+    data: Data,
+    steps: Annotated[int, typer.Option(min=1, help="Recurrent steps to look back.")] = 100,
+    name: Name = "forecaster",
+    model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
+    zone: Zone = None,
+    duplicates: Duplicates = "error",
+) -> None:
+    """Show how far back the gradient of a recurrent model reaches; numbers and a figure go to MLflow.
+
+    forecaster gradients sales.csv
+    """
+    from pipelines.memory import gradients as look_back
+
+    with mendable():
+        print(look_back(data, steps, name=name, model=model, zone=zone, duplicates=duplicates))
+
+
+@app.command()
 def recipes() -> None:
     """List the recipes that candidates are made of."""
     from pipelines.recipe import recipes as known
 
     for name, recipe in known().items():
-        print(f"{name:16} {recipe.summary}")
+        print(f"{name:18} {recipe.summary}")
 
 
 @app.command()

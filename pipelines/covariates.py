@@ -3,26 +3,32 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
 from forecaster.errors import DataError
 from forecaster.spec import Category, Covariate, DataSpec
 from pipelines.calendar import calendar_features
+from pipelines.labels import check_labels, recode
 from pipelines.panel import Panel
 
 
 class Encoded(NamedTuple):
-    """The covariates of a panel."""
+    """A panel as numbers that a network reads."""
 
+    target: Float64[ndarray, " total"]
     known: Float32[ndarray, "reach known"]
     known_indptr: Int64[ndarray, "starts"]
     past: Float32[ndarray, "total past"]
     static: Int64[ndarray, "series static"]
 
 
-def describe(panel: Panel) -> DataSpec:
-    """What a model must remember of its training data to read other data in the same way."""
+def describe(panel: Panel, end: str | None = None) -> DataSpec:
+    """What a model must remember of its training data to read other data in the same way.
+
+    Raises DataError on a vocabulary that is none, and on a label `end` that is not in it or that something follows.
+    """
+    check_labels(panel, end)
     calendar = calendar_features(panel.frequency, panel.start[:1], panel.zone)[1]
     return DataSpec(
         frequency=panel.frequency.name,
@@ -33,15 +39,17 @@ def describe(panel: Panel) -> DataSpec:
             Category(name=name, values=tuple(np.unique(panel.static[:, column]).tolist()))
             for column, name in enumerate(panel.static_names)
         ),
-        positive=not (panel.values < 0).any(),
+        labels=panel.labels,
+        end=end,
+        positive=not panel.labels and not (panel.values < 0).any(),
         calendar=calendar,
     )
 
 
 def encode(panel: Panel, data: DataSpec, horizon: int) -> Encoded:
-    """The covariates of `panel` in the units of `data`, those known ahead for `horizon` steps after each series.
+    """`panel` in the units and codes of `data`, its covariates known ahead for `horizon` steps after each series.
 
-    Raises DataError when a column is missing or a known covariate ends before the horizon.
+    Raises DataError when a column is missing, a known covariate ends before the horizon, or numbers stand for labels.
     """
     for kind, names, wanted in (
         ("known", panel.known_names, [c.name for c in data.known]),
@@ -74,7 +82,7 @@ def encode(panel: Panel, data: DataSpec, horizon: int) -> Encoded:
     known = np.concatenate(parts, 1) if parts else np.zeros((len(steps), 0), np.float32)
     codes = [_codes(panel.static[:, column], category) for column, category in enumerate(data.static)]
     static = np.stack(codes, 1) if codes else np.zeros((len(panel), 0), np.int64)
-    return Encoded(known, indptr, _standardise(panel.past, data.past), static)
+    return Encoded(recode(panel, data), known, indptr, _standardise(panel.past, data.past), static)
 
 
 def _standards(names: tuple[str, ...], values: ndarray) -> tuple[Covariate, ...]:

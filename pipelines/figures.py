@@ -61,6 +61,39 @@ def fan(
     return figure
 
 
+def chances(
+    history: Float64[ndarray, "context"],
+    actual: Float64[ndarray, "horizon"],
+    probabilities: Float64[ndarray, "horizon labels"],
+    labels: Sequence[str],
+    times: pd.DatetimeIndex | Int64[ndarray, "steps"],
+    title: str,
+) -> Figure:
+    """The probabilities of each label as shades, a row by label, under the labels that came; codes that are none of
+    them, and NaN, leave a gap."""
+    figure, axes = _canvas(title, (9.5, 1.5 + 0.4 * min(len(labels), 12)))
+    positions = _positions(axes, times)
+    ahead = positions[len(history) :]
+    shades = axes.pcolormesh(
+        *(ahead, np.arange(len(labels)), probabilities.T), cmap="Blues", vmin=0, vmax=1, shading="nearest"
+    )
+    figure.colorbar(shades, ax=axes, format=PercentFormatter(1, 0), label="probability")
+    codes = np.concatenate([history, actual])
+    axes.plot(
+        positions,
+        np.where(codes < len(labels), codes, np.nan),
+        color=INK,
+        linewidth=0,
+        marker="o",
+        markersize=3,
+        label="observed",
+    )
+    axes.set_yticks(np.arange(len(labels)), labels)
+    axes.set_ylim(-0.5, len(labels) - 0.5)
+    _legend(axes)
+    return figure
+
+
 def coverage_by_step(coverage: Mapping[float, Float64[ndarray, "horizon"]]) -> Figure:
     """The share of values inside their interval by step ahead, for each nominal share (0.8 for 80 %)."""
     figure, axes = _canvas("Coverage by step ahead")
@@ -135,6 +168,21 @@ def metric_by_step(candidates: Mapping[str, Float64[ndarray, "horizon"]], metric
     axes.set_ylim(bottom=0)
     axes.set_ylabel(metric)
     _by_step(axes)
+    return figure
+
+
+def fading(shares: Mapping[str, Float64[ndarray, "back"]], gone: float) -> Figure:
+    """What is left of a gradient by step back, for each part of the state; under the share `gone` it counts as gone."""
+    figure, axes = _canvas("Gradient of the last loss by the state before")
+    axes.set_yscale("log", nonpositive="mask")
+    axes.axhline(gone, color=QUIET, linewidth=1, linestyle=(0, (4, 4)), label=f"{gone:.0%}")
+    for place, (name, share) in enumerate(shares.items()):
+        back = np.arange(1, len(share) + 1)
+        colour = COLOURS[place % len(COLOURS)]
+        axes.plot(back, share, color=colour, linewidth=1.6, marker=_dot(back), markersize=2.5, label=name)
+    axes.set_xlabel("recurrent steps back")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _legend(axes)
     return figure
 
 

@@ -7,12 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from forecaster.checkpoint import load_weights, save_weights
+from forecaster.learner import Learner
 from forecaster.model import Model
 from forecaster.spec import FitSpec
 from forecaster.train import Batches, Step, fit
 from pipelines.windows import EPOCH, Lanes, Table, Windows
+
+L = TypeVar("L", bound=Learner)
 
 PATIENCE = 12
 """Epochs without a better validation after which training stops."""
@@ -37,11 +41,11 @@ def batches(table: Table, model: Model, spec: FitSpec) -> Batches:
 
 def within(
     seconds: float,
-    model: Model,
+    model: L,
     data: Batches,
     spec: FitSpec,
     folder: Path,
-    validate: Callable[[Model], float] | None = None,
+    validate: Callable[[L], float] | None = None,
 ) -> FitSpec:
     """The specification with no more updates than fit into `seconds`, validations included, as measured by a few.
 
@@ -65,12 +69,12 @@ def within(
 
 
 def train(
-    model: Model,
+    model: L,
     data: Batches,
     spec: FitSpec,
     folder: Path,
     *,
-    validate: Callable[[Model], float] | None = None,
+    validate: Callable[[L], float] | None = None,
     report: Callable[[Point], None] = lambda point: None,
 ) -> list[Point]:
     """Train in place and end with the weights of the best validation; returns the learning curve.

@@ -39,6 +39,8 @@ def regular(rows: Rows, duplicates: str = "error") -> Grid:
         raise DataError(f"duplicates {duplicates!r}", remedy=f"use one of {', '.join(DUPLICATES)}")
     start, place, indptr = _place(rows)
     doubled = _doubled(rows, start, place, indptr, duplicates)
+    if doubled and rows.labels and duplicates in ("mean", "sum"):
+        raise DataError(f"labels have no {duplicates}", place="y", remedy="pass --duplicates first or last")
 
     def fill(column: Float64[ndarray, " rows"], rule: str) -> Float64[ndarray, " total"]:
         cells = np.full(indptr[-1], np.nan)

@@ -21,6 +21,7 @@ from pipelines.fitting import Point, replace
 from pipelines.logbook import log_candidate, log_comparison, log_plan
 from pipelines.panel import Panel
 from pipelines.pyfunc import log_model
+from pipelines.recipe import Recipe
 from pipelines.recipe import choose as choose_recipes
 from pipelines.registry import promote, register
 from pipelines.settings import TrainSettings
@@ -61,13 +62,14 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
         static=settings.static,
         duplicates=settings.duplicates,
     )
-    plan = prepare(settings, panel, report)
+    chosen = choose_recipes(settings.recipes, labels=bool(panel.labels))
+    plan = prepare(settings, panel, chosen, report)
     memory = Memory(plan.folder)
     with Run.start(settings.name, "train", resume_id=memory.run("train")) as parent:
         memory.keep("train", parent.id)
         log_plan(parent, settings, plan)
         candidates = []
-        for name, recipe in choose_recipes(settings.recipes).items():
+        for name, recipe in chosen.items():
             with Run.start(settings.name, name, parent=parent, resume_id=memory.run(name)) as child:
                 memory.keep(name, child.id)
                 candidates.append(candidate(plan, name, recipe))
@@ -89,7 +91,7 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
         promote(
             settings.name,
             version,
-            metric="scaled_quantile_loss",
+            metric=winner.test.criterion if winner.test is not None else "",
             value=winner.loss,
             reason=f"best of {len(candidates)} candidates: {winner.name}",
         )
@@ -98,19 +100,22 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
 
 
 def prepare(
-    settings: TrainSettings, panel: Panel, report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None
+    settings: TrainSettings,
+    panel: Panel,
+    chosen: dict[str, Recipe],
+    report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None,
 ) -> Plan:
     """What all candidates share: the task read from the data, its split, and the folder of the work.
 
-    Raises DataError on data that a recipe is not for.
+    Raises DataError on a recipe that cannot be built, or that the data is not for, before anything is trained.
     """
-    data = describe(panel)
+    data = describe(panel, settings.end)
     task = automatic.task(panel, data, settings.horizon, settings.season)
-    chosen = choose_recipes(settings.recipes)
     for name, recipe in chosen.items():
-        admit(panel, name, build(recipe.model, task).support)
+        admit(panel, name, build(recipe.model, task))
     networks = sum(recipe.fit is not None for recipe in chosen.values())
-    identity = settings.model_dump_json() + task.model_dump_json() + panel.digest
+    parts = [settings, task, *chosen.values()]
+    identity = "".join(part.model_dump_json() for part in parts) + panel.digest
     folder = WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     return Plan(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from forecaster.errors import DataError
 from pipelines.frequency import Frequency
 from pipelines.stamps import LARGEST_STEP, localise, read_stamps
+from pipelines.vocabulary import vocabulary
 from pipelines.zone import Times, parse_zone
 
 _NUMBERS = {float, int, type(None), np.float64, np.int64}
@@ -71,6 +72,17 @@ def read_numbers(
     return numbers, lengths
 
 
+def read_target(
+    ids: Sequence[str], lists: Sequence[Sequence[float | str | None]]
+) -> tuple[Float64[ndarray, " total"], Int64[ndarray, " series"], tuple[str, ...]]:
+    """The values of all series, how many each has, and the labels that they are codes of, none for numbers."""
+    flat = list(chain.from_iterable(lists))
+    if {str} != set(map(type, flat)) - {type(None)}:
+        return *read_numbers(ids, cast("Sequence[Sequence[float | None]]", lists), "target"), ()
+    labels, codes = vocabulary(flat)
+    return codes, np.array([len(one) for one in lists], dtype=np.int64), labels
+
+
 def _is_number(one: object) -> bool:
     return one is None or (type(one) in _NUMBERS and not abs(cast(float, one)) > sys.float_info.max)
 
@@ -113,13 +125,15 @@ def read_columns(
     return np.stack(columns, axis=1), reaches[0]
 
 
-def read_labels(ids: Sequence[str], given: Sequence[Mapping[str, str]], names: Sequence[str]) -> NDArray[np.object_]:
+def read_categories(
+    ids: Sequence[str], given: Sequence[Mapping[str, str]], names: Sequence[str]
+) -> NDArray[np.object_]:
     """The static covariates [series, names]."""
     _check_names(ids, given, names, "static")
-    labels = np.empty((len(ids), len(names)), dtype=object)
+    categories = np.empty((len(ids), len(names)), dtype=object)
     for column, name in enumerate(names):
-        labels[:, column] = [str(one[name]) for one in given]
-    return labels
+        categories[:, column] = [str(one[name]) for one in given]
+    return categories
 
 
 def _check_names(ids: Sequence[str], given: Sequence[Mapping[str, object]], names: Sequence[str], kind: str) -> None:

@@ -4,12 +4,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from forecaster.metrics import mase
-from forecaster.quantiles import LEVELS
 from pipelines import figures
-from pipelines.backtest import MEDIAN, Backtest
-from pipelines.fitting import best
+from pipelines.fitting import Point, best
 from pipelines.panel import Panel
+from pipelines.scores import Scores
 from pipelines.settings import TrainSettings
 from pipelines.split import HeldOut
 from pipelines.tracking import Run
@@ -32,33 +30,36 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     run.params(_flat("model", spec.model.model_dump()))
     if spec.fit is not None:
         run.params(_flat("fit", spec.fit.model_dump()))
-        rows = [
-            {
-                "loss": point.step.loss,
-                "validation": point.validation,
-                "grad_norm": point.step.grad_norm,
-                "learning_rate": point.step.learning_rate,
-                "epoch_seconds": point.step.seconds,
-            }
-            for point in one.curve
-        ]
-        run.curve(rows, [point.step.epoch for point in one.curve])
-        run.figure(figures.loss_curve([row["loss"] for row in rows], [row["validation"] for row in rows]), "loss.png")
-        run.metrics({"best_epoch": best(one.curve).step.epoch})
+        log_curve(run, one.curve)
     run.dataset(plan.split.train, "train part", "train")
     size = sum(tensor.numel() for tensor in one.artifact.model.state_dict().values())
     run.metrics({"seconds": one.seconds, "weights": size})
     if one.test is None or plan.split.test is None:
         return
     run.metrics(one.test.metrics())
-    run.by_horizon({f"{name}_by_step": values for name, values in one.test.by_step().items()})
-    run.figure(
-        figures.coverage_by_step({0.8: one.test.by_step()["coverage_80"], 0.95: one.test.by_step()["coverage_95"]}),
-        "coverage_by_step.png",
-    )
+    run.by_step({f"{name}_by_step": values for name, values in one.test.by_step().items()})
+    for name, figure in one.test.figures().items():
+        run.figure(figure, f"{name}.png")
     for title, figure in fans(plan, one.test).items():
         run.figure(figure, f"forecasts/{title}.png")
     run.table(per_series(plan.split.test, one.test), "per_series.json")
+
+
+def log_curve(run: Run, curve: list[Point]) -> None:
+    """How a network was trained, epoch by epoch."""
+    rows = [
+        {
+            "loss": point.step.loss,
+            "validation": point.validation,
+            "grad_norm": point.step.grad_norm,
+            "learning_rate": point.step.learning_rate,
+            "epoch_seconds": point.step.seconds,
+        }
+        for point in curve
+    ]
+    run.curve(rows, [point.step.epoch for point in curve])
+    run.figure(figures.loss_curve([row["loss"] for row in rows], [row["validation"] for row in rows]), "loss.png")
+    run.metrics({"best_epoch": best(curve).step.epoch})
 
 
 def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Candidate) -> None:
@@ -70,45 +71,36 @@ def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Ca
     rows = [{"candidate": name, **test.metrics()} for name, test in tested.items()]
     run.table(pd.DataFrame(rows), "candidates.json")
     run.metrics(tested[winner.name].metrics())
-    run.figure(
-        figures.metric_by_step({name: test.by_step()["mase"] for name, test in tested.items()}),
-        "mase_by_step.png",
-    )
+    metric = next(iter(tested[winner.name].by_step()))
+    by_step = {name: test.by_step()[metric] for name, test in tested.items()}
+    run.figure(figures.metric_by_step(by_step, metric.replace("_", " ")), f"{metric}_by_step.png")
     for title, figure in fans(plan, tested[winner.name]).items():
         run.figure(figure, f"forecasts/{title}.png")
 
 
-def fans(plan: Plan, test: Backtest) -> dict[str, Figure]:
+def fans(plan: Plan, test: Scores) -> dict[str, Figure]:
     """Forecasts against what came, for the series that did best, middling and worst."""
-    error = mase(test.actual, test.quantiles[..., MEDIAN], test.unit)
+    error = next(iter(test.by_row().values()))
     ranked = np.argsort(error)[: np.isfinite(error).sum()]
     if not ranked.size or plan.split.test is None:
         return {}
     chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
-    return {title: _fan(plan.split.test.panel, test, int(row), title) for title, row in chosen.items()}
+    return {title: _fan(plan, plan.split.test.panel, test, int(row), title) for title, row in chosen.items()}
 
 
-def per_series(held_out: HeldOut, test: Backtest) -> pd.DataFrame:
+def per_series(held_out: HeldOut, test: Scores) -> pd.DataFrame:
     """Every series and origin with its error."""
-    error = mase(test.actual, test.quantiles[..., MEDIAN], test.unit)
-    frame = pd.DataFrame({"unique_id": held_out.panel.ids, "mase": error, "unit": test.unit})
-    return frame.sort_values("mase", ascending=False)
+    rows = test.by_row()
+    return pd.DataFrame({"unique_id": held_out.panel.ids, **rows}).sort_values(next(iter(rows)), ascending=False)
 
 
-def _fan(panel: Panel, test: Backtest, row: int, title: str) -> Figure:
-    horizon = test.actual.shape[1]
+def _fan(plan: Plan, panel: Panel, test: Scores, row: int, title: str) -> Figure:
+    horizon = plan.task.horizon
     history = panel.series(row)[-HISTORY * horizon :]
     steps = np.arange(len(history) + horizon)
     begin = panel.start[row : row + 1].repeat(len(steps))
     times = panel.frequency.advance(begin, steps + panel.lengths[row] - len(history), panel.zone)
-    return figures.fan(
-        history,
-        test.actual[row],
-        test.quantiles[row],
-        LEVELS,
-        panel.frequency.stamps(times, panel.zone),
-        f"{panel.ids[row]} ({title} series)",
-    )
+    return test.picture(row, history, panel.frequency.stamps(times, panel.zone), f"{panel.ids[row]} ({title} series)")
 
 
 def _flat(prefix: str, nested: dict[str, object]) -> dict[str, object]:

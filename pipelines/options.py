@@ -16,6 +16,7 @@ Data = Annotated[
     Path, typer.Argument(help="CSV (.csv, .csv.gz), Parquet file or folder: unique_id, ds, y, covariates.")
 ]
 Horizon = Annotated[int, typer.Option(min=1, help="Steps to forecast.")]
+Season = Annotated[int | None, typer.Option(min=1, help="Steps in a season; by frequency if left out.")]
 Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
 Zone = Annotated[str | None, typer.Option(help="Time zone of time stamps without one, such as Europe/Berlin.")]
 Duplicates = Annotated[str, typer.Option(help="Two rows for one time: error, mean, sum, first or last.")]

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from forecaster.errors import DataError
 from pipelines.frequency import Frequency
 from pipelines.grid import crop, offsets, regular, stretches
-from pipelines.lists import read_columns, read_ids, read_labels, read_numbers, read_starts
+from pipelines.lists import read_categories, read_columns, read_ids, read_starts, read_target
 from pipelines.table import read_rows
+from pipelines.vocabulary import words
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,8 @@ class Panel:
     known_names: tuple[str, ...] = ()
     past_names: tuple[str, ...] = ()
     static_names: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    """What the values are codes of, counted from 0; empty where they are numbers."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -106,6 +109,8 @@ class Panel:
         if self.known_names:
             numbers[stretches(indptr[:-1], np.diff(self.known_indptr)), 1:split] = self.known
         frame = pd.DataFrame(numbers, columns=["y", *self.known_names, *self.past_names], copy=False)
+        if self.labels:
+            frame["y"] = words(numbers[:, 0], self.labels)
         frame.insert(0, "unique_id", self.ids[series])
         frame.insert(1, "ds", self.frequency.stamps(clock, self.zone))
         for column, name in enumerate(self.static_names):
@@ -116,7 +121,7 @@ class Panel:
     def digest(self) -> str:
         """The SHA-256 of everything in the panel."""
         names = [self.known_names, self.past_names, self.static_names]
-        head = [self.frequency.name, self.zone, names, self.ids.tolist(), self.static.tolist()]
+        head = [self.frequency.name, self.zone, names, self.labels, self.ids.tolist(), self.static.tolist()]
         digest = hashlib.sha256(json.dumps(head).encode())
         for integers in (self.indptr, self.start, self.known_indptr):
             digest.update(np.ascontiguousarray(integers).data)
@@ -142,6 +147,7 @@ class Panel:
             "known": list(self.known_names),
             "past": list(self.past_names),
             "static": list(self.static_names),
+            "labels": list(self.labels),
         }
 
 
@@ -157,6 +163,7 @@ def panel_from_frame(
 ) -> Panel:
     """A table in the long form, a row per series and time: unique_id, ds, y and the covariates, in any order.
 
+    A column y of text, none of which is a number, holds labels: `values` are then their codes in `labels`.
     Without a frequency the stamps tell it. Naive stamps are read on the wall clock of `zone`. Missing rows
     and empty y are gaps. Rows after the last y whose `known` covariates are filled in are the future of the
     series. Several rows for one time are refused, or become their mean, sum, first or last. Raises DataError
@@ -165,15 +172,16 @@ def panel_from_frame(
     table = frame if isinstance(frame, pa.Table) else _table(frame)
     rows = read_rows(table, frequency, zone, known, past, static)
     grid = regular(rows, duplicates)
-    labels = [rows.static[name] for name in static]
+    categories = [rows.static[name] for name in static]
     return Panel(
         ids=rows.ids,
         frequency=rows.frequency,
         zone=rows.zone,
-        static=np.stack(labels, axis=1) if labels else np.empty((len(rows.ids), 0), dtype=object),
+        static=np.stack(categories, axis=1) if categories else np.empty((len(rows.ids), 0), dtype=object),
         known_names=tuple(known),
         past_names=tuple(past),
         static_names=tuple(static),
+        labels=rows.labels,
         **grid._asdict(),
     )
 
@@ -181,7 +189,7 @@ def panel_from_frame(
 def panel_from_series(
     ids: Sequence[str],
     start: Sequence[str | int | datetime],
-    target: Sequence[Sequence[float | None]],
+    target: Sequence[Sequence[float | str | None]],
     frequency: str,
     *,
     zone: str | None = None,
@@ -192,7 +200,7 @@ def panel_from_series(
     past_names: Sequence[str] = (),
     static_names: Sequence[str] = (),
 ) -> Panel:
-    """Series from lists, in their order; None is a gap.
+    """Series from lists of numbers or of labels, in their order; None is a gap.
 
     `start` is ISO 8601, or an integer for 'step'; with a `zone` naive ones are read on its wall clock. Each
     series has exactly the covariates that are named: `known` as long as its target or longer, `past` of its
@@ -200,7 +208,7 @@ def panel_from_series(
     """
     names, grid = read_ids(ids), Frequency.parse(frequency)
     times, zone = read_starts(ids, start, grid, zone)
-    values, lengths = read_numbers(ids, target, "target")
+    values, lengths, labels = read_target(ids, target)
     if not lengths.all():
         raise DataError("no values", series=ids[int(lengths.argmin())], place="target", remedy="give at least one")
     ahead, reach = read_columns(ids, known, known_names, "known", lengths)
@@ -216,10 +224,11 @@ def panel_from_series(
         known=ahead,
         known_indptr=offsets(reach),
         past=beside,
-        static=read_labels(ids, static, static_names),
+        static=read_categories(ids, static, static_names),
         known_names=tuple(known_names),
         past_names=tuple(past_names),
         static_names=tuple(static_names),
+        labels=labels,
     )
 
 

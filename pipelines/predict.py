@@ -1,7 +1,6 @@
-"""The one way from a panel to forecasts: command line, backtest, MLflow and the service all come through here."""
+"""From a panel of numbers to their forecasts."""
 
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -12,20 +11,17 @@ from numpy import ndarray
 from forecaster.artifact import Artifact
 from forecaster.batch import Forecast
 from forecaster.conformal import Calibrator
-from forecaster.model import Model
+from forecaster.model import Carry, Numeric
 from forecaster.paths import sample
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.spec import DataSpec
-from forecaster.state import take
 from pipelines.calendar import Frequency
+from pipelines.histories import at_the_end
 from pipelines.panel import Panel
-from pipelines.windows import Table
 
 TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SERIES = 2048
 """Series that are read side by side."""
-SEGMENTS = 256
-"""Recurrent steps that are read at a time, which bounds the memory of a long history."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +62,7 @@ def predict(
     Raises DataError when the panel does not have the covariates or the frequency that the model needs.
     """
     model, data = artifact.model, artifact.spec.data
+    assert isinstance(model, Numeric)  # `pipelines.ask` sees to it
     made = forecast(model, data, panel, horizon, artifact.calibrator)
     quantiles = model.support.nearest(interpolate(made.quantiles, LEVELS, levels))
     samples = sample(made, artifact.dependence, paths, torch.Generator().manual_seed(seed), model.support)
@@ -82,7 +79,7 @@ def predict(
 
 
 def forecast(
-    model: Model, data: DataSpec, panel: Panel, horizon: int, calibrator: Calibrator | None = None
+    model: Numeric, data: DataSpec, panel: Panel, horizon: int, calibrator: Calibrator | None = None
 ) -> Forecast:
     """The distribution of the next `horizon` steps of every series, calibrated and within the range of the data."""
     made = raw_forecast(model, data, panel, horizon)
@@ -99,37 +96,11 @@ def _within(data: DataSpec, values: torch.Tensor, panel: Panel) -> torch.Tensor:
     return torch.where(torch.from_numpy(below).view(-1, *[1] * (values.dim() - 1)), values, values.clamp(min=0))
 
 
-@torch.inference_mode()
-def raw_forecast(model: Model, data: DataSpec, panel: Panel, horizon: int) -> Forecast:
+def raw_forecast(model: Numeric, data: DataSpec, panel: Panel, horizon: int) -> Forecast:
     """The model's own distribution of the next `horizon` steps of every series, on the CPU, in the panel's order."""
-    device = next(chain(model.parameters(), model.buffers())).device
-    table = Table(panel, data, horizon, device)
-    segments = -(-panel.lengths // model.stride)
-    order = np.argsort(segments, kind="stable")
-    blocks, places = [], []
-    for begin in range(0, len(order), SERIES):
-        series = order[begin : begin + SERIES]
-        carry, done = model.start(len(series), model.stride), 0
-        while len(series):
-            upto = min(int(segments[series[0]]), done + SEGMENTS)
-            if upto > done:
-                time = (upto - done) * model.stride
-                first = panel.lengths[series] + (done - segments[series]) * model.stride
-                carry = model.observe(carry, table.gather(series, first, time, 0, reset=False))
-                done = upto
-            ended = segments[series] == done
-            if ended.any():
-                last = series[ended]
-                known = table.gather(last, panel.lengths[last], 0, horizon, reset=False).known
-                blocks.append(model.forecast(take(carry, _lanes(ended, device)), horizon, known))
-                places.append(last)
-                carry, series = take(carry, _lanes(~ended, device)), series[~ended]
-    back = torch.from_numpy(np.argsort(np.concatenate(places)))
-    return Forecast(
-        LEVELS,
-        *(torch.cat([getattr(block, name) for block in blocks]).cpu()[back] for name in ("quantiles", "mean")),
-    )
 
+    def ask(carry: Carry, known: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        made = model.forecast(carry, horizon, known)
+        return made.quantiles, made.mean
 
-def _lanes(mask: ndarray, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(np.flatnonzero(mask)).to(device)
+    return Forecast(LEVELS, *at_the_end(model, data, panel, horizon, ask, SERIES))

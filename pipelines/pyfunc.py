@@ -4,6 +4,7 @@ MLflow runs the code that it finds in its store, so whoever loads a model this w
 `registry.resolve` runs no code from the store; the service and the command line go that way.
 """
 
+import logging
 import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -23,10 +24,13 @@ from mlflow.types.schema import AnyType
 
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
-from forecaster.spec import ArtifactSpec
+from forecaster.spec import ArtifactSpec, DataSpec
+from pipelines.ask import Question, ask
+from pipelines.labels import unseen
 from pipelines.panel import Panel, panel_from_frame
-from pipelines.predict import predict
 from pipelines.tracking import Run
+
+log = logging.getLogger(__name__)
 
 FOLDER = "artifact"
 """The artifact's folder in an MLflow model is `artifacts/artifact`."""
@@ -87,7 +91,9 @@ def forecast(artifact: Artifact, frame: pd.DataFrame, params: Mapping[str, Any])
         past=[column.name for column in data.past],
         static=[column.name for column in data.static],
     )
-    return predict(artifact, panel, horizon, levels).frame()
+    for sentence in unseen(panel, data):
+        log.warning(sentence)
+    return ask(artifact, panel, Question(horizon, levels)).frame()
 
 
 def log_model(run: Run, folder: Path, panel: Panel) -> str:
@@ -133,13 +139,19 @@ def signature(spec: ArtifactSpec) -> ModelSignature:
     outputs: list[ColSpec | TensorSpec] = [
         ColSpec("string", "unique_id"),
         ColSpec("long" if data.frequency == "step" else "datetime", "ds"),
-        *(ColSpec("double", name) for name in ("mean", *(f"q{level:g}" for level in TENTHS))),
+        *_answers(data),
     ]
     params = [
         ParamSpec("horizon", "long", spec.task.horizon),
         ParamSpec("quantiles", "double", list(TENTHS), shape=(-1,)),
     ]
     return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema(params))
+
+
+def _answers(data: DataSpec) -> list[ColSpec]:
+    if data.labels:
+        return [ColSpec("string", "label"), *(ColSpec("double", f"p.{label}") for label in data.labels)]
+    return [ColSpec("double", name) for name in ("mean", *(f"q{level:g}" for level in TENTHS))]
 
 
 def example(panel: Panel, spec: ArtifactSpec) -> pd.DataFrame:

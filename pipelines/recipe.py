@@ -1,15 +1,24 @@
 """Recipes: candidates by name, each a small YAML file; every recurrent cell is one by itself too."""
 
+import re
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
 from forecaster.cells import CELLS
 from forecaster.errors import DataError
-from forecaster.spec import CoreSpec, FitSpec, ModelSpec, RecurrentSpec, Spec
+from forecaster.spec import CoreSpec, FitSpec, LabelRecurrentSpec, LabelSpec, ModelSpec, RecurrentSpec, Spec
 
-DEFAULT = ("seasonal_naive", "lag_regression", "gru", "lstm")
-"""What a training job compares unless told otherwise."""
+NUMBERS = ("seasonal_naive", "lag_regression", "gru", "lstm")
+"""What a training job compares unless told otherwise, where the data holds numbers."""
+LABELS = ("label_frequencies", "label_chain", "labels")
+"""The same where it holds labels."""
+ENDING = ".yaml"
+TAKEN = ("ensemble", "model", "train")
+"""What a job calls what it makes of its candidates, and itself."""
 
 
 class Recipe(Spec):
@@ -27,23 +36,73 @@ def recipes() -> dict[str, Recipe]:
     True
     """
     folder = resources.files("pipelines") / "recipes"
-    written = {
-        file.name.removesuffix(".yaml"): Recipe.model_validate(yaml.safe_load(file.read_text()))
-        for file in folder.iterdir()
-        if file.name.endswith(".yaml")
+    written = {file.name.removesuffix(ENDING): read(file) for file in folder.iterdir() if file.name.endswith(ENDING)}
+    cells: dict[str, Recipe] = {}
+    for name in CELLS:
+        cells |= _of_cell(name)
+    return dict(sorted((cells | written).items()))
+
+
+def _of_cell(name: str) -> dict[str, Recipe]:
+    """A streaming network of a cell as it comes, for numbers and for labels."""
+    core, fit, summary = CoreSpec(cell=name), FitSpec(), (CELLS[name].__doc__ or name).splitlines()[0]
+    labels = CoreSpec(cell=name, width=64)
+    return {
+        name: Recipe(summary=summary, model=RecurrentSpec(core=core), fit=fit),
+        f"labels_{name}": Recipe(summary=f"For labels: {summary}", model=LabelRecurrentSpec(core=labels), fit=fit),
     }
-    return dict(sorted(({name: _of_cell(name) for name in CELLS} | written).items()))
 
 
-def _of_cell(name: str) -> Recipe:
-    """A streaming network of a cell as it comes."""
-    summary = (CELLS[name].__doc__ or name).splitlines()[0]
-    return Recipe(summary=summary, model=RecurrentSpec(core=CoreSpec(cell=name)), fit=FitSpec())
+def read(file: Traversable) -> Recipe:
+    """The recipe in a YAML file. Raises DataError, which names the file and the key, on what is none."""
+    try:
+        return Recipe.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise DataError(problem["msg"], place=f"{file}, {key}" if key else str(file)) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"no recipe can be read: {error}", place=str(file)) from None
 
 
-def choose(names: tuple[str, ...]) -> dict[str, Recipe]:
-    """The recipes with the given names; raises DataError on an unknown one."""
-    known = recipes()
-    if unknown := [name for name in names if name not in known]:
-        raise DataError(f"no recipe is called {unknown[0]!r}", remedy=f"choose from {', '.join(known)}")
-    return {name: known[name] for name in names}
+def choose(names: tuple[str, ...], *, labels: bool) -> dict[str, Recipe]:
+    """The recipes with the given names, or without any the usual ones for numbers or for labels.
+
+    A name that ends in `.yaml` is a file of the user's, and its recipe is called by the file's stem. Raises DataError
+    on an unknown one, on a file that cannot be read, on two of the same name, and on one for other data.
+    """
+    chosen: dict[str, Recipe] = {}
+    for name in names or (LABELS if labels else NUMBERS):
+        title, recipe = _find(name)
+        if title in chosen:
+            raise DataError(f"two recipes are called {title!r}", remedy="leave one out or rename it")
+        if isinstance(recipe.model, LabelSpec) != labels:
+            there, wanted = ("labels", "numbers") if labels else ("numbers", "labels")
+            raise DataError(
+                f"the recipe {title!r} is for {wanted} and the data holds {there}",
+                remedy=f"choose from {', '.join(_suitable(labels))}",
+            )
+        chosen[title] = recipe
+    return chosen
+
+
+def _find(name: str) -> tuple[str, Recipe]:
+    """A recipe and what a job calls it."""
+    if not name.endswith(ENDING):
+        known = recipes()
+        if name not in known:
+            remedy = f"choose from {', '.join(known)}, or give a {ENDING} file"
+            raise DataError(f"no recipe is called {name!r}", remedy=remedy)
+        return name, known[name]
+    title = Path(name).stem
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", title) or title in TAKEN:
+        raise DataError(
+            f"no recipe can be called {title!r}",
+            remedy=f"name the file by letters, digits, dash and underscore, and not {', '.join(TAKEN)}",
+        )
+    return title, read(Path(name))
+
+
+def _suitable(labels: bool) -> list[str]:
+    """The names of the recipes for labels, or for numbers."""
+    return [name for name, recipe in recipes().items() if isinstance(recipe.model, LabelSpec) == labels]

@@ -1,18 +1,23 @@
 """The champion on a file: forecasts to a file, and backtests."""
 
+import logging
 from pathlib import Path
 
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
+from pipelines.ask import Question, ask
 from pipelines.backtest import backtest
+from pipelines.labels import unseen
 from pipelines.panel import Panel
-from pipelines.predict import predict
 from pipelines.registry import resolve
+from pipelines.sink import check, write
 from pipelines.sources import read
 from pipelines.split import origins
 
+log = logging.getLogger(__name__)
+
 MOST = 100_000_000
-"""Numbers in the sample paths of a file, which are held in memory."""
+"""Values in the sample paths of a file, which are held in memory."""
 
 
 def score(
@@ -21,29 +26,22 @@ def score(
     out: Path,
     levels: tuple[float, ...],
     *,
-    name: str,
     paths: int = 0,
+    temperature: float = 1.0,
     seed: int = 0,
+    name: str,
     model: str | None = None,
     zone: str | None = None,
     duplicates: str = "error",
 ) -> int:
     """Write the forecasts of every series to a CSV or Parquet file, complete or not at all; returns the rows."""
-    if out.suffix not in {".csv", ".parquet"}:
-        raise DataError(f"{out}: the ending says the format", remedy="end it with .csv or .parquet")
+    check(out)
     artifact = live(name, model)
     panel = panel_for(artifact, data, zone, duplicates)
-    if (numbers := len(panel) * horizon * paths) > MOST:
-        message = f"{len(panel)} series x {horizon} steps x {paths} paths are {numbers} numbers, more than {MOST}"
+    if (values := len(panel) * horizon * paths) > MOST:
+        message = f"{len(panel)} series x {horizon} steps x {paths} paths are {values} values, more than {MOST}"
         raise DataError(message, remedy="ask for fewer paths, or for a part of the series")
-    frame = predict(artifact, panel, horizon, levels, paths, seed).frame()
-    fresh = out.with_name(out.name + ".new")
-    if out.suffix == ".csv":
-        frame.to_csv(fresh, index=False)
-    else:
-        frame.to_parquet(fresh, index=False)
-    fresh.replace(out)
-    return len(frame)
+    return write(ask(artifact, panel, Question(horizon, levels, paths, temperature, seed)).frame(), out)
 
 
 def rolling(
@@ -74,7 +72,7 @@ def live(name: str, model: str | None) -> Artifact:
 def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str) -> Panel:
     """A file read as the artifact's training data was."""
     spec = artifact.spec.data
-    return read(
+    panel = read(
         data,
         frequency=spec.frequency,
         zone=zone or spec.zone,
@@ -83,3 +81,6 @@ def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str)
         static=tuple(column.name for column in spec.static),
         duplicates=duplicates,
     )
+    for sentence in unseen(panel, spec):
+        log.warning(sentence)
+    return panel

@@ -9,8 +9,6 @@ from forecaster.spec import FitSpec
 from pipelines.fitting import Point
 from pipelines.job import Result
 
-SHOWN = ("scaled_quantile_loss", "mase", "smape", "weighted_quantile_loss", "coverage_80", "coverage_95")
-
 
 class Screen:
     """One progress bar per candidate: updates, loss, validation, time left."""
@@ -41,10 +39,11 @@ class Screen:
 
 def table(result: Result) -> str:
     """The candidates side by side, best first, and the champion."""
-    head = f"{'candidate':16}" + "".join(f"{name:>24}" for name in SHOWN) + f"{'seconds':>10}"
+    shown = result.champion.test.shown if result.champion.test is not None else ()
+    head = f"{'candidate':16}" + "".join(f"{name:>24}" for name in shown) + f"{'seconds':>10}"
     rows = []
     for one in sorted(result.candidates, key=lambda one: one.loss):
-        scores = one.test.metrics() if one.test is not None else dict.fromkeys(SHOWN, float("nan"))
-        rows.append(f"{one.name:16}" + "".join(f"{scores[name]:>24.4f}" for name in SHOWN) + f"{one.seconds:>10.1f}")
+        scores = one.test.metrics() if one.test is not None else {}
+        rows.append(f"{one.name:16}" + "".join(f"{scores[name]:>24.4f}" for name in shown) + f"{one.seconds:>10.1f}")
     end = f"champion: {result.name} version {result.version} ({result.champion.name}), {result.seconds:.0f} s in all"
     return "\n".join([head, *rows, end])

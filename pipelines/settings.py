@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from forecaster.spec import Spec
-from pipelines.recipe import DEFAULT
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -42,8 +41,26 @@ class TrainSettings(Spec):
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     duplicates: str = "error"
-    recipes: tuple[str, ...] = DEFAULT
+    end: str | None = None
+    """The label that ends a series."""
+    recipes: tuple[str, ...] = ()
+    """Candidates; none stand for those that suit the data."""
     budget: Annotated[float, BeforeValidator(seconds)] = Field(300.0, gt=0)
     """Seconds that training may take in all."""
+    seed: int = Field(0, ge=0)
+    name: Annotated[str, AfterValidator(model_name)] = "forecaster"
+
+
+class FillSettings(Spec):
+    """A job that fills gaps."""
+
+    data: Path
+    out: Path
+    season: int | None = Field(None, ge=1)
+    zone: str | None = None
+    duplicates: str = "error"
+    recipe: str = "bidirectional"
+    budget: Annotated[float, BeforeValidator(seconds)] = Field(60.0, gt=0)
+    """Seconds that training may take."""
     seed: int = Field(0, ge=0)
     name: Annotated[str, AfterValidator(model_name)] = "forecaster"

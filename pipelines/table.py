@@ -17,6 +17,7 @@ from pipelines.stamps import Stamps, first_invalid, localise, read_stamps
 from pipelines.zone import parse_zone
 
 SINGLE = "series"  # the id of the one series of a table that has none
+_NUMBER = r"(?i)^[+-]?(\d+\.?\d*|\.\d+|inf|infinity)(e[+-]?\d+)?$"
 _GAPS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
 
 
@@ -30,6 +31,7 @@ class Rows:
     frequency: Frequency
     zone: str | None
     y: Float64[ndarray, " rows"]
+    labels: tuple[str, ...]
     known: dict[str, Float64[ndarray, " rows"]]
     past: dict[str, Float64[ndarray, " rows"]]
     static: dict[str, NDArray[np.object_]]  # [series]
@@ -65,17 +67,19 @@ def read_rows(
                 f"{name} is {table[name][bad].as_py()!r}",
                 series=who(bad),
                 place=f"ds {grid.text(int(times[bad]), stamps.zone)}",
-                remedy="give finite numbers, and leave empty what is missing",
+                remedy="give finite numbers, or in y labels alone, and leave empty what is missing",
             )
         return values
 
+    labels, codes = _labels(table["y"])
     return Rows(
         ids=ids,
         series=series,
         times=times,
         frequency=grid,
         zone=stamps.zone,
-        y=numbers("y"),
+        y=codes if labels else numbers("y"),
+        labels=labels,
         known={name: numbers(name) for name in known},
         past={name: numbers(name) for name in past},
         static={name: _constant(table[name], name, ids, series) for name in static},
@@ -141,10 +145,9 @@ def _frequency(stamps: Stamps, series: NDArray[np.int32], name: str | None, zone
 
 def _numbers(column: pa.ChunkedArray) -> tuple[Float64[ndarray, " rows"], int | None]:
     """The values, NaN where there is none, and the first row that is no finite number."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    kind = _kind(column)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        texts = pc.utf8_trim_whitespace(column.cast(pa.string())).combine_chunks()
-        texts = pc.if_else(pc.is_in(texts, value_set=pa.array(_GAPS)), None, texts)
+        texts = _texts(column)
         try:
             values = texts.cast(pa.float64())
         except pa.ArrowInvalid:
@@ -160,6 +163,29 @@ def _numbers(column: pa.ChunkedArray) -> tuple[Float64[ndarray, " rows"], int | 
     numbers = values.to_numpy(zero_copy_only=False)
     infinite = np.isinf(numbers)
     return numbers, int(infinite.argmax()) if infinite.any() else None
+
+
+def _kind(column: pa.ChunkedArray) -> pa.DataType:
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+
+
+def _texts(column: pa.ChunkedArray) -> pa.Array:
+    """The texts of a column, null where there is none."""
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string())).combine_chunks()
+    return pc.if_else(pc.is_in(texts, value_set=pa.array(_GAPS)), None, texts)
+
+
+def _labels(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Float64[ndarray, " rows"]]:
+    """The labels in a column and their codes; none in a column that is no text or has a number in it."""
+    kind = _kind(column)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return (), np.empty(0)
+    encoded = _texts(column).dictionary_encode()
+    if pc.any(pc.match_substring_regex(encoded.dictionary, _NUMBER)).as_py() or not len(encoded.dictionary):
+        return (), np.empty(0)
+    order = np.append(np.argsort(np.argsort(np.array(encoded.dictionary.to_pylist(), dtype=object))), np.nan)
+    codes = order[encoded.indices.fill_null(-1).to_numpy()]
+    return tuple(sorted(encoded.dictionary.to_pylist())), codes
 
 
 def _constant(

@@ -141,8 +141,8 @@ class Run:
         for begin in range(0, len(points), MAX_METRICS_PER_BATCH):
             self.client.log_batch(self.id, metrics=points[begin : begin + MAX_METRICS_PER_BATCH])
 
-    def by_horizon(self, metrics: Mapping[str, Float64[ndarray, "horizon"]]) -> None:
-        """Metrics by step ahead: MLflow's step 1 is the first step of a forecast."""
+    def by_step(self, metrics: Mapping[str, Float64[ndarray, "steps"]]) -> None:
+        """Metrics by step ahead or back: MLflow's step 1 is the first."""
         names, columns = list(metrics), [values.tolist() for values in metrics.values()]
         rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         self.curve(rows, range(1, len(rows) + 1))
@@ -152,7 +152,7 @@ class Run:
         kinds = {
             "unique_id": "string",
             "ds": "long" if panel.frequency.is_step else "datetime",
-            "y": "double",
+            "y": "string" if panel.labels else "double",
         }
         kinds |= dict.fromkeys([*panel.known_names, *panel.past_names], "double")
         kinds |= dict.fromkeys(panel.static_names, "string")

@@ -23,6 +23,7 @@ from pipelines.baselines import solve
 from pipelines.fitting import Point, batches, best, train, within
 from pipelines.panel import Panel
 from pipelines.recipe import Recipe
+from pipelines.scores import Scores
 from pipelines.split import HeldOut, Split
 from pipelines.windows import Table
 
@@ -57,7 +58,7 @@ class Candidate:
     name: str
     recipe: Recipe
     artifact: Artifact
-    test: Backtest | None
+    test: Scores | None
     """None where no series is long enough to hold anything out."""
     curve: list[Point]
     seconds: float
@@ -66,8 +67,8 @@ class Candidate:
 
     @property
     def loss(self) -> float:
-        """What candidates are compared by: the scaled quantile loss on the test origins."""
-        return self.test.scaled_quantile_loss() if self.test is not None else float("nan")
+        """What candidates are compared by: the criterion of their kind on the test origins."""
+        return self.test.loss if self.test is not None else float("nan")
 
 
 def candidate(plan: Plan, name: str, recipe: Recipe) -> Candidate:
@@ -86,14 +87,15 @@ def candidate(plan: Plan, name: str, recipe: Recipe) -> Candidate:
 
 
 def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
-    """The ensemble of candidates that is best on what they were calibrated on, None where a single one is.
+    """The ensemble of candidates of numbers that is best on what they were calibrated on, None where a single one is.
 
     Members are added greedily while that helps (Caruana et al. 2004, "Ensemble selection from libraries of models").
     """
     began, held_out = time.perf_counter(), plan.split.calibrate
     if held_out is None:
         return None
-    alone = {one.name: _backtest(plan, one.artifact.model, held_out) for one in candidates}
+    tests = {one.name: _backtest(plan, one.artifact.model, held_out) for one in candidates}
+    alone = {name: test for name, test in tests.items() if isinstance(test, Backtest)}
 
     def loss(names: list[str]) -> float:
         made = average([alone[name].forecast for name in names])
@@ -189,7 +191,7 @@ def _validate(plan: Plan, held_out: HeldOut | None) -> Callable[[Model], float] 
     """The score of a model on what is held out, if anything is."""
     if held_out is None:
         return None
-    return lambda model: _backtest(plan, model, held_out).scaled_quantile_loss()
+    return lambda model: _backtest(plan, model, held_out).loss
 
 
 def _batches(plan: Plan, panel: Panel, model: Model, spec: FitSpec) -> Batches:
@@ -203,15 +205,10 @@ def _folder(plan: Plan, name: str) -> Path:
     return folder
 
 
-def _backtest(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrator | None = None) -> Backtest:
+def _backtest(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrator | None = None) -> Scores:
     return backtest(model, plan.data, plan.task.seasons[0], held_out, calibrator)
 
 
 def _held_out(plan: Plan, model: Model, held_out: HeldOut | None) -> tuple[Calibrator | None, Dependence]:
     """What is learned from data that the model has not seen: how wide its intervals are, and how its errors go on."""
-    if held_out is None:
-        return None, CAUTIOUS
-    tested = _backtest(plan, model, held_out)
-    calibrator = Calibrator.learn(tested.forecast, tested.actual)
-    forecast = calibrator.apply(tested.forecast) if calibrator is not None else tested.forecast
-    return calibrator, Dependence.learn(forecast, tested.actual, model.support)
+    return _backtest(plan, model, held_out).residuals() if held_out is not None else (None, CAUTIOUS)

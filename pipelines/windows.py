@@ -26,13 +26,13 @@ class Table:
     """A panel as tensors, each followed by one row that stands for whatever lies outside a series."""
 
     def __init__(self, panel: Panel, data: DataSpec, horizon: int = 0, device: torch.device | None = None) -> None:
-        known, known_indptr, past, static = encode(panel, data, horizon)
+        target, known, known_indptr, past, static = encode(panel, data, horizon)
         self.start, self.length = (torch.from_numpy(x) for x in (panel.indptr[:-1], panel.lengths))
         self.known_start, self.known_length = (
             torch.from_numpy(known_indptr[:-1]),
             torch.from_numpy(np.diff(known_indptr)),
         )
-        self.target = torch.from_numpy(np.append(panel.values, np.nan)).to(device)
+        self.target = torch.from_numpy(np.append(target, np.nan)).to(device)
         self.known = torch.from_numpy(np.vstack([known, np.zeros_like(known, shape=(1, known.shape[1]))])).to(device)
         self.past = torch.from_numpy(np.vstack([past, np.full_like(past, np.nan, shape=(1, past.shape[1]))])).to(device)
         self.static = torch.from_numpy(np.vstack([static, np.zeros_like(static, shape=(1, static.shape[1]))])).to(

@@ -12,7 +12,7 @@ REMEDIES = {
     "missing": "add it",
     "extra_forbidden": "remove it; GET /openapi.json has the fields there are",
     "finite_number": "write null for a gap",
-    "float_type": "write a number, or null for a gap",
+    "float_type": "write a number (or a label, for a model of labels), or null for a gap",
     "string_pattern_mismatch": "use no control characters",
 }
 """What mends an error that the schema tells, by pydantic's name for it."""
@@ -72,7 +72,8 @@ class RequestError(Exception):
         if path[:1] == ["series"] and len(path) > 2:
             series = _id(DOCUMENT.validate_json(body), path[1])
             path = path[2:] if series is not None else path
-            path = path[:1] if path[0] == "start" else path  # what follows are names of types it could have
+            kept = {"start": 1, "target": 2}.get(str(path[0]), len(path))  # then come names of types it could have
+            path = path[:kept]
         remedy = REMEDIES.get(first["type"], "see the schema at GET /openapi.json")
         return cls(422, first["msg"], series=series, place=_dotted(path) or "body", remedy=remedy)
 

@@ -7,11 +7,14 @@ import orjson
 
 from forecaster.errors import DataError
 from forecaster.spec import DataSpec
+from pipelines.ask import Question, ask
 from pipelines.frequency import Frequency
+from pipelines.labels import unseen
 from pipelines.panel import Panel, panel_from_series
-from pipelines.predict import Predictions, predict
+from pipelines.predict import Predictions
+from service.answers import labels, numbers
 from service.errors import RequestError
-from service.schema import MAX_VALUE, ForecastRequest, ModelName, Series, read_request
+from service.schema import MAX_VALUE, ModelName, Series, read_request
 from service.source import Champion
 from service.times import forecast_starts, starts
 
@@ -28,9 +31,21 @@ def answer(champion: Champion, body: bytes) -> bytes:
     panel = _panel(request.series, data)
     begin = forecast_starts(request.series, panel, data.zone)
     levels = tuple(sorted(request.quantiles))
-    predictions = predict(champion.artifact, panel, request.horizon, levels, request.paths, request.seed)
-    _check_finite(predictions)
-    return _response(model_name(champion), request, predictions, begin)
+    question = Question(request.horizon, levels, request.paths, request.temperature, request.seed)
+    predictions = ask(champion.artifact, panel, question)
+    if isinstance(predictions, Predictions):
+        _check_finite(predictions)
+        values = numbers(request, predictions)
+    else:
+        values = labels(predictions)
+    ids = ({"id": one.id, "start": at} for one, at in zip(request.series, begin, strict=True))
+    forecasts = [one | {"freq": data.frequency} | value for one, value in zip(ids, values, strict=True)]
+    response = {
+        "model": model_name(champion).model_dump(),
+        "forecasts": forecasts,
+        "warnings": unseen(panel, data),
+    }
+    return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def model_name(champion: Champion) -> ModelName:
@@ -49,8 +64,19 @@ def _check(series: Series, horizon: int, data: DataSpec) -> None:
             place="freq",
             remedy=f"resample to {data.frequency!r}, or ask a model of {series.freq!r}",
         )
-    if all(value is None for value in series.target):
-        raise RequestError(422, "nothing but null", series=series.id, place="target", remedy="give at least one number")
+    kinds = set(map(type, series.target)) - {type(None)}
+    if not kinds:
+        raise RequestError(422, "nothing but null", series=series.id, place="target", remedy="give at least one value")
+    if strangers := {kind for kind in kinds if (kind is str) != bool(data.labels)}:
+        index = next(index for index, value in enumerate(series.target) if type(value) in strangers)
+        needed = f"labels ({', '.join(data.labels[:9])})" if data.labels else "numbers"
+        raise RequestError(
+            422,
+            f"{series.target[index]!r} where the model reads {needed}",
+            series=series.id,
+            place=f"target[{index}]",
+            remedy=f"give {needed}",
+        )
     reach = len(series.target) + horizon
     for name, values in series.known.items():
         if len(values) != reach:
@@ -109,22 +135,3 @@ def _check_finite(predictions: Predictions) -> None:
             place="horizon",
             remedy="divide the series by a constant, or ask for fewer steps",
         )
-
-
-def _response(
-    model: ModelName, request: ForecastRequest, predictions: Predictions, begin: Sequence[str | int]
-) -> bytes:
-    rows = np.ascontiguousarray(predictions.quantiles.transpose(2, 0, 1))
-    by_level = dict(zip(predictions.levels, rows, strict=True))
-    forecasts = [
-        {
-            "id": series.id,
-            "start": start,
-            "freq": predictions.frequency.name,
-            "mean": predictions.mean[i],
-            "quantiles": {repr(level): by_level[level][i] for level in request.quantiles},
-            **({"paths": np.ascontiguousarray(predictions.paths[i])} if request.paths else {}),
-        }
-        for i, (series, start) in enumerate(zip(request.series, begin, strict=True))
-    ]
-    return orjson.dumps({"model": model.model_dump(), "forecasts": forecasts}, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -44,6 +44,7 @@ def describe(champion: Champion) -> bytes:
         known=[covariate.name for covariate in spec.data.known],
         past=[covariate.name for covariate in spec.data.past],
         static=[category.name for category in spec.data.static],
+        labels=list(spec.data.labels),
         links=LINKS,
     )
     return card.model_dump_json().encode()
@@ -55,12 +56,15 @@ def example(data: DataSpec) -> dict[str, Any]:
     start = (
         0 if data.frequency == "step" else to_offset(data.frequency).rollforward(pd.Timestamp(2024, 1, 1)).isoformat()
     )
-    target = [round(100 + 20 * math.sin(step * math.pi / 6), 1) for step in range(length)]
+    target: list[object] = [round(100 + 20 * math.sin(step * math.pi / 6), 1) for step in range(length)]
+    if data.labels:
+        going = [label for label in data.labels if label != data.end] or list(data.labels)
+        target = [going[step % len(going)] for step in range(length)]
     series: dict[str, Any] = {
         "id": "a",
         "start": start,
         "freq": data.frequency,
-        "target": [*target[:-2], None, 100],
+        "target": [*target[:-2], None, target[-1]],
     }
     if data.known:
         series["known"] = {covariate.name: [covariate.mean] * (length + horizon) for covariate in data.known}

@@ -14,7 +14,7 @@ MAX_HORIZON = 10_000
 MAX_QUANTILES = 99
 MAX_PATHS = 10_000
 MAX_NUMBERS = 2_000_000
-"""Numbers in an answer: series x horizon x (the mean + quantiles + paths)."""
+"""Numbers in an answer: series x horizon x (quantiles + the mean + paths)."""
 MAX_VALUE = 1e300
 """Largest magnitude of an observation: a forecast must have room above it in float64."""
 
@@ -23,6 +23,8 @@ Numbers: TypeAlias = Annotated[list[Number], FailFast()]
 Observations: TypeAlias = Annotated[list[Number | None], FailFast()]
 Text: TypeAlias = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name: TypeAlias = Annotated[Text, Field(min_length=1)]
+Value: TypeAlias = Annotated[Number | Name | None, Field(union_mode="left_to_right")]
+Values: TypeAlias = Annotated[list[Value], FailFast()]
 Level: TypeAlias = Annotated[float, Field(ge=0.0001, le=0.9999)]
 
 
@@ -42,7 +44,9 @@ class Series(Wire):
         "local time of the model. An integer for a model that counts steps. Left out, steps count from 0.",
     )
     freq: Name | None = Field(None, description="The frequency of the model, which is what is taken if left out.")
-    target: Annotated[Observations, Field(min_length=1)] = Field(description="Values; null is a gap.")
+    target: Annotated[Values, Field(min_length=1)] = Field(
+        description="Numbers, or labels for a model of labels; null is a gap."
+    )
     known: dict[Name, Numbers] = Field(
         default={},
         description="Covariates known ahead: as many values as the target and the horizon together.",
@@ -59,10 +63,11 @@ class ForecastRequest(Wire):
     series: Annotated[list[Series], FailFast(), Field(min_length=1, max_length=MAX_SERIES)]
     horizon: int = Field(ge=1, le=MAX_HORIZON, description="Number of steps to forecast.")
     quantiles: Annotated[list[Level], FailFast(), Field(min_length=1, max_length=MAX_QUANTILES)] = Field(
-        default=[0.1, 0.5, 0.9], description="Levels of the quantiles, in any order, each once."
+        default=[0.1, 0.5, 0.9], description="Levels of the quantiles of numbers, in any order, each once."
     )
-    paths: int = Field(
-        0, ge=0, le=MAX_PATHS, description="Number of joint sample paths; their sums over steps have right intervals."
+    paths: int = Field(0, ge=0, le=MAX_PATHS, description="Number of joint sample paths of each series.")
+    temperature: float = Field(
+        1.0, ge=0, le=100, description="Of paths of labels; at 0 each step is the likeliest label."
     )
     seed: int = Field(0, ge=0, lt=2**53, description="The same request with the same seed gets the same paths.")
 
@@ -86,11 +91,27 @@ class SeriesForecast(Wire):
     paths: list[list[Number]] | None = Field(None, description="Each the values of all steps; left out if not asked.")
 
 
+class LabelForecast(Wire):
+    """The forecast of one series of labels."""
+
+    id: str
+    start: str | int = Field(description="Time of the first forecast step, or how many steps after the first value.")
+    freq: str
+    label: list[str] = Field(description="The likeliest label of each step.")
+    probabilities: dict[str, list[Number]] = Field(description="Of each label at each step.")
+    paths: list[list[str]] | None = Field(
+        None, description="Joint sample paths, where asked for; one that reaches the label that ends a series ends."
+    )
+
+
 class ForecastResponse(Wire):
     """Forecasts in the order of the request."""
 
     model: ModelName
-    forecasts: list[SeriesForecast]
+    forecasts: list[SeriesForecast | LabelForecast]
+    warnings: list[str] = Field(
+        description="Labels and categories that the model has never seen, and how it read them."
+    )
 
 
 class Card(Wire):
@@ -103,6 +124,7 @@ class Card(Wire):
     known: list[str]
     past: list[str]
     static: list[str]
+    labels: list[str] = Field(description="The vocabulary of a model of labels; empty for one of numbers.")
     links: dict[str, str]
 
 
@@ -112,7 +134,7 @@ def read_request(body: bytes) -> ForecastRequest:
         request = ForecastRequest.model_validate_json(body)
     except ValidationError as error:
         raise RequestError.of_schema(error, body) from None
-    shape = len(request.series), request.horizon, 1 + len(request.quantiles) + request.paths
+    shape = len(request.series), request.horizon, len(request.quantiles) + 1 + request.paths
     if math.prod(shape) > MAX_NUMBERS:
         raise RequestError(
             422,

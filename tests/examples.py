@@ -1,7 +1,8 @@
 """Small cores, heads, models and batches that the laws are held over."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from hypothesis import strategies as st
@@ -9,9 +10,13 @@ from torch import Tensor
 
 from forecaster.batch import Batch
 from forecaster.build import build
+from forecaster.cells import CELLS
+from forecaster.cells.ar import Autoregressive
 from forecaster.cells.fused import GRU, LSTM, Elman
-from forecaster.compose import Dilated, Residual, Stack
+from forecaster.cells.peephole import PeepholeLSTM
+from forecaster.compose import Dense, Dilated, Residual, Stack
 from forecaster.core import Core
+from forecaster.encoder import Bidirectional, Encoder
 from forecaster.head import Head
 from forecaster.heads.bernoulli import Bernoulli
 from forecaster.heads.binned import Binned
@@ -20,26 +25,53 @@ from forecaster.heads.log_normal import LogNormal
 from forecaster.heads.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
 from forecaster.heads.quantile import Quantile
 from forecaster.heads.student_t import StudentT
-from forecaster.model import Model
+from forecaster.kalman import Kalman
+from forecaster.labels import LabelModel
+from forecaster.model import Model, Numeric
+from forecaster.plain import Plain
 from forecaster.scale import Smoothing
-from forecaster.spec import EnsembleSpec, LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
+from forecaster.spec import (
+    BidirectionalSpec,
+    EnsembleSpec,
+    LabelCountsSpec,
+    LabelRecurrentSpec,
+    LabelSpec,
+    LinearSpec,
+    ModelSpec,
+    RecurrentSpec,
+    SeasonalNaiveSpec,
+    StateSpaceSpec,
+    Task,
+)
+from forecaster.state import detach
+from forecaster.window import Window
 
-CORES: dict[str, Callable[[], Core]] = {
-    "elman": lambda: Elman(2, 3),
-    "gru": lambda: GRU(2, 3),
-    "lstm": lambda: LSTM(2, 3),
+CORES: dict[str, Callable[[], Core]] = {name: partial(cell, 2, 3) for name, cell in CELLS.items()} | {
+    "markov": lambda: Autoregressive(2, 3, order=1),
+    "ar network": lambda: Autoregressive(2, 3, order=5, hidden=4),
     "stack": lambda: Stack([Elman(2, 3), LSTM(3, 4), GRU(4, 2)]),
     "residual": lambda: Residual(LSTM(3, 3)),
+    "dense": lambda: Stack([Dense(GRU(2, 3)), Dense(Elman(5, 2))]),
+    "plain on top": lambda: Stack([LSTM(2, 3), Plain(3, 4)]),
+    "dilated ar": lambda: Dilated(Autoregressive(2, 3), 3),
+    "dilated markov": lambda: Dilated(Autoregressive(2, 3, order=1), 3),
+    "dilated peephole": lambda: Dilated(Residual(PeepholeLSTM(3, 3)), 2),
     "dilated-1": lambda: Dilated(GRU(2, 3), 1),
     "dilated-3": lambda: Dilated(LSTM(2, 3), 3),
     "dilated-5": lambda: Dilated(Elman(2, 3), 5),
     "smoothing-1": lambda: Smoothing(1),
     "smoothing-4": lambda: Smoothing(4),
+    "kalman": lambda: Kalman(2, (1,), 1),
+    "kalman seasons": lambda: Kalman(3, (4, 7), 2),
     "dilated smoothing": lambda: Dilated(Smoothing(2), 3),
     "dilated in dilated": lambda: Dilated(Dilated(GRU(2, 2), 2), 3),
     "stack of residual dilations": lambda: Stack([Residual(Dilated(LSTM(2, 2), d)) for d in (1, 2, 4)]),
+    "window of four": lambda: Window(2, 4),
+    "dilated window": lambda: Dilated(Window(2, 2), 3),
     "dilated residual stack": lambda: Dilated(Stack([Residual(GRU(2, 2)), Residual(Elman(2, 2))]), 2),
 }
+FORGETFUL = {"markov", "dilated markov"}
+"""Cores that by their equation have no memory."""
 
 
 def core(name: str, seed: int = 0) -> Core:
@@ -49,17 +81,21 @@ def core(name: str, seed: int = 0) -> Core:
 
 
 def core_case(name: str, batch: int, time: int, seed: int) -> tuple[Core, dict[str, Tensor], Tensor]:
-    """A core, some state it might be in, and inputs; with gaps where the core reads raw observations."""
-    made = core(name, seed)
+    """A core, a state that it has come to, and inputs; with gaps where the core reads raw observations."""
+    made, before = core(name, seed), 5
     random = torch.Generator().manual_seed(seed)
-    state = {
-        part: torch.rand(value.shape, generator=random, dtype=value.dtype)
-        for part, value in made.initial(batch).items()
-    }
-    xs = torch.randn(batch, time, made.inputs, generator=random, dtype=torch.float64)
-    if "smoothing" in name:
+    xs = torch.randn(batch, before + time, made.inputs, generator=random, dtype=torch.float64)
+    if "smoothing" in name or "kalman" in name:
         xs[torch.rand(xs.shape, generator=random) < 0.3] = torch.nan
-    return made, state, xs
+    state, _ = made.scan(made.initial(batch), xs[:, :before])
+    return made, detach(state), xs[:, before:]
+
+
+ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "elman both ways": lambda: Bidirectional(Elman(2, 3), Elman(2, 3)),
+    "gru and lstm": lambda: Bidirectional(GRU(2, 3), LSTM(2, 4)),
+    "stacks both ways": lambda: Bidirectional(Stack([GRU(2, 2), LSTM(2, 3)]), Stack([LSTM(2, 2), GRU(2, 3)])),
+}
 
 
 HEADS: dict[str, Callable[[], Head]] = {
@@ -77,18 +113,38 @@ HEADS: dict[str, Callable[[], Head]] = {
 }
 
 
+def moved(spec: ModelSpec, task: Task, seed: int) -> Model:
+    """A model whose parameters are all away from where training starts."""
+    made, random = build(spec, task), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=random))
+    return made
+
+
 @dataclass(frozen=True)
 class Example:
-    """A model whose parameters are all away from where training starts."""
+    """A model of numbers."""
 
     spec: ModelSpec
     task: Task
 
-    def model(self, seed: int = 0) -> Model:
-        made, random = build(self.spec, self.task), torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for parameter in made.parameters():
-                parameter.add_(0.3 * torch.randn(parameter.shape, generator=random))
+    def model(self, seed: int = 0) -> Numeric:
+        made = moved(self.spec, self.task, seed)
+        assert isinstance(made, Numeric)
+        return made
+
+
+@dataclass(frozen=True)
+class LabelExample:
+    """A model of labels."""
+
+    spec: LabelSpec
+    task: Task
+
+    def model(self, seed: int = 0) -> LabelModel:
+        made = moved(self.spec, self.task, seed)
+        assert isinstance(made, LabelModel)
         return made
 
 
@@ -97,11 +153,16 @@ def _recurrent(cell: str, task: Task, family: str = "quantile", layers: int = 1)
     return Example(RecurrentSpec.model_validate(spec), task)
 
 
+def _unrolled(cell: str, task: Task, core: dict[str, str | int]) -> Example:
+    decoder = {"cell": cell, "width": 4, "layers": 2}
+    return Example(RecurrentSpec.model_validate({"core": core, "decoder": decoder}), task)
+
+
 def _covariates(task: Task) -> Task:
     return task.model_copy(update={"known": 2, "past": 1, "static": (3, 2)})
 
 
-RECURRENT: dict[str, Example] = {
+RECURRENT: dict[str, Example] = {name: _recurrent(name, Task(horizon=3, stride=2, seasons=(4,))) for name in CELLS} | {
     "elman": _recurrent("elman", Task(horizon=3)),
     "gru": _recurrent("gru", Task(horizon=4, stride=4, seasons=(4,))),
     "lstm": _recurrent("lstm", Task(horizon=6, stride=3, seasons=(3, 12)), layers=2),
@@ -115,7 +176,20 @@ RECURRENT: dict[str, Example] = {
     "gru zero_inflated": _recurrent("gru", Task(horizon=3, stride=3), "zero_inflated_negative_binomial"),
     "lstm bernoulli": _recurrent("lstm", Task(horizon=3, seasons=(4,)), "bernoulli"),
     "gru binned": _recurrent("gru", Task(horizon=3, stride=2, seasons=(4,)), "binned"),
+    "seq2seq": _unrolled("lstm", Task(horizon=6, stride=3, seasons=(3, 12)), {"width": 5}),
+    "seq2seq covariates": _unrolled("gru", _covariates(Task(horizon=7, stride=3, seasons=(4,))), {"width": 5}),
+    "bidirectional": Example(
+        RecurrentSpec(core=BidirectionalSpec(width=5, layers=1, context=3)),
+        Task(horizon=6, stride=3, seasons=(3, 12)),
+    ),
+    "bidirectional covariates": _unrolled(
+        "gru", _covariates(Task(horizon=5, stride=2, seasons=(4,))), {"width": 5, "layers": 1, "context": 4}
+    ),
     "gru covariates": _recurrent("gru", _covariates(Task(horizon=8, stride=4, seasons=(3, 12)))),
+    "gru logarithm": _recurrent("gru", Task(horizon=4, stride=2, seasons=(4,), logarithmic=True)),
+    "lstm logarithm": _recurrent(
+        "lstm", _covariates(Task(horizon=6, stride=3, seasons=(3,), logarithmic=True)), layers=2
+    ),
 }
 
 MODELS: dict[str, Example] = RECURRENT | {
@@ -126,11 +200,37 @@ MODELS: dict[str, Example] = RECURRENT | {
         Task(horizon=3, stride=3),
     ),
     "ensemble": Example(
-        EnsembleSpec(members=(RECURRENT["lstm"].spec, RECURRENT["elman"].spec, SeasonalNaiveSpec())),
+        EnsembleSpec(members=(SeasonalNaiveSpec(), RECURRENT["lstm"].spec, RECURRENT["elman"].spec)),
         _covariates(Task(horizon=6, stride=3, seasons=(3,))),
     ),
     "linear": Example(LinearSpec(lags=7), Task(horizon=4, seasons=(2,), past=1)),
+    "state space": Example(StateSpaceSpec(), Task(horizon=3)),
+    "state space seasons": Example(
+        StateSpaceSpec(harmonics=2), _covariates(Task(horizon=4, stride=2, seasons=(4, 12)))
+    ),
 }
+
+
+def _labels(cell: str, task: Task) -> LabelExample:
+    return LabelExample(LabelRecurrentSpec.model_validate({"core": {"cell": cell, "width": 6, "layers": 1}}), task)
+
+
+LABELS: dict[str, LabelExample] = {
+    "elman": _labels("elman", Task(horizon=3, labels=2)),
+    "gru": _labels("gru", _covariates(Task(horizon=2, labels=3, seasons=(2, 5)))),
+    "lstm with an end": _labels("lstm", Task(horizon=4, labels=5, end=4, seasons=(3,))),
+    "frequencies": LabelExample(LabelCountsSpec(order=0), Task(horizon=3, labels=3)),
+    "chain": LabelExample(LabelCountsSpec(order=1), Task(horizon=3, labels=4, end=0, past=1)),
+}
+
+
+def label_batch(task: Task, lanes: int, time: int, seed: int, gaps: float = 0.0) -> Batch:
+    """Series of labels that do not end, and their covariates, standing at their beginning."""
+    random = torch.Generator().manual_seed(seed)
+    made, going = batch(task, lanes, time, seed), [code for code in range(task.labels) if code != task.end]
+    codes = torch.tensor(going).double()[torch.randint(len(going), (lanes, time + task.horizon), generator=random)]
+    codes[torch.rand(codes.shape, generator=random) < gaps] = torch.nan
+    return replace(made, target=codes[:, :time], future=codes[:, time:])
 
 
 def batch(task: Task, lanes: int, time: int, seed: int, gaps: float = 0.0) -> Batch:

@@ -1,17 +1,19 @@
-"""The contracts of every Core, Head and Model, as functions that fail where one is broken."""
+"""The contracts of every Core, Encoder, Head and Model, as functions that fail where one is broken."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from forecaster.batch import Batch, Forecast
+from forecaster.batch import Batch, Chances, Forecast
 from forecaster.core import Core
+from forecaster.encoder import Encoder
 from forecaster.head import Anchor, Head
-from forecaster.model import Carry, Model
+from forecaster.model import Carry, Model, Numeric
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.state import State, detach, repeat, take, transform, where
 
@@ -128,6 +130,35 @@ def inputs_like(core: Core, batch: int, time: int) -> Tensor:
     return torch.zeros(batch, time, core.inputs, dtype=dtype)
 
 
+# ------------------------------------------------------------------------------------------------------------- Encoder
+
+
+def encoder_lanes(encoder: Encoder, xs: Tensor, begin: Tensor) -> None:
+    """A lane that begins late is encoded as alone and without what stands before it, beside poisoned neighbours."""
+    summary, features = encoder.encode(xs, begin)
+    assert summary.shape == (len(xs), encoder.features)
+    assert features.shape == (*xs.shape[:2], encoder.features)
+    for lane, first in enumerate(begin.tolist()):
+        poisoned = torch.full_like(xs, torch.nan)
+        poisoned[lane, first:] = xs[lane, first:]
+        beside, beside_features = encoder.encode(poisoned, begin)
+        alone, alone_features = encoder.encode(xs[lane : lane + 1, first:], begin.new_zeros(1))
+        assert_close(beside[lane], alone[0])
+        assert_close(beside_features[lane, first:], alone_features[0])
+        assert_close(summary[lane], alone[0])
+        assert_close(features[lane, first:], alone_features[0])
+        assert (features[lane, :first] == 0).all()
+
+
+def encoder_sees_all(encoder: Encoder, xs: Tensor) -> None:
+    """Every step moves the features of every step: this is why it cannot stream."""
+    leaf = xs.detach().clone().requires_grad_()
+    summary, features = encoder.encode(leaf, torch.zeros(len(xs), dtype=torch.int64))
+    for outputs in (summary, *features.unbind(1)):
+        (gradient,) = torch.autograd.grad((outputs * probe(outputs)).sum(), leaf, retain_graph=True)
+        assert (gradient != 0).any(-1).all()
+
+
 # ---------------------------------------------------------------------------------------------------------------- Head
 
 
@@ -210,7 +241,7 @@ def model_chunks(model: Model, start: Carry, batch: Batch, at: int) -> None:
         assert_close(handed, exact, rtol=1e-3, atol=1e-4)
 
 
-def model_loss(model: Model, start: Carry, batch: Batch, score: Callable[[Forecast, Tensor, Carry], Tensor]) -> None:
+def model_loss(model: Model, start: Carry, batch: Batch, score: Callable[[Any, Tensor, Carry], Tensor]) -> None:
     """The loss is the mean score of the forecasts that the model gives from every `stride`-th step.
 
     `score` gives one number a lane; a model that smooths trusts each as far as its smoothing is filled.
@@ -256,7 +287,7 @@ def model_streams(model: Model, batch: Batch) -> None:
     assert_close(fields(streamed), fields(strided), rtol=1e-5, atol=1e-5)
 
 
-def model_forecast(model: Model, carry: Carry, known: Tensor, horizon: int) -> Forecast:
+def model_forecast(model: Numeric, carry: Carry, known: Tensor, horizon: int) -> Forecast:
     """Right shapes, finite, quantiles do not cross, the carry stays as it was to the bit."""
     kept = {name: value.clone() for name, value in carry.items()}
     forecast = model.forecast(carry, horizon, known[:, :horizon])
@@ -276,8 +307,9 @@ def model_forecast(model: Model, carry: Carry, known: Tensor, horizon: int) -> F
 def model_prefix(model: Model, carry: Carry, known: Tensor, shorter: int, longer: int) -> None:
     """A longer forecast begins with the shorter one."""
     short, long = (model.forecast(carry, horizon, known[:, :horizon]) for horizon in (shorter, longer))
-    assert_close(short.mean, long.mean[:, :shorter], rtol=1e-6, atol=1e-6)
-    assert_close(short.quantiles, long.quantiles[:, :shorter], rtol=1e-6, atol=1e-6)
+    for name, value in fields(short).items():
+        expected = fields(long)[name]
+        assert_close(value, expected if value.dim() == 1 else expected[:, :shorter], rtol=1e-6, atol=1e-6)
 
 
 def model_scales(model: Model, batch: Batch, exponent: int) -> None:
@@ -360,9 +392,9 @@ def future_known(batch: Batch, horizon: int) -> Tensor:
     return torch.sin(torch.arange(horizon) + 1.0)[None, :, None].repeat(len(batch.reset), 1, batch.known.shape[2])
 
 
-def fields(forecast: Forecast) -> dict[str, Tensor]:
+def fields(forecast: Forecast | Chances) -> dict[str, Tensor]:
     """The tensors of a forecast."""
-    return {"quantiles": forecast.quantiles, "mean": forecast.mean}
+    return {name: value for name, value in vars(forecast).items() if isinstance(value, Tensor)}
 
 
 def gradients(model: Model, loss: Tensor) -> Mapping[str, Tensor]:

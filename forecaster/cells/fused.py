@@ -53,7 +53,8 @@ class GRU(_Hidden):
 
     r = sigma(W_r h + U_r x + b_r), u = sigma(W_u h + U_u x + b_u),
     candidate = tanh(r * (W h + c) + U x + b), h = (1 - u) * candidate + u * h.
-    The reset gate multiplies the product W h; in the paper it multiplies h before the product.
+    The reset gate multiplies the product W h, and u is the share that is kept; in the paper, which is `gru_before`,
+    the reset gate multiplies h before the product, and u is the share that is renewed.
     """
 
     name = "gru"

@@ -52,15 +52,15 @@ class LogNormal(Head):
     ) -> Float64[Tensor, "*shape levels"]:
         around, mean, deviation = self._normal(raw, anchor)
         z = normal_quantiles(levels, around)
-        return around.unsqueeze(-1) * (mean.unsqueeze(-1) + deviation.unsqueeze(-1) * z).exp()
+        return self.support.nearest(around.unsqueeze(-1) * (mean.unsqueeze(-1) + deviation.unsqueeze(-1) * z).exp())
 
     def mean(self, raw: Float[Tensor, "*shape width"], anchor: Anchor) -> Float64[Tensor, "*shape"]:
         around, mean, deviation = self._normal(raw, anchor)
-        return around * (mean + deviation.square() / 2).exp()
+        return self.support.nearest(around * (mean + deviation.square() / 2).exp())
 
     def sample(
         self, raw: Float[Tensor, "*shape width"], anchor: Anchor, generator: torch.Generator
     ) -> Float64[Tensor, "*shape"]:
         around, mean, deviation = self._normal(raw, anchor)
         noise = torch.randn(mean.shape, generator=generator, device=raw.device, dtype=mean.dtype)
-        return around * (mean + deviation * noise).exp()
+        return self.support.nearest(around * (mean + deviation * noise).exp())

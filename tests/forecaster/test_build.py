@@ -5,11 +5,13 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from forecaster.build import build
+from forecaster.build import build, build_core
 from forecaster.cells.fused import GRU, LSTM, Elman
-from forecaster.compose import Residual
+from forecaster.compose import Dense, Residual, Stack
+from forecaster.core import Core
 from forecaster.heads.gaussian import Gaussian
 from forecaster.heads.quantile import Quantile
+from forecaster.plain import Plain
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import CoreSpec, HeadSpec, LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
@@ -33,6 +35,16 @@ def test_recurrent(cell: str, kind: type[nn.Module], family: str, head: type[nn.
     assert (made.horizon, made.stride, made.seasons, made.past) == (6, 2, (4, 12), 1)
     plain = build(RecurrentSpec(core=core.model_copy(update={"skip": "none"})), TASK)
     assert parts(plain, Residual) == 0
+
+
+@pytest.mark.parametrize(("skip", "around", "features"), [("residual", Residual, 5), ("dense", Dense, 5 * 4)])
+def test_plain_layers_stand_on_the_recurrent_ones(skip: str, around: type[Core], features: int) -> None:
+    spec = CoreSpec.model_validate({"cell": "gru", "width": 5, "layers": 2, "top": 1, "skip": skip})
+    made = build_core(spec)
+    assert isinstance(made, Stack)
+    assert all(isinstance(layer, around) for layer in made.cores)
+    assert [parts(layer, Plain) for layer in made.cores] == [0, 0, 1]
+    assert (made.inputs, made.features) == (5, features)
 
 
 def test_pointwise() -> None:

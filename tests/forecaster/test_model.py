@@ -17,7 +17,7 @@ from forecaster.head import Anchor
 from forecaster.model import Carry, Model, seasonal
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.recurrent import Recurrent
-from forecaster.spec import EnsembleSpec, RecurrentSpec
+from forecaster.spec import EnsembleSpec, RecurrentSpec, StateSpaceSpec
 from forecaster.state import detach
 from tests import laws
 from tests.examples import MODELS, RECURRENT, batch, lone, seeds
@@ -26,6 +26,8 @@ every_model = pytest.mark.parametrize("name", MODELS)
 every_scaling = pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].model().support.scales])
 every_recurrent = pytest.mark.parametrize("name", RECURRENT)
 Score = Callable[[Forecast, Tensor, Carry], Tensor]
+ITSELF = [name for name, one in MODELS.items() if not isinstance(one.spec, EnsembleSpec) and not one.task.logarithmic]
+"""Models whose loss is a score of their own forecasts, not of those of members or of logarithms."""
 some = settings(max_examples=5)
 """A few examples of each model are many examples of the law."""
 
@@ -95,6 +97,13 @@ def spied(model: Model) -> Score:
     return score
 
 
+def ranked_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
+    """CRPS of the normal distribution (Gneiting and Raftery 2007, equation 5)."""
+    z = ((actual - forecast.mean) / deviation(forecast)).numpy()
+    ranked = z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / math.sqrt(math.pi)
+    return torch.mean(deviation(forecast) * torch.from_numpy(ranked) / carry["last.change"][:, None], 1)
+
+
 def absolute_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
     return ((actual - forecast.mean).abs() / deviation(forecast)).mean(1)
 
@@ -103,13 +112,13 @@ SCORES = {"gaussian": gaussian_score, "quantile": pinball_score}
 """By formulas of the forecast alone."""
 
 
-@pytest.mark.parametrize("name", [name for name, one in MODELS.items() if not isinstance(one.spec, EnsembleSpec)])
+@pytest.mark.parametrize("name", ITSELF)
 @some
 @given(seed=seeds, segments=st.integers(1, 4))
 def test_loss_scores_the_forecasts(name: str, seed: int, segments: int) -> None:
     example = MODELS[name]
     model = example.model(seed)
-    score: Score = absolute_score
+    score: Score = ranked_score if isinstance(example.spec, StateSpaceSpec) else absolute_score
     if isinstance(example.spec, RecurrentSpec):
         family = example.spec.head.family
         score = SCORES[family] if family in SCORES else spied(model)
@@ -167,8 +176,15 @@ def test_odd_series_have_finite_forecasts_and_gradients(name: str, odd: str) -> 
     with torch.no_grad():
         forecast = laws.model_forecast(model, carry, laws.future_known(series, 20), 2 * model.horizon + 1)
     known = series.target[~series.target.isnan()]
-    reach = max(100 * known.abs().max().item() if len(known) else 0.0, 1.0 if model.support.whole else 1e-290)
+    blocks = 3 if example.task.logarithmic or model.support.low > 0 else 1  # each multiplies what was before
+    least = 1.0 if model.support.whole else 1e-290
+    reach = max(100.0**blocks * known.abs().max().item() if len(known) else 0.0, least)
     assert (forecast.quantiles.abs() <= reach).all()
+
+
+def test_a_stride_that_does_not_divide_the_segment_is_refused() -> None:
+    with pytest.raises(ValueError, match="stride 4 cannot be read 3 observations at a time"):
+        RECURRENT["gru"].model().start(1, 3)
 
 
 @every_scaling
@@ -227,7 +243,10 @@ def test_what_is_unknown_or_never_moves_is_not_learned_from(name: str, nothing: 
     assert loss.item() == 0.0
 
 
-@pytest.mark.parametrize("name", ["gru covariates", "uneven", "gru gaussian covariates"])
+with_covariates = pytest.mark.parametrize("name", [name for name, one in RECURRENT.items() if one.task.known])
+
+
+@with_covariates
 def test_every_covariate_is_read(name: str) -> None:
     example = RECURRENT[name]
     model, series = example.model(), batch(example.task, 1, 8, 0)
@@ -250,10 +269,11 @@ def test_every_covariate_is_read(name: str) -> None:
         assert not torch.equal(mean(replace(series, static=changed), known), expected)
 
 
-@pytest.mark.parametrize("name", ["gru covariates", "uneven", "gru gaussian covariates"])
+@with_covariates
 def test_covariates_known_ahead_move_their_own_step_and_none_before(name: str) -> None:
     example = RECURRENT[name]
     model, series = example.model(), batch(example.task, 1, 8, 0)
+    unrolled = isinstance(example.spec, RecurrentSpec) and example.spec.decoder is not None
     horizon = 2 * model.horizon + 1
     known = laws.future_known(series, horizon)
     with torch.no_grad():
@@ -265,7 +285,10 @@ def test_covariates_known_ahead_move_their_own_step_and_none_before(name: str) -
             moved = model.forecast(carry, horizon, ahead).mean[0] != expected
             assert moved[step]
             assert not moved[:step].any()
-            assert not moved[step + 1 : model.horizon].any()
+            segment_ends = step - step % model.stride + model.stride
+            later = moved[segment_ends : model.horizon]
+            assert later.all() if unrolled else not later.any()
+            assert not moved[step + 1 : min(segment_ends, model.horizon)].any()
 
 
 def test_unknown_past_differs_from_zero() -> None:

@@ -8,7 +8,7 @@ from scipy import stats
 from torch.testing import assert_close
 
 from forecaster.batch import Batch
-from forecaster.model import Model
+from forecaster.model import Numeric
 from forecaster.pointwise import Linear, SeasonalNaive, fill_forward, mean_of_known
 from forecaster.quantiles import LEVELS
 
@@ -26,7 +26,7 @@ def batch(target: list[float], future: list[float]) -> Batch:
     )
 
 
-def point(model: Model, target: list[float]) -> tuple[list[float], float]:
+def point(model: Numeric, target: list[float]) -> tuple[list[float], float]:
     with torch.no_grad():
         forecast = model.forecast(model.observe(model.start(1), batch(target, [])), model.horizon)
     spread = (forecast.quantiles - forecast.mean.unsqueeze(-1))[0]

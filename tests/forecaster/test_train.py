@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from forecaster.batch import Batch
 from forecaster.build import build
 from forecaster.checkpoint import Progress, restore, save
 from forecaster.model import Model
-from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec, Task
+from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec, StateSpaceSpec, Task
 from forecaster.train import Step, fit, learning_rate
 from tests.laws import chunk
 
@@ -149,6 +150,36 @@ def test_gradients_are_clipped() -> None:
     assert norm == pytest.approx(1e-3, rel=1e-2)
 
 
+class Unknown(Waves):
+    """Nothing to learn from."""
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        for part in super().epoch(number):
+            yield replace(part, target=part.target * math.nan, future=part.future * math.nan)
+
+
+def test_only_matrices_of_weights_decay() -> None:
+    """Without a gradient by the product of 1 - rate * decay; all else stays to the bit."""
+    made, spec = model(), FIT.model_copy(update={"weight_decay": 0.5})
+    before = weights(made)
+    list(fit(made, Unknown(), spec))
+    left = math.prod(1 - 0.5 * learning_rate(spec, step / spec.updates) for step in range(spec.updates))
+    kept = {name for name, value in weights(made).items() if torch.equal(value, before[name])}
+    for name in before.keys() - kept:
+        torch.testing.assert_close(weights(made)[name], left * before[name])
+    matrices = {"core.cores.0.core.rnn.weight_ih_l0", "core.cores.0.core.rnn.weight_hh_l0", "input.weight"}
+    assert before.keys() - kept == matrices
+    assert not made.get_parameter("output.weight").any()  # where zero starts, zero stays
+
+
+def test_a_model_without_matrices_is_trained() -> None:
+    made = build(StateSpaceSpec(), Task(horizon=4, seasons=(8,)))
+    before = weights(made)
+    steps = run(made, Waves(), spec=FitSpec(updates=24, learning_rate=0.2))
+    assert steps[-1].loss < 0.7 * steps[0].loss
+    assert not any(torch.equal(value, before[name]) for name, value in weights(made).items())
+
+
 def test_divergence_is_an_error_and_leaves_the_last_good_epoch(tmp_path: Path) -> None:
     with pytest.raises(FloatingPointError, match="learning rate"):
         run(model(), Waves(), tmp_path / "run", FitSpec(updates=400, learning_rate=1e30, weight_decay=0))
@@ -160,7 +191,7 @@ def test_divergence_is_an_error_and_leaves_the_last_good_epoch(tmp_path: Path) -
 
 def test_a_gradient_that_is_no_number_is_an_error_though_the_loss_is_one() -> None:
     made = model()
-    made.get_parameter("output.bias").register_hook(lambda gradient: gradient * math.nan)
+    made.get_parameter("decoder.output.bias").register_hook(lambda gradient: gradient * math.nan)
     with pytest.raises(FloatingPointError):
         run(made, Waves(), spec=FitSpec(updates=1))
 

@@ -21,12 +21,13 @@ import pytest
 from mlflow import MlflowClient
 
 from forecaster.artifact import Artifact, save
-from forecaster.spec import ArtifactSpec, CoreSpec, RecurrentSpec, Task, Training
+from forecaster.spec import ArtifactSpec, CoreSpec, ModelSpec, RecurrentSpec, Task, Training
 from pipelines.covariates import describe
 from pipelines.panel import Panel, panel_from_frame
 from tests.examples import Example
 
 HORIZON = 4
+SMALL = RecurrentSpec(core=CoreSpec(width=8, layers=1))
 
 
 @pytest.fixture(scope="session")
@@ -118,8 +119,8 @@ def steps() -> pd.DataFrame:
     return pd.DataFrame({"unique_id": "a", "ds": np.arange(30), "y": np.sin(np.arange(30.0))})
 
 
-def make_artifact(folder: Path, panel: Panel, seed: int = 0) -> str:
-    """A small network that has learned nothing, saved; returns its digest."""
+def make_artifact(folder: Path, panel: Panel, seed: int = 0, model: ModelSpec = SMALL) -> str:
+    """A model that has learned nothing, a small network unless told otherwise, saved; returns its digest."""
     data = describe(panel)
     task = Task(
         horizon=HORIZON,
@@ -128,7 +129,6 @@ def make_artifact(folder: Path, panel: Panel, seed: int = 0) -> str:
         past=len(data.past),
         static=tuple(len(category.values) for category in data.static),
     )
-    model = RecurrentSpec(core=CoreSpec(width=8, layers=1))
     training = Training(series=len(panel), observations=panel.total, start=None, until=None, digest=panel.digest)
     spec = ArtifactSpec(candidate="lstm", data=data, task=task, model=model, training=training, packages={})
     return save(Artifact(spec, Example(model, task).model(seed)), folder)

@@ -109,6 +109,15 @@ def test_any_number_of_candidates(candidates: int) -> None:
     assert len(curves(figure)) == candidates
 
 
+def test_a_fading_gradient_has_a_curve_for_each_part_beside_what_counts_as_gone() -> None:
+    figure = figures.fading({"0.hidden": np.array([1.0, 0.1, 0.0]), "0.cell": np.array([1.0, 0.9, 0.8])}, 0.01)
+    shown = curves(figure)
+    assert shown["0.hidden"].tolist() == [1.0, 0.1, 0.0]
+    assert shown["1%"].tolist() == [0.01, 0.01]
+    assert np.asarray(figure.axes[0].lines[1].get_xdata()).tolist() == [1, 2, 3]
+    assert figure.axes[0].get_yscale() == "log"
+
+
 @pytest.mark.parametrize(
     "figure",
     [
@@ -117,8 +126,9 @@ def test_any_number_of_candidates(candidates: int) -> None:
         figures.coverage_by_step({0.8: np.array([0.8])}),
         figures.loss_curve([2.0, 1.0], [2.0, 1.5]),
         figures.metric_by_step({"lstm": np.array([0.5])}),
+        figures.fading({"0.hidden": np.array([1.0, 0.1, 0.0])}, 0.01),
     ],
-    ids=["fan", "smallest fan", "coverage", "loss", "metric"],
+    ids=["fan", "smallest fan", "coverage", "loss", "metric", "fading"],
 )
 def test_a_picture_is_drawn(figure: Figure) -> None:
     picture = pixels(figure)

@@ -171,6 +171,8 @@ def test_short_series_get_a_champion(home: Path, length: int) -> None:
             "series 's0', ds 2015-01-01 00:00:00: the value 100.251, and the recipe 'negative_binomial' is for counts",
         ),
         (["train", "series.csv", "--horizon", "6", "--recipe", "bernoulli"], "'bernoulli' is for 0 or 1"),
+        (["train", "series.csv", "--horizon", "6", "--recipe", "gru,own.yaml"], "own.yaml"),
+        (["train", "series.csv", "--horizon", "6", "--recipe", "wrong.yaml"], "the cell 'gru' has no option 'order'"),
         (["train", "series.csv", "--horizon", "6", "--budget", "soon"], "budget"),
         (["train", "series.csv", "--horizon", "6", "--known", "price"], "price"),
         (["train", "series.csv", "--horizon", "6", "--name", "a/b"], "name"),
@@ -188,6 +190,7 @@ def test_short_series_get_a_champion(home: Path, length: int) -> None:
 )
 def test_what_a_user_can_mend_is_one_line_and_exit_code_2(home: Path, arguments: list[str], message: str) -> None:
     series(home)
+    (home / "wrong.yaml").write_text(QUICK.replace("layers: 1", "layers: 1, options: {order: 2}"))
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2, result.output
     assert message in result.output

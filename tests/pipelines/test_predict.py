@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from forecaster.artifact import Artifact
 from forecaster.errors import DataError
+from forecaster.model import Numeric
 from forecaster.spec import (
     ArtifactSpec,
     CoreSpec,
@@ -58,13 +59,15 @@ def test_observing_one_by_one_gives_the_forecast_of_the_whole_history(size: int,
     data = panel([size])
     made = artifact(LSTM, data)
     table = Table(data, made.spec.data, horizon)
-    carry, series = made.model.start(1), np.array([0])
+    model = made.model
+    assert isinstance(model, Numeric)
+    carry, series = model.start(1), np.array([0])
     with torch.inference_mode():
         for step in range(size):
-            carry = made.model.observe(carry, table.gather(series, np.array([step]), 1, 0, reset=False))
+            carry = model.observe(carry, table.gather(series, np.array([step]), 1, 0, reset=False))
         known = table.gather(series, np.array([size]), 0, horizon, reset=False).known
-        streamed = made.model.forecast(carry, horizon, known)
-    whole = raw_forecast(made.model, made.spec.data, data, horizon)
+        streamed = model.forecast(carry, horizon, known)
+    whole = raw_forecast(model, made.spec.data, data, horizon)
     torch.testing.assert_close(streamed.quantiles, whole.quantiles, rtol=1e-5, atol=1e-5)
 
 
@@ -72,7 +75,7 @@ def test_a_history_longer_than_a_reading_is_read_in_parts(monkeypatch: pytest.Mo
     data = panel([400, 31, 77])
     made = artifact(LSTM, data)
     whole = predict(made, data, 6).quantiles
-    monkeypatch.setattr("pipelines.predict.SEGMENTS", 3)
+    monkeypatch.setattr("pipelines.histories.SEGMENTS", 3)
     monkeypatch.setattr("pipelines.predict.SERIES", 2)
     np.testing.assert_allclose(predict(made, data, 6).quantiles, whole, rtol=1e-5, atol=1e-5)
 

@@ -132,9 +132,9 @@ def test_metrics_are_one_call_and_nothing_unknown_is_logged(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_the_step_of_a_metric_by_horizon_is_the_step_ahead() -> None:
+def test_the_first_step_of_a_metric_by_step_is_one() -> None:
     with Run.start("experiment", "lstm") as run:
-        run.by_horizon({"mase": np.array([0.1, np.nan, 0.3]), "coverage": np.array([0.8, 0.9, 1.0])})
+        run.by_step({"mase": np.array([0.1, np.nan, 0.3]), "coverage": np.array([0.8, 0.9, 1.0])})
     assert points(run, "mase") == {1: 0.1, 3: 0.3}
     assert points(run, "coverage") == {1: 0.8, 2: 0.9, 3: 1.0}
 

@@ -7,7 +7,7 @@ import pytest
 from forecaster.spec import DataSpec, ModelSpec
 from service.routes import application, go_live
 from service.source import VARIABLE, stage
-from tests.service.examples import HOURLY, LSTM, NAIVE, RICH, STEPS, Client, artifact
+from tests.service.examples import HOURLY, LABELS, LSTM, NAIVE, RICH, STATES, STEPS, Client, artifact
 
 Live = Callable[[ModelSpec, DataSpec], Client]
 
@@ -49,6 +49,12 @@ def steps(live: Live) -> Client:
 def naive(live: Live) -> Client:
     """Seasonal naive with a season of 3 on integer steps."""
     return live(NAIVE, STEPS)
+
+
+@pytest.fixture(scope="session")
+def states(live: Live) -> Client:
+    """A GRU on labels, counted in steps."""
+    return live(LABELS, STATES)
 
 
 @pytest.fixture(scope="session")

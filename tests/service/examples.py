@@ -18,6 +18,7 @@ from forecaster.spec import (
     CoreSpec,
     Covariate,
     DataSpec,
+    LabelRecurrentSpec,
     ModelSpec,
     RecurrentSpec,
     SeasonalNaiveSpec,
@@ -27,9 +28,10 @@ from forecaster.spec import (
 from pipelines.calendar import Frequency, calendar_features
 from service.guard import Doors
 from service.routes import METHODS
-from tests.examples import Example
+from tests.examples import moved
 
 LSTM = RecurrentSpec(core=CoreSpec(cell="lstm", width=8, layers=1))
+LABELS = LabelRecurrentSpec(core=CoreSpec(cell="gru", width=8, layers=1))
 NAIVE = SeasonalNaiveSpec()
 HOURLY = DataSpec(frequency="h", zone="Europe/Berlin")
 STEPS = DataSpec(frequency="step")
@@ -37,6 +39,12 @@ RICH = DataSpec(
     frequency="D",
     known=(Covariate(name="price", mean=10, deviation=2),),
     past=(Covariate(name="rain"),),
+    static=(Category(name="shop", values=("north", "south")),),
+)
+STATES = DataSpec(
+    frequency="step",
+    labels=("busy", "done", "idle"),
+    end="done",
     static=(Category(name="shop", values=("north", "south")),),
 )
 UNTIL = "2024-01-01T00:00:00+01:00"
@@ -54,6 +62,8 @@ def artifact(folder: Path, model: ModelSpec, data: DataSpec, *, horizon: int = 4
         known=len(data.known) + len(calendar),
         past=len(data.past),
         static=tuple(len(category.values) for category in data.static),
+        labels=len(data.labels),
+        end=None if data.end is None else data.labels.index(data.end),
     )
     spec = ArtifactSpec(
         candidate="test",
@@ -63,7 +73,7 @@ def artifact(folder: Path, model: ModelSpec, data: DataSpec, *, horizon: int = 4
         training=Training(series=1, observations=9, start=None, until=UNTIL, digest="0"),
         packages={},
     )
-    save(Artifact(spec, Example(model, task).model(seed=1)), folder)
+    save(Artifact(spec, moved(model, task, seed=1)), folder)
     return folder
 
 

@@ -1,0 +1,119 @@
+"""LSTM against GRU: weights, seconds per epoch, and accuracy on three data sets after the same number of updates.
+
+    python -m benchmarks.cells
+    python -m benchmarks.cells lstm gru elman --updates 50
+
+builds each cell as its recipe says, trains all of them in the same way and for as many updates, and scores the
+forecasts from the end of the training file against the test file, as they come out of the network, without
+calibration. The cells take turns epoch by epoch, so that a machine that gets slower does so for all; the seconds of
+an epoch are of training alone.
+"""
+
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import torch
+import typer
+
+from benchmarks.accuracy import RESULTS, SHARED, score, truth
+from benchmarks.provenance import provenance
+from benchmarks.published import DATASETS
+from forecaster.build import build
+from forecaster.model import Model, Numeric
+from forecaster.spec import FitSpec
+from forecaster.train import fit
+from pipelines import automatic
+from pipelines.covariates import describe
+from pipelines.fitting import batches
+from pipelines.predict import forecast
+from pipelines.recipe import choose
+from pipelines.sources import read
+from pipelines.windows import EPOCH, Table
+
+NAMES = ("m4_hourly", "nn5_daily", "m3_monthly")
+
+
+class Row(NamedTuple):
+    """One cell on one data set."""
+
+    dataset: str
+    cell: str
+    weights: int
+    cpu: float
+    """Median seconds of an epoch."""
+    cuda: float | None
+    mase: float
+    weighted_quantile_loss: float
+
+
+def main(
+    cells: Annotated[list[str] | None, typer.Argument(help="Recipes of cells; lstm and gru if left out.")] = None,
+    updates: Annotated[int, typer.Option(help="Steps of gradient descent of each; 50 for a quick look.")] = 400,
+    seed: int = 0,
+    data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED,
+) -> None:
+    """Train every cell on every data set, print the table and keep it as JSON."""
+    began, names = time.perf_counter(), tuple(cells or ("lstm", "gru"))
+    rows = [row for name in NAMES for row in compare(name, names, updates, seed, data)]
+    print(table(rows))
+    result = {
+        "rows": [row._asdict() for row in rows],
+        "updates": updates,
+        "seconds": round(time.perf_counter() - began, 1),
+        "seed": seed,
+        "threads": torch.get_num_threads(),
+        **provenance(),
+    }
+    (RESULTS / "cells.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def compare(name: str, cells: tuple[str, ...], updates: int, seed: int, folder: Path) -> list[Row]:
+    """Every cell on one data set."""
+    dataset = DATASETS[name]
+    panel = read(folder / f"{name}_train.csv.gz")
+    actual = truth(panel, read(folder / f"{name}_test.csv.gz"), dataset.horizon)
+    data = describe(panel)
+    task = automatic.task(panel, data, dataset.horizon, dataset.season)
+    specs = [recipe.model for recipe in choose(cells, labels=False).values()]
+
+    def trained(device: str, updates: int) -> tuple[list[Model], list[float]]:
+        """The cells side by side, and the seconds of an epoch of each."""
+        models = [build(spec, task, seed).to(device) for spec in specs]
+        return models, train(
+            models, Table(panel, data, device=torch.device(device)), FitSpec(updates=updates, seed=seed)
+        )
+
+    models, cpu = trained("cpu", updates)
+    cuda = trained("cuda", 4 * EPOCH)[1] if torch.cuda.is_available() else [None] * len(cells)
+    rows = []
+    for cell, model, slow, fast in zip(cells, models, cpu, cuda, strict=True):
+        assert isinstance(model, Numeric)
+        made = forecast(model.eval(), data, panel, dataset.horizon)
+        metrics = score(dataset, panel, actual, made.quantiles.numpy())
+        weights = sum(parameter.numel() for parameter in model.parameters())
+        rows.append(Row(name, cell, weights, slow, fast, metrics["mase"], metrics["weighted_quantile_loss"]))
+    return rows
+
+
+def train(models: list[Model], table: Table, spec: FitSpec) -> list[float]:
+    """Train the models in turns, an epoch each; returns the median seconds of an epoch."""
+    turns = zip(*(fit(model, batches(table, model, spec), spec) for model in models), strict=True)
+    return [statistics.median(step.seconds for step in steps) for steps in zip(*turns, strict=True)]
+
+
+def table(rows: list[Row]) -> str:
+    """Aligned text."""
+    head = f"{'data':14}{'cell':8}{'weights':>9}{'s/epoch':>9}{'on CUDA':>9}{'MASE':>9}{'wQL':>9}"
+    lines = [
+        f"{row.dataset:14}{row.cell:8}{row.weights:9}{row.cpu:9.2f}"
+        f"{'-' if row.cuda is None else f'{row.cuda:.2f}':>9}{row.mase:9.3f}{row.weighted_quantile_loss:9.4f}"
+        for row in rows
+    ]
+    return "\n".join([head, *lines])
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,71 @@
+"""The state-space model beside statsmodels' structural model, on the last two years of the air passengers.
+
+    python -m benchmarks.structural
+
+The variances of statsmodels are those of the greatest likelihood, ours come from the training loop. Both read the same
+ten years and nothing is calibrated.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from scipy import stats
+from statsmodels.tsa.statespace.structural import UnobservedComponents
+
+from benchmarks.accuracy import SHARED
+from forecaster.batch import Forecast
+from forecaster.build import build
+from forecaster.quantiles import LEVELS
+from pipelines import automatic
+from pipelines.backtest import Backtest, backtest, naive_error
+from pipelines.covariates import describe
+from pipelines.fitting import batches, train
+from pipelines.panel import Panel
+from pipelines.recipe import recipes
+from pipelines.scores import Scores
+from pipelines.sources import read
+from pipelines.split import HeldOut, origins
+from pipelines.windows import Table
+
+HORIZON, SEASON = 24, 12
+
+
+def main(data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED) -> None:
+    """Print the scores of each."""
+    held_out = origins(read(data / "air_passengers_monthly.csv.gz"), HORIZON, 1)
+    for name, scored in {
+        "state_space": ours("state_space", held_out),
+        "seasonal_naive": ours("seasonal_naive", held_out),
+        "statsmodels": theirs(held_out),
+    }.items():
+        print(f"{name:16} " + "  ".join(f"{metric} {value:.3f}" for metric, value in scored.metrics().items()))
+
+
+def ours(name: str, held_out: HeldOut) -> Scores:
+    """A recipe, trained on all before the origin."""
+    panel, data = held_out.panel, describe(held_out.panel)
+    recipe, task = recipes()[name], automatic.task(panel, data, HORIZON)
+    model = build(recipe.model, task)
+    if recipe.fit is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            train(model, batches(Table(panel, data), model, recipe.fit), recipe.fit, Path(folder))
+    return backtest(model, data, SEASON, held_out)
+
+
+def theirs(held_out: HeldOut) -> Scores:
+    """Local linear trend and all six waves of the year, by maximum likelihood."""
+    panel: Panel = held_out.panel
+    model = UnobservedComponents(panel.values, "lltrend", freq_seasonal=[{"period": SEASON}])
+    coming = model.fit(disp=False, maxiter=500).get_forecast(HORIZON)
+    mean, deviation = np.asarray(coming.predicted_mean), np.asarray(coming.se_mean)
+    quantiles = mean[:, None] + deviation[:, None] * stats.norm.ppf(LEVELS)
+    forecast = Forecast(LEVELS, torch.tensor(quantiles)[None], torch.tensor(mean)[None])
+    return Backtest(forecast, held_out.actual, naive_error(panel, SEASON))
+
+
+if __name__ == "__main__":
+    typer.run(main)

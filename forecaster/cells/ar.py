@@ -1,0 +1,45 @@
+"""The autoregressive model, whose memory is the last inputs themselves."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from forecaster.core import Cell
+from forecaster.errors import DataError
+from forecaster.state import State
+
+
+class Autoregressive(Cell):
+    """Autoregression: features are a map of the last `order` inputs, and of nothing before them (Yule 1927).
+
+    features_t = A [x_{t - order + 1}, ..., x_t] + b, or a network with one layer of `hidden` tanh units in place of A.
+    The state is the queue of the `order - 1` inputs that the next step needs beside its own; zeros stand for what was
+    before the first. With `order` 1 it is the Markov model: there is no state. Raises DataError on an order below 1.
+    """
+
+    name = "ar"
+
+    def __init__(self, inputs: int, width: int, order: int = 4, hidden: int = 0) -> None:
+        super().__init__(inputs, width)
+        if order < 1:
+            raise DataError(f"an autoregressive model has order 1 or more, not {order}", remedy="such as order: 4")
+        self.order = order
+        reach = order * inputs
+        layers = (
+            [nn.Linear(reach, hidden), nn.Tanh(), nn.Linear(hidden, width)] if hidden else [nn.Linear(reach, width)]
+        )
+        self.map = nn.Sequential(*layers)
+
+    def initial(self, batch: int) -> State:
+        return {"queue": next(self.parameters()).new_zeros(batch, self.order - 1, self.inputs)}
+
+    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
+        state, features = self.scan(state, x.unsqueeze(1))
+        return state, features.squeeze(1)
+
+    def scan(
+        self, state: State, xs: Float[Tensor, "batch time inputs"]
+    ) -> tuple[State, Float[Tensor, "batch time features"]]:
+        seen = torch.cat([state["queue"], xs], 1)
+        last = seen.unfold(1, self.order, 1).transpose(2, 3).flatten(2)
+        return {"queue": seen[:, xs.shape[1] :]}, self.map(last)

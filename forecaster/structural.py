@@ -1,0 +1,87 @@
+"""The state-space model: what a linear-Gaussian state says of the steps ahead, in closed form."""
+
+import math
+
+import torch
+from jaxtyping import Float32, Float64
+from torch import Tensor
+
+from forecaster.batch import Batch, Forecast
+from forecaster.kalman import Kalman
+from forecaster.model import Carry, Numeric
+from forecaster.pointwise import fill_forward
+from forecaster.quantiles import LEVELS, normal_quantiles
+from forecaster.scale import normalise
+from forecaster.state import part, parts, where
+from forecaster.support import REAL
+
+
+class Structural(Numeric):
+    """Level, trend and seasons of each series by Kalman's filter, with variances learned from all series.
+
+    It reads no covariates. The loss is the continuous ranked probability score of the normal forecasts, which is twice
+    the pinball loss over all levels, in units of the mean absolute change from one known value to the next so far.
+    """
+
+    stride = 1
+    support = REAL
+
+    def __init__(self, core: Kalman, *, past: int = 0) -> None:
+        super().__init__()
+        self.core, self.horizon, self.past = core, core.horizon, past
+
+    def start(self, lanes: int, stride: int = 1) -> Carry:  # noqa: ARG002
+        zeros = self.core.observation.new_zeros
+        return parts(
+            core=self.core.initial(lanes),
+            last={
+                "target": zeros(lanes, 1).fill_(torch.nan),
+                "changes": zeros(lanes),
+                "change": zeros(lanes),
+                "features": zeros(lanes, self.core.features),
+                "static": zeros(lanes, 0, dtype=torch.int64),
+            },
+        )
+
+    def observe(self, carry: Carry, batch: Batch) -> Carry:
+        return self._read(carry, batch)[0]
+
+    def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
+        after, features, unit = self._read(carry, batch)
+        mean, deviation = features.chunk(2, -1)
+        ahead = torch.cat([batch.target, batch.future], 1)[:, 1:].unfold(1, self.horizon, 1)[:, : unit.shape[1]]
+        counts = ~ahead.isnan() & (unit > 0)
+        score = normal_score(normalise(torch.where(counts, ahead, mean), mean, deviation))
+        losses = torch.where(counts, deviation / torch.where(unit > 0, unit, 1.0), 0.0).float() * score
+        return after, losses.sum() / counts.sum().clamp(min=1)
+
+    def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:  # noqa: ARG002
+        mean, deviation = carry["last.features"].chunk(2, -1)
+        quantiles = mean.unsqueeze(-1) + deviation.unsqueeze(-1) * normal_quantiles(LEVELS, mean)
+        return Forecast(LEVELS, quantiles, mean)
+
+    def _read(
+        self, carry: Carry, batch: Batch
+    ) -> tuple[Carry, Float64[Tensor, "batch time features"], Float64[Tensor, "batch time 1"]]:
+        """The carry after a batch, and at each of its steps the features of the filter and the mean change so far."""
+        carry = where(batch.reset, self.start(len(batch.reset)), carry)
+        state, features = self.core.scan(part(carry, "core"), batch.target.unsqueeze(-1))
+        latest = fill_forward(torch.cat([carry["last.target"], batch.target], 1).unsqueeze(-1)).squeeze(-1)
+        new = (batch.target - latest[:, :-1]).abs()
+        count = carry["last.changes"].unsqueeze(1) + (~new.isnan()).cumsum(1)
+        total = (carry["last.change"] * carry["last.changes"]).unsqueeze(1) + new.nan_to_num().cumsum(1)
+        unit = total / count.clamp(min=1)
+        last = {
+            "target": latest[:, -1:],
+            "changes": count[:, -1],
+            "change": unit[:, -1],
+            "features": features[:, -1],
+            "static": batch.static[:, :0],
+        }
+        return parts(core=state, last=last), features, unit.unsqueeze(-1)
+
+
+def normal_score(z: Float32[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
+    """Continuous ranked probability score of the standard normal at z (Gneiting and Raftery 2007, section 4.2)."""
+    density = (-z.square() / 2).exp() / math.sqrt(2 * math.pi)
+    return z * torch.erf(z / math.sqrt(2)) + 2 * density - 1 / math.sqrt(math.pi)

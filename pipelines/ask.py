@@ -1,0 +1,36 @@
+"""The one door to forecasts: the command line, MLflow and the service all ask here, of numbers and of labels."""
+
+from dataclasses import dataclass
+
+from forecaster.artifact import Artifact
+from forecaster.labels import LabelModel
+from pipelines.panel import Panel
+from pipelines.predict import TENTHS, Predictions, predict
+from pipelines.predict_labels import LabelPredictions, predict_labels
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of every series."""
+
+    horizon: int
+    levels: tuple[float, ...] = TENTHS
+    """Of the quantiles of numbers, ascending."""
+    paths: int = 0
+    """Joint sample paths of each series."""
+    temperature: float = 1.0
+    """Of the paths of labels: at 0 each step is the likeliest one."""
+    seed: int = 0
+    """The same seed gives the same paths."""
+
+
+def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | LabelPredictions:
+    """Forecast every series of `panel`.
+
+    Raises DataError when the panel does not hold what the model reads, or when the model cannot do what is asked.
+    """
+    model, data = artifact.model, artifact.spec.data
+    if isinstance(model, LabelModel):
+        sampling = question.paths, question.temperature, question.seed
+        return predict_labels(model, data, panel, question.horizon, *sampling)
+    return predict(artifact, panel, question.horizon, question.levels, question.paths, question.seed)

@@ -1,0 +1,126 @@
+"""The job that fills gaps: train on gaps made where values are known, test on others, fill the real ones."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64
+from numpy import ndarray
+
+from forecaster.build import build_filler
+from forecaster.conformal import Calibrator
+from forecaster.quantiles import LEVELS
+from forecaster.spec import FitSpec
+from pipelines import automatic
+from pipelines.covariates import describe
+from pipelines.fitting import Point, train, within
+from pipelines.gaps import Gaps, draw, guesses, lengths
+from pipelines.job import WORK, Memory
+from pipelines.logbook import log_curve
+from pipelines.panel import Panel
+from pipelines.recipe import choose
+from pipelines.restore import Units, tell
+from pipelines.settings import FillSettings
+from pipelines.sink import check, write
+from pipelines.sources import read
+from pipelines.tracking import Run
+
+HELD_OUT = 0.1
+"""Share of the known values that is hidden to calibrate on, and as many to test on."""
+WINDOW = 192
+"""Steps that the network reads at a time."""
+LOW, MEDIAN, HIGH = (LEVELS.index(level) for level in (0.1, 0.5, 0.9))
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a job ends with."""
+
+    rows: int
+    filled: int
+    empty: list[str]
+    """Series that have no value at all, and are left so."""
+    metrics: dict[str, float]
+    """Scores on values that were hidden from the network; empty where nothing was missing."""
+
+
+def run(settings: FillSettings, report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None) -> Filled:
+    """Fill every gap and write unique_id, ds, y, filled and the ends of the 80 % interval.
+
+    Stopped at any moment and run again, it goes on where it was. Raises DataError on data that cannot be read and on
+    a recipe that does not read in both directions.
+    """
+    check(settings.out)
+    panel = read(settings.data, zone=settings.zone, duplicates=settings.duplicates)
+    missing = np.isnan(panel.values)
+    empty = np.logical_and.reduceat(missing, panel.indptr[:-1])
+    wanted, some = missing & ~np.repeat(empty, panel.lengths), panel.select(np.flatnonzero(~empty))
+    quantiles, metrics = np.full((panel.total, len(LEVELS)), np.nan), dict[str, float]()
+    if wanted.any():
+        quantiles[wanted], metrics = fill(settings, some, report)
+    frame = panel.frame()
+    frame["y"], frame["filled"] = np.where(wanted, quantiles[:, MEDIAN], panel.values), wanted
+    frame["q0.1"], frame["q0.9"] = quantiles[:, LOW], quantiles[:, HIGH]
+    return Filled(write(frame, settings.out), int(wanted.sum()), panel.ids[empty].tolist(), metrics)
+
+
+def fill(
+    settings: FillSettings, panel: Panel, report: Callable[[str, FitSpec, Point], None]
+) -> tuple[Float64[ndarray, "missing levels"], dict[str, float]]:
+    """The quantiles of all missing values, and how well those of held-out ones were told. Keeps a run in MLflow."""
+    data = describe(panel)
+    recipe = choose((settings.recipe,), labels=False)[settings.recipe]
+    like, random = lengths(panel), np.random.default_rng(settings.seed)
+    seasons = tuple(s for s in automatic.task(panel, data, 1, settings.season).seasons if s > 1)
+    calibrate = draw(panel, like, HELD_OUT, random)
+    test = draw(panel, like, HELD_OUT, random) & ~calibrate
+    seen = replace(panel, values=np.where(calibrate | test, np.nan, panel.values))
+    units = Units.of(panel)
+    every, small = units.small(panel.values), units.small(seen.values)
+    spec = (recipe.fit or FitSpec()).model_copy(update={"seed": settings.seed})
+    gaps = Gaps(
+        replace(seen, values=small), data, seasons, like=like, lanes=spec.lanes, time=WINDOW, seed=settings.seed
+    )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = build_filler(recipe.model, 1 + len(seasons), len(data.calendar), settings.seed).to(device)
+
+    folder = WORK / hashlib.sha256((settings.model_dump_json() + panel.digest).encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    memory = Memory(folder)
+    with Run.start(settings.name, "fill", resume_id=memory.run("fill")) as tracked:
+        memory.keep("fill", tracked.id)
+        tracked.params(settings.model_dump(mode="json") | {"seasons": seasons, "gaps": len(like), "window": WINDOW})
+        tracked.dataset(panel, settings.data.name, "fill")
+        spec = within(settings.budget, model, gaps, spec, folder)
+        curve = train(model, gaps, spec, folder, report=lambda point: report(settings.recipe, spec, point))
+        log_curve(tracked, curve)
+        calibrator = Calibrator.learn(tell(model, gaps, small, calibrate), every[calibrate, None])
+
+        def quantiles(values: Float64[ndarray, "total"], at: Bool[ndarray, "total"]) -> Float64[ndarray, "at levels"]:
+            made = tell(model, gaps, values, at)
+            made = calibrator.apply(made) if calibrator is not None else made
+            found = units.large(made.quantiles.squeeze(1).numpy(), at)
+            return np.maximum(found, 0.0) if data.positive else found
+
+        metrics = scores(panel.values[test], quantiles(small, test), guesses(panel, seen.values, seasons)[test])
+        found = quantiles(every, np.isnan(every))
+        tracked.metrics(metrics | {"filled": len(found)})
+    shutil.rmtree(folder)
+    return found, metrics
+
+
+def scores(
+    actual: Float64[ndarray, "hidden"],
+    quantiles: Float64[ndarray, "hidden levels"],
+    interpolated: Float64[ndarray, "hidden guesses"],
+) -> dict[str, float]:
+    """Mean absolute errors, of the median beside linear and seasonal interpolation, and what the interval holds."""
+    if not len(actual):
+        return {}
+    error = np.abs(actual[:, None] - np.column_stack([quantiles[:, MEDIAN], interpolated])).mean(0)
+    inside = (actual >= quantiles[:, LOW]) & (actual <= quantiles[:, HIGH])
+    names = ("mae", "mae_linear", "mae_seasonal")
+    return dict(zip(names, error.tolist(), strict=False)) | {"coverage_80": float(inside.mean())}

@@ -1,0 +1,88 @@
+"""What a panel says in words, held against what a model has learned: its labels, and those it has never seen."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from forecaster.errors import DataError
+from forecaster.spec import DataSpec
+from pipelines.panel import Panel
+from pipelines.vocabulary import translate
+
+MOST = 1000
+"""Labels that a vocabulary has at most; more are taken for free text."""
+
+
+def check_labels(panel: Panel, end: str | None) -> None:
+    """Raise DataError on too many labels, and on a label `end` that is not among them or that something follows."""
+    if len(panel.labels) > MOST:
+        raise DataError(
+            f"{len(panel.labels)} different labels, and at most {MOST} are learned",
+            place="y",
+            remedy="give numbers, or fewer labels",
+        )
+    if end is None:
+        return
+    if end not in panel.labels:
+        there = f"the labels are {', '.join(panel.labels[:9])}" if panel.labels else "there are only numbers"
+        raise DataError(f"no series ends with {end!r}", place="y", remedy=f"{there}: name one of the labels")
+    ended = panel.values == panel.labels.index(end)
+    ended[panel.indptr[1:] - 1] = False
+    if ended.any():
+        series, place = where_is(panel, int(ended.argmax()))
+        raise DataError(f"something follows {end!r}", series=series, place=place, remedy="split the series there")
+
+
+def recode(panel: Panel, data: DataSpec) -> Float64[ndarray, " total"]:
+    """The values of a panel in the codes of `data`; a label it does not know gets the code after the last.
+
+    Raises DataError where numbers stand for labels, or labels for numbers.
+    """
+    observed = ~np.isnan(panel.values)
+    if bool(panel.labels) != bool(data.labels) and observed.any():
+        row = int(observed.argmax())
+        series, place = where_is(panel, row)
+        value = repr(panel.labels[int(panel.values[row])]) if panel.labels else f"{panel.values[row]:g}"
+        needs = f"labels ({', '.join(data.labels[:9])})" if data.labels else "numbers"
+        raise DataError(f"y is {value} and the model reads {needs}", series=series, place=place, remedy=f"give {needs}")
+    return translate(panel.values, panel.labels, data.labels) if data.labels and panel.labels else panel.values
+
+
+def unseen(panel: Panel, data: DataSpec) -> tuple[str, ...]:
+    """A sentence on each label and each static category that the model has never seen, and how it is read."""
+    return (*_labels(panel, data), *_categories(panel, data))
+
+
+def _labels(panel: Panel, data: DataSpec) -> Iterator[str]:
+    for code, label in enumerate(panel.labels):
+        if label not in data.labels:
+            there = np.flatnonzero(panel.values == code)
+            series, place = where_is(panel, int(there[0]))
+            yield (
+                f"series {series!r}, {place}: the label {label!r} was not there in training; {_times(len(there))} read"
+                " as any label, equally likely"
+            )
+
+
+def _categories(panel: Panel, data: DataSpec) -> Iterator[str]:
+    for column, category in enumerate(data.static):
+        values = panel.static[:, column].astype(str)
+        for value in sorted(set(values.tolist()) - set(category.values)):
+            there = np.flatnonzero(values == value)
+            yield (
+                f"series {str(panel.ids[there[0]])!r}, {category.name}: the category {value!r} was not there in"
+                f" training; in {len(there)} series read as unknown"
+            )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def where_is(panel: Panel, row: int) -> tuple[str, str]:
+    """The series that a value lies in, and its time."""
+    i = int(np.searchsorted(panel.indptr, row, side="right")) - 1
+    time = panel.frequency.advance(panel.start[i : i + 1], np.array([row - panel.indptr[i]]), panel.zone)
+    return str(panel.ids[i]), f"ds {panel.frequency.text(int(time[0]), panel.zone)}"

@@ -1,0 +1,191 @@
+"""Kalman's filter against that of statsmodels, and what it makes of odd series."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from statsmodels.tsa.statespace.initialization import Initialization
+from statsmodels.tsa.statespace.structural import UnobservedComponents
+from torch import Tensor
+from torch.testing import assert_close
+
+from forecaster.kalman import Kalman
+from forecaster.state import State
+
+HORIZON = 9
+MODELS: dict[str, tuple[dict[str, Any], tuple[int, ...], int]] = {
+    "level": ({"level": "llevel"}, (1,), 0),
+    "trend": ({"level": "lltrend"}, (1,), 0),
+    "season": ({"level": "lltrend", "freq_seasonal": [{"period": 12}]}, (12,), 6),
+    "odd season": ({"level": "lltrend", "freq_seasonal": [{"period": 7}]}, (7,), 3),
+    "few waves": ({"level": "lltrend", "freq_seasonal": [{"period": 24, "harmonics": 4}]}, (24,), 4),
+    "two seasons": (
+        {"level": "lltrend", "freq_seasonal": [{"period": 24, "harmonics": 3}, {"period": 168, "harmonics": 3}]},
+        (24, 168),
+        3,
+    ),
+}
+"""How statsmodels calls them, and how we do."""
+LEVEL, SLOPE, WAVES, PRIOR = 0.3, 0.02, 0.05, (0.4, 2.0)
+
+
+def kalman(seasons: tuple[int, ...], harmonics: int, *, trend: bool = True) -> Kalman:
+    """A filter with the variances above and a slope that is not damped."""
+    made = Kalman(HORIZON, seasons, harmonics).double()
+    waves = len(made.prior) - 1
+    with torch.no_grad():
+        made.noise.copy_(tensor([LEVEL, SLOPE if trend else 0.0] + [WAVES] * waves).log())
+        made.prior.copy_(tensor([PRIOR[0] if trend else 0.0] + [PRIOR[1]] * waves).log())
+        made.damping.fill_(math.inf)
+    return made
+
+
+def tensor(values: Any) -> Tensor:
+    return torch.as_tensor(np.asarray(values), dtype=torch.float64)
+
+
+def series(gaps: float, time: int = 90) -> np.ndarray:
+    random = np.random.default_rng(0)
+    values: np.ndarray = 50 + random.normal(size=time).cumsum() + 8 * np.sin(np.arange(time) * math.pi / 6)
+    values[random.random(time) < gaps] = math.nan
+    return values
+
+
+def read(made: Kalman, values: np.ndarray) -> tuple[State, Tensor, Tensor, Tensor]:
+    """After each step the state [time, ...] and of what comes the means, the variances in units of e, and that unit."""
+    state, states, features = made.initial(1), [], []
+    with torch.no_grad():
+        for value in torch.from_numpy(values):
+            state, each = made.step(state, value.view(1, 1))
+            states.append(state)
+            features.append(each)
+    every = {name: torch.cat([state[name] for state in states]) for name in state}
+    means, deviations = torch.cat(features).chunk(2, 1)
+    return every, means, (deviations / every["deviation"].unsqueeze(1)).square(), every["deviation"]
+
+
+def reference(made: Kalman, values: np.ndarray, **asked: Any) -> Any:
+    """The filter of statsmodels with the variances of ours and an exact diffuse level."""
+    theirs = UnobservedComponents(values, **asked, loglikelihood_burn=0)
+    start = Initialization(theirs.k_states)
+    start.set(0, "diffuse")
+    if theirs.k_states > 1:
+        known = made.initial(1)["covariance"][0, 1:, 1:].detach().numpy()
+        start.set((1, theirs.k_states), "known", constant=np.zeros(len(known)), stationary_cov=known)
+        theirs.ssm["transition", 1, 1] = torch.sigmoid(made.damping).item()
+    theirs.ssm.initialize(start)
+    trend = [SLOPE] if asked["level"] == "lltrend" else []
+    return theirs.filter([1.0, LEVEL, *trend, *([WAVES] * len(asked.get("freq_seasonal", [])))])
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.3])
+@pytest.mark.parametrize("name", MODELS)
+def test_filter_agrees_with_statsmodels(name: str, gaps: float) -> None:
+    """States, covariances, forecasts and likelihood, all that follows the first observation."""
+    asked, seasons, harmonics = MODELS[name]
+    values, trend = series(gaps), asked["level"] == "lltrend"
+    made = kalman(seasons, harmonics, trend=trend)
+    expected = reference(made, values, **asked)
+    states, means, variances, _ = read(made, values)
+    ours = [n for n in range(len(made.observation)) if trend or n != 1]  # their local level has no slope
+    begin = int(np.flatnonzero(~np.isnan(values))[0])
+
+    assert_close(states["mean"][begin:, ours], tensor(expected.predicted_state[:, begin + 1 :].T))
+    covariances = tensor(expected.predicted_state_cov[:, :, begin + 1 :]).permute(2, 0, 1)
+    assert_close(states["covariance"][begin:][:, ours][:, :, ours], covariances)
+    coming = expected.get_forecast(HORIZON)
+    assert_close(means[-1], tensor(coming.predicted_mean))
+    assert_close(variances[-1].sqrt(), tensor(coming.se_mean))
+
+    errors, spreads = tensor(values[begin + 1 :]) - means[begin:-1, 0], expected.forecasts_error_cov[0, 0, begin + 1 :]
+    likelihoods = stats.norm(0, np.sqrt(spreads)).logpdf(errors)
+    assert np.nansum(likelihoods) == pytest.approx(expected.llf_obs[begin + 1 :].sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("left", [0.0, 0.7, 0.98])
+def test_damped_slope_agrees_with_statsmodels(left: float) -> None:
+    made = kalman((1,), 0)
+    with torch.no_grad():
+        made.damping.fill_(left).logit_()
+    expected = reference(made, series(0.2), level="lltrend").get_forecast(HORIZON)
+    _, means, variances, _ = read(made, series(0.2))
+    assert_close(means[-1], tensor(expected.predicted_mean))
+    assert_close(variances[-1].sqrt(), tensor(expected.se_mean))
+
+
+def test_deviation_by_hand() -> None:
+    """At a rate of one half the errors weigh 1; 1/3, 2/3; 1/7, 2/7, 4/7; a gap weighs nothing."""
+    made = kalman((1,), 0, trend=False)
+    with torch.no_grad():
+        made.rate.zero_()
+    values = np.array([math.nan, 4.0, 6.0, math.nan, 1.0, 2.0])
+    _, means, _, deviations = read(made, values)
+    variances = tensor(reference(made, values, level="llevel").forecasts_error_cov[0, 0])
+    size = math.sqrt(math.pi / 2) * ((tensor(values[1:]) - means[:-1, 0]).abs() / variances[1:].sqrt())
+    last = (1 * size[1] + 2 * size[3] + 4 * size[4]) / 7
+    assert_close(deviations, torch.stack([0 * last, 0 * last, size[1], size[1], (size[1] + 2 * size[3]) / 3, last]))
+
+
+def test_the_deviation_of_noise_is_found() -> None:
+    """With the true variances, as the standard deviation of e."""
+    made, random = kalman((1,), 0, trend=False), np.random.default_rng(1)
+    values = random.normal(scale=math.sqrt(LEVEL), size=3000).cumsum() + random.normal(size=3000)
+    with torch.no_grad():
+        made.rate.fill_(-20.0)
+        state, _ = made.scan(made.initial(1), tensor(7.0 * values).view(1, -1, 1))
+    assert state["deviation"].item() == pytest.approx(7.0, rel=0.03)
+
+
+@pytest.mark.parametrize(("season", "harmonics"), [(2, 1), (5, 2), (12, 6)])
+def test_half_as_many_waves_as_steps_are_any_pattern(season: int, harmonics: int) -> None:
+    made, pattern = kalman((season,), harmonics), np.random.default_rng(2).normal(size=season)
+    with torch.no_grad():
+        made.noise.fill_(-40.0)
+        made.prior.fill_(30.0)
+    values = 3.0 + 0.5 * np.arange(60 + HORIZON) + np.tile(pattern, 60)[: 60 + HORIZON]
+    assert_close(read(made, values[:60])[1][-1], tensor(values[60:]), rtol=0, atol=1e-6)
+
+
+def test_seasons_share_their_common_waves() -> None:
+    """1/12, 2/12, 3/12 of a turn a step, and of 24 steps 1/24 and 3/24 beside them."""
+    made = Kalman(1, (12, 24), 3)
+    assert made.noise.shape == (2 + 5,)
+    assert made.observation.shape == (2 + 2 * 5,)
+
+
+def test_covariance_stays_one() -> None:
+    """Symmetric and positive, after a wide prior and thousands of steps that barely move."""
+    made = kalman((12,), 6)
+    with torch.no_grad():
+        made.noise.fill_(-12.0)
+        made.prior.fill_(12.0)
+        xs = tensor(series(0.3, 3000)).view(1, -1, 1)
+        covariance = made.scan(made.initial(1), xs)[0]["covariance"][0]
+    deviations = covariance.diag().sqrt()
+    correlation = covariance / deviations / deviations.unsqueeze(1)
+    assert_close(correlation, correlation.mT, rtol=0, atol=1e-9)
+    assert (torch.linalg.eigvalsh(correlation) > 0).all()
+
+
+def test_one_observation_is_the_level_and_a_share_of_it_the_deviation() -> None:
+    """Var y = level + noise: after one observation the level is known up to e, and moves; with e of a tenth of it."""
+    made = kalman((1,), 0, trend=False)
+    with torch.no_grad():
+        made.guess.fill_(math.log(0.1))
+        features = made.step(made.initial(1), tensor([[50.0]]))[1][0]
+    steps = 1 + np.arange(HORIZON)
+    assert_close(features, tensor([*[50.0] * HORIZON, *(5.0 * np.sqrt(1 + 1 + LEVEL * steps))]))
+
+
+def test_guess_is_divided_by_four_with_each_error() -> None:
+    made = kalman((1,), 0)
+    with torch.no_grad():
+        made.guess.fill_(0.0)
+        deviations = made.scan(made.initial(1), torch.full((1, 40, 1), 50.0).double())[1][0, :, HORIZON]
+        bare = (made.scan(made.initial(1), torch.zeros(1, 40, 1).double())[0]["covariance"][0, 0, 0] + 1).sqrt()
+    assert (deviations[1:20] < 0.3 * deviations[:19]).all()
+    assert (deviations[30:] == 0).all()  # it never moved, up to rounding
+    assert deviations[23].item() == pytest.approx(50.0 * 0.25**23 * bare.item(), rel=1e-3)

@@ -1,0 +1,115 @@
+"""Every recipe goes the whole road: built, trained, saved, loaded, streamed; and a user's own file is one more."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from forecaster.artifact import load_artifact, save
+from forecaster.errors import DataError
+from forecaster.spec import Task
+from pipelines.covariates import describe
+from pipelines.panel import Panel, panel_from_series
+from pipelines.predict import predict
+from pipelines.recipe import Recipe, choose, recipes
+from pipelines.split import split
+from pipelines.train import Plan, candidate
+from tests import laws
+from tests.examples import batch
+
+TASK = Task(horizon=4, stride=2, seasons=(4,))
+OWN = "summary: Mine.\nmodel: {kind: recurrent, core: {cell: ar, width: 6, options: {order: 2, hidden: 3}}}\nfit: {}\n"
+
+
+def panel() -> Panel:
+    random = np.random.default_rng(0)
+    values = [(10 * i + 10 + np.sin(np.arange(40)) + random.normal(0, 0.1, 40)).tolist() for i in range(4)]
+    return panel_from_series([f"s{i}" for i in range(4)], [0] * 4, values, "step")
+
+
+def plan(folder: Path) -> Plan:
+    data = panel()
+    return Plan(
+        panel=data,
+        split=split(data, TASK),
+        data=describe(data),
+        task=TASK,
+        seed=0,
+        seconds=60.0,
+        folder=folder,
+        device=torch.device("cpu"),
+        report=lambda name, spec, point: None,
+    )
+
+
+def small(recipe: Recipe) -> Recipe:
+    """The recipe with a few updates."""
+    return recipe.model_copy(update={"fit": recipe.fit.model_copy(update={"updates": 3})}) if recipe.fit else recipe
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_every_recipe_goes_the_whole_road(name: str, tmp_path: Path) -> None:
+    recipe = small(recipes()[name])
+    assert recipe.summary.endswith(".")
+    made = candidate(plan(tmp_path), name, recipe)
+    assert np.isfinite(made.loss)
+    save(made.artifact, tmp_path / "artifact")
+    loaded = load_artifact(tmp_path / "artifact")
+    assert loaded.spec == made.artifact.spec
+    expected, found = (predict(artifact, panel(), 6) for artifact in (made.artifact, loaded))
+    assert np.isfinite(expected.quantiles).all()
+    np.testing.assert_array_equal(found.quantiles, expected.quantiles)
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    with torch.no_grad():
+        laws.model_streams(loaded.model, batch(TASK, 2, 13, 0))
+
+
+def test_a_file_of_the_users_is_a_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(OWN)
+    chosen = choose(("gru", str(file)), labels=False)
+    assert list(chosen) == ["gru", "own"]
+    made = candidate(plan(tmp_path / "work"), "own", small(chosen["own"]))
+    assert made.artifact.spec.candidate == "own"
+    assert made.artifact.model.state_dict()["core.cores.0.core.map.0.weight"].shape == (3, 12)
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        (OWN.replace("width", "colour"), "model.recurrent.core.colour: Extra inputs are not permitted"),
+        (OWN + "speed: 3\n", "speed: Extra inputs are not permitted"),
+        (OWN.replace("width: 6", "width: 0"), "model.recurrent.core.width: Input should be greater than"),
+        ("summary: Mine.\n", "model: Field required"),
+        ("- a list", "valid dictionary"),
+        ("summary: [", "no recipe can be read"),
+        ("\udcff", "no recipe can be read"),
+        (None, "No such file"),
+    ],
+)
+def test_what_is_no_recipe_is_refused_by_file_and_key(content: str | None, key: str, tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    if content is not None:
+        file.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(DataError) as caught:
+        choose((str(file),), labels=False)
+    assert str(file) in str(caught.value)
+    assert key in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("gru", "lstm", "gru"), "two recipes are called 'gru'"),
+        (("gru", "{folder}/gru.yaml"), "two recipes are called 'gru'"),
+        (("{folder}/my.own.yaml",), "no recipe can be called 'my.own'"),
+        (("{folder}/train.yaml",), "no recipe can be called 'train'"),
+        (("own",), "no recipe is called 'own'"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    for name in ("gru.yaml", "my.own.yaml", "train.yaml"):
+        (tmp_path / name).write_text(OWN)
+    with pytest.raises(DataError, match=message):
+        choose(tuple(name.format(folder=tmp_path) for name in names), labels=False)
