@@ -24,7 +24,6 @@ from forecaster.plain import Plain
 from forecaster.pointwise import Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import (
-    BidirectionalSpec,
     CoreSpec,
     EnsembleSpec,
     HeadSpec,
@@ -83,9 +82,9 @@ def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
     logarithmic = task.logarithmic and head.support == REAL
     core: Core
     decoder: Decoder
-    if isinstance(spec.core, BidirectionalSpec):
+    if spec.context is not None:
         encoder = build_encoder(spec.core)
-        core = Window(encoder.inputs, spec.core.context)
+        core = Window(encoder.inputs, spec.context)
         decoder = Encoded(encoder, build_decoder(spec.decoder, encoder.features, head, task))
     else:
         core = build_core(spec.core)
@@ -111,14 +110,14 @@ def build_core(spec: CoreSpec) -> Core:
 
 def build_filler(spec: ModelSpec, guesses: int, known: int, seed: int = 0) -> Filler:
     """A new network that fills gaps, of the encoder and the head of a model. Raises DataError where it has none."""
-    if not (isinstance(spec, RecurrentSpec) and isinstance(spec.core, BidirectionalSpec)):
+    if not (isinstance(spec, RecurrentSpec) and spec.context is not None):
         raise DataError("gaps are filled by a model that reads in both directions", remedy="choose such a recipe")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Filler(build_encoder(spec.core), build_head(spec.head), guesses=guesses, known=known)
 
 
-def build_encoder(spec: BidirectionalSpec) -> Bidirectional:
+def build_encoder(spec: CoreSpec) -> Bidirectional:
     """A stack of equal cells for each direction."""
     return Bidirectional(build_core(spec), build_core(spec))
 

@@ -26,13 +26,6 @@ class CoreSpec(Spec):
     """What else the cell is made from."""
 
 
-class BidirectionalSpec(CoreSpec):
-    """Two stacks of equal cells that read the same window in both directions."""
-
-    context: int = Field(ge=1)
-    """Recurrent steps of the window, which is read afresh for each forecast."""
-
-
 class HeadSpec(Spec):
     """The distribution family of the forecasts."""
 
@@ -72,7 +65,10 @@ class RecurrentSpec(Spec):
     """`forecaster.recurrent.Recurrent`."""
 
     kind: Literal["recurrent"] = "recurrent"
-    core: CoreSpec | BidirectionalSpec = CoreSpec()
+    core: CoreSpec = CoreSpec()
+    context: int | None = Field(None, ge=1)
+    """Recurrent steps of a window that two such cores read in both directions, afresh for each forecast; without it
+    one reads on forever."""
     decoder: CoreSpec | None = None
     """What is unrolled over the horizon; without it all steps ahead come at once."""
     head: HeadSpec = HeadSpec()

@@ -31,7 +31,7 @@ from forecaster.model import Model, Numeric
 from forecaster.plain import Plain
 from forecaster.scale import Smoothing
 from forecaster.spec import (
-    BidirectionalSpec,
+    CoreSpec,
     EnsembleSpec,
     LabelCountsSpec,
     LabelRecurrentSpec,
@@ -153,9 +153,9 @@ def _recurrent(cell: str, task: Task, family: str = "quantile", layers: int = 1)
     return Example(RecurrentSpec.model_validate(spec), task)
 
 
-def _unrolled(cell: str, task: Task, core: dict[str, str | int]) -> Example:
-    decoder = {"cell": cell, "width": 4, "layers": 2}
-    return Example(RecurrentSpec.model_validate({"core": core, "decoder": decoder}), task)
+def _unrolled(cell: str, task: Task, context: int | None = None) -> Example:
+    decoder = CoreSpec(cell=cell, width=4)
+    return Example(RecurrentSpec(core=CoreSpec(width=5), decoder=decoder, context=context), task)
 
 
 def _covariates(task: Task) -> Task:
@@ -176,15 +176,13 @@ RECURRENT: dict[str, Example] = {name: _recurrent(name, Task(horizon=3, stride=2
     "gru zero_inflated": _recurrent("gru", Task(horizon=3, stride=3), "zero_inflated_negative_binomial"),
     "lstm bernoulli": _recurrent("lstm", Task(horizon=3, seasons=(4,)), "bernoulli"),
     "gru binned": _recurrent("gru", Task(horizon=3, stride=2, seasons=(4,)), "binned"),
-    "seq2seq": _unrolled("lstm", Task(horizon=6, stride=3, seasons=(3, 12)), {"width": 5}),
-    "seq2seq covariates": _unrolled("gru", _covariates(Task(horizon=7, stride=3, seasons=(4,))), {"width": 5}),
+    "seq2seq": _unrolled("lstm", Task(horizon=6, stride=3, seasons=(3, 12))),
+    "seq2seq covariates": _unrolled("gru", _covariates(Task(horizon=7, stride=3, seasons=(4,)))),
     "bidirectional": Example(
-        RecurrentSpec(core=BidirectionalSpec(width=5, layers=1, context=3)),
+        RecurrentSpec(core=CoreSpec(width=5, layers=1), context=3),
         Task(horizon=6, stride=3, seasons=(3, 12)),
     ),
-    "bidirectional covariates": _unrolled(
-        "gru", _covariates(Task(horizon=5, stride=2, seasons=(4,))), {"width": 5, "layers": 1, "context": 4}
-    ),
+    "bidirectional covariates": _unrolled("gru", _covariates(Task(horizon=5, stride=2, seasons=(4,))), context=4),
     "gru covariates": _recurrent("gru", _covariates(Task(horizon=8, stride=4, seasons=(3, 12)))),
     "gru logarithm": _recurrent("gru", Task(horizon=4, stride=2, seasons=(4,), logarithmic=True)),
     "lstm logarithm": _recurrent(

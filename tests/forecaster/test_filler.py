@@ -12,15 +12,15 @@ from forecaster.build import build_filler
 from forecaster.errors import DataError
 from forecaster.filler import Filler
 from forecaster.quantiles import LEVELS
-from forecaster.spec import BidirectionalSpec, HeadSpec, RecurrentSpec, SeasonalNaiveSpec
+from forecaster.spec import CoreSpec, HeadSpec, RecurrentSpec, SeasonalNaiveSpec
 
 MEDIAN = LEVELS.index(0.5)
 
 
 def filler(*, trained: bool = True, family: str = "quantile") -> Filler:
     """With two guesses and one more covariate; `trained` stands for weights away from where they start."""
-    core = BidirectionalSpec(width=5, layers=1, context=1)
-    made = build_filler(RecurrentSpec(core=core, head=HeadSpec(family=family)), guesses=2, known=1)
+    core = CoreSpec(width=5, layers=1)
+    made = build_filler(RecurrentSpec(core=core, context=1, head=HeadSpec(family=family)), guesses=2, known=1)
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in made.parameters():

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from forecaster.build import build_filler
 from forecaster.quantiles import LEVELS
-from forecaster.spec import BidirectionalSpec, RecurrentSpec
+from forecaster.spec import CoreSpec, RecurrentSpec
 from pipelines.cli import app
 from pipelines.covariates import describe
 from pipelines.demo import sample
@@ -101,7 +101,7 @@ def test_batches_hide_other_values_in_each_epoch_and_show_the_rest() -> None:
 def test_every_step_is_told_in_its_place(seed: int, time: int) -> None:
     """A network that has learned nothing says the mean of the guesses, wherever the windows begin and end."""
     made = panel(seed)
-    model = build_filler(RecurrentSpec(core=BidirectionalSpec(width=4, layers=1, context=1)), guesses=2, known=0)
+    model = build_filler(RecurrentSpec(core=CoreSpec(width=4, layers=1), context=1), guesses=2, known=0)
     at = np.random.default_rng(seed).random(made.total) < 0.5
     told = tell(model, gaps(made, time), made.values, at)
     expected = guesses(made, made.values, (7,))[at].mean(1)

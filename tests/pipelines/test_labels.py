@@ -183,7 +183,7 @@ def test_recipes_suit_the_data() -> None:
     assert list(choose(("labels_gru",), labels=True)) == ["labels_gru"]
     with pytest.raises(DataError, match="'gru' is for numbers and the data holds labels; choose from label_chain"):
         choose(("gru",), labels=True)
-    with pytest.raises(DataError, match=r"'labels' is for labels and the data holds numbers; choose from .*elman"):
+    with pytest.raises(DataError, match="'labels' is for labels and the data holds numbers; choose from ar"):
         choose(("labels",), labels=False)
 
 
