@@ -14,9 +14,11 @@ from safetensors.torch import save as pack
 from forecaster.build import build
 from forecaster.conformal import Calibrator
 from forecaster.model import Model
+from forecaster.paths import CAUTIOUS, Dependence
 from forecaster.spec import ArtifactSpec
 
 SPEC, WEIGHTS, CALIBRATION, MANIFEST = "spec.json", "weights.safetensors", "calibration.json", "manifest.json"
+DEPENDENCE = "dependence.safetensors"
 
 
 class ArtifactError(Exception):
@@ -30,6 +32,8 @@ class Artifact:
     spec: ArtifactSpec
     model: Model
     calibrator: Calibrator | None = None
+    dependence: Dependence = CAUTIOUS
+    """Of the steps of sample paths."""
 
 
 def save(artifact: Artifact, folder: Path) -> str:
@@ -38,6 +42,8 @@ def save(artifact: Artifact, folder: Path) -> str:
     contents = {SPEC: artifact.spec.model_dump_json(indent=1).encode(), WEIGHTS: pack(weights)}
     if artifact.calibrator is not None:
         contents[CALIBRATION] = artifact.calibrator.to_json().encode()
+    if artifact.dependence is not CAUTIOUS:
+        contents[DEPENDENCE] = artifact.dependence.to_bytes()
     contents[MANIFEST] = _manifest({name: _sum(content) for name, content in contents.items()})
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -59,9 +65,10 @@ def load_artifact(folder: Path) -> Artifact:
         model = build(spec.model, spec.task)
         model.load_state_dict(load(contents[WEIGHTS]))
         calibrator = Calibrator.from_json(contents[CALIBRATION].decode()) if CALIBRATION in contents else None
+        dependence = Dependence.from_bytes(contents[DEPENDENCE]) if DEPENDENCE in contents else CAUTIOUS
     except (KeyError, ValueError, SafetensorError, RuntimeError) as error:
         raise ArtifactError(f"{folder}: not an artifact that this version can read: {error}") from error
-    return Artifact(spec, model.eval(), calibrator)
+    return Artifact(spec, model.eval(), calibrator, dependence)
 
 
 def digest(folder: Path) -> str:

@@ -37,6 +37,7 @@ from forecaster.spec import (
     Task,
 )
 from forecaster.structural import Structural
+from forecaster.support import REAL
 from forecaster.window import Encoded, Window
 
 AROUND: dict[str, Callable[[Core], Core]] = {"none": lambda layer: layer, "residual": Residual, "dense": Dense}
@@ -73,8 +74,12 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
 
 
 def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
-    """A streaming model; what reads in both directions reads the window that is kept for it."""
+    """A streaming model; what reads in both directions reads the window that is kept for it.
+
+    A head that is only for some numbers sees them as they are, and not their logarithms.
+    """
     head = build_head(spec.head)
+    logarithmic = task.logarithmic and head.support == REAL
     core: Core
     decoder: Decoder
     if spec.context is not None:
@@ -85,8 +90,8 @@ def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
         core = build_core(spec.core)
         decoder = build_decoder(spec.decoder, core.features, head, task)
     shape = task.model_dump(exclude={"logarithmic", "labels", "end"})
-    model = Recurrent(core, decoder, head, **shape, relative=not task.logarithmic)
-    return Logarithm(model) if task.logarithmic else model
+    model = Recurrent(core, decoder, head, **shape, relative=not logarithmic)
+    return Logarithm(model) if logarithmic else model
 
 
 def build_core(spec: CoreSpec) -> Core:

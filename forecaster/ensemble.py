@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from forecaster.batch import Batch, Forecast
 from forecaster.model import Carry, Model, Numeric
 from forecaster.state import part, parts
+from forecaster.support import narrowest
 
 
 class Ensemble(Numeric):
@@ -27,6 +28,7 @@ class Ensemble(Numeric):
         self.horizon = members[0].horizon
         self.past = members[0].past
         self.stride = max(member.stride for member in members)
+        self.support = narrowest([member.support for member in self.members])
 
     def start(self, lanes: int, stride: int = 1) -> Carry:
         whole = stride == self.stride

@@ -8,6 +8,7 @@ from jaxtyping import Float, Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.scale import normalise
+from forecaster.support import REAL, Support
 
 
 class Anchor(NamedTuple):
@@ -26,6 +27,8 @@ class Head(nn.Module, ABC):
 
     name: ClassVar[str]
     """By which a recipe chooses it."""
+    support: ClassVar[Support]
+    """The values that it gives a probability to."""
     width: int
     """How many raw outputs describe one value; all zero, they mean a distribution around the centre of the anchor."""
 
@@ -54,6 +57,8 @@ class Head(nn.Module, ABC):
 
 class Standard(Head):
     """A location-scale family: it works on z, where the value is level + scale * (centre + z)."""
+
+    support = REAL
 
     @abstractmethod
     def score(self, raw: Float[Tensor, "*shape width"], z: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

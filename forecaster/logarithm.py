@@ -11,6 +11,7 @@ from torch import Tensor
 from forecaster.batch import Batch, Forecast
 from forecaster.model import Carry, Numeric
 from forecaster.quantiles import LEVELS, interpolate
+from forecaster.support import REAL
 
 REACH = 100
 """A block of steps can forecast so many times the largest value of the series so far: exponentials run away."""
@@ -27,6 +28,8 @@ class Logarithm(Numeric):
     the exponential as they are. The logarithm is that of the value over a power of two, the one next below the first
     value of the series, which the carry keeps: so a series times a power of two is the same to the inner model.
     """
+
+    support = REAL
 
     def __init__(self, inner: Numeric) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from forecaster.batch import Batch, Chances, Forecast
 from forecaster.learner import Learner
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.state import State, repeat
+from forecaster.support import Support
 
 Carry: TypeAlias = State
 """The whole memory of a series: `core.` and `scale.` are states, `last.` is what lags still need."""
@@ -58,7 +59,13 @@ class Model(Learner):
 
 
 class Numeric(Model):
-    """A model of numbers. Its quantiles never cross; a series times a power of two has that multiple as forecast."""
+    """A model of numbers. Its quantiles never cross; a series times a power of two has that multiple as forecast.
+
+    (Where its support has such multiples: a model of counts knows what one is.)
+    """
+
+    support: Support
+    """The values that it is trained on and forecasts."""
 
     @abstractmethod
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
@@ -81,6 +88,7 @@ class Numeric(Model):
         step = self.horizon - self.horizon % self.stride
         for begin in range(step, horizon - self.horizon + step, step):
             followed = interpolate(block.quantiles[:, :step], LEVELS, _even(PATHS)).transpose(1, 2).flatten(0, 1)
+            followed = self.support.nearest(followed)
             paths = self.observe(
                 paths,
                 Batch(
@@ -97,7 +105,7 @@ class Numeric(Model):
             blocks.append(_after(block, self.horizon - step))
         return Forecast(
             levels=LEVELS,
-            quantiles=torch.cat([block.quantiles for block in blocks], 1)[:, :horizon],
+            quantiles=self.support.nearest(torch.cat([block.quantiles for block in blocks], 1)[:, :horizon]),
             mean=torch.cat([block.mean for block in blocks], 1)[:, :horizon],
         )
 

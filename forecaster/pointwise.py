@@ -12,6 +12,7 @@ from forecaster.model import Carry, Numeric
 from forecaster.quantiles import LEVELS, normal_quantiles
 from forecaster.scale import normalise
 from forecaster.state import where
+from forecaster.support import REAL
 
 
 class Pointwise(Numeric):
@@ -21,6 +22,7 @@ class Pointwise(Numeric):
     """
 
     stride = 1
+    support = REAL
 
     def __init__(self, *, horizon: int, memory: int, past: int) -> None:
         super().__init__()

@@ -58,6 +58,7 @@ class Recurrent(Numeric):
         if stride > horizon:
             raise ValueError(f"a segment of {stride} steps is longer than the horizon of {horizon}")
         self.core, self.decoder, self.head = core, decoder, head
+        self.support = head.support
         self.horizon, self.stride, self.seasons = horizon, stride, seasons
         self.known, self.past = known, past
         self.memory = max(stride, *seasons)

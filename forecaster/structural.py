@@ -13,6 +13,7 @@ from forecaster.pointwise import fill_forward
 from forecaster.quantiles import LEVELS, normal_quantiles
 from forecaster.scale import normalise
 from forecaster.state import part, parts, where
+from forecaster.support import REAL
 
 
 class Structural(Numeric):
@@ -23,6 +24,7 @@ class Structural(Numeric):
     """
 
     stride = 1
+    support = REAL
 
     def __init__(self, core: Kalman, *, past: int = 0) -> None:
         super().__init__()

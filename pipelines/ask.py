@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from forecaster.artifact import Artifact
-from forecaster.errors import DataError
 from forecaster.labels import LabelModel
 from pipelines.panel import Panel
 from pipelines.predict import TENTHS, Predictions, predict
@@ -21,6 +20,8 @@ class Question:
     """Joint sample paths of each series."""
     temperature: float = 1.0
     """Of the paths of labels: at 0 each step is the likeliest one."""
+    seed: int = 0
+    """The same seed gives the same paths."""
 
 
 def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | LabelPredictions:
@@ -30,7 +31,6 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
     """
     model, data = artifact.model, artifact.spec.data
     if isinstance(model, LabelModel):
-        return predict_labels(model, data, panel, question.horizon, question.paths, question.temperature)
-    if question.paths:
-        raise DataError("this model of numbers has no paths", place="paths", remedy="leave paths out")
-    return predict(artifact, panel, question.horizon, question.levels)
+        sampling = question.paths, question.temperature, question.seed
+        return predict_labels(model, data, panel, question.horizon, *sampling)
+    return predict(artifact, panel, question.horizon, question.levels, question.paths, question.seed)

@@ -14,8 +14,10 @@ from forecaster.conformal import Calibrator
 from forecaster.labels import LabelModel
 from forecaster.metrics import coverage, mase, mean_known, msis, pinball, smape, weighted_quantile_loss
 from forecaster.model import Model, Numeric
+from forecaster.paths import Dependence
 from forecaster.quantiles import LEVELS
 from forecaster.spec import DataSpec
+from forecaster.support import REAL, Support
 from pipelines import figures
 from pipelines.backtest_labels import LabelBacktest
 from pipelines.panel import Panel
@@ -40,6 +42,7 @@ class Backtest(Scores):
     forecast: Forecast
     actual: Float64[ndarray, "origins horizon"]
     unit: Float64[ndarray, "origins"]
+    support: Support = REAL
 
     @property
     def quantiles(self) -> Float64[ndarray, "origins horizon levels"]:
@@ -100,9 +103,11 @@ class Backtest(Scores):
         """The forecast as a fan."""
         return figures.fan(history, self.actual[row], self.quantiles[row], LEVELS, times, title)
 
-    def calibrator(self) -> Calibrator | None:
-        """By how much the intervals should have been wider."""
-        return Calibrator.learn(self.forecast, self.actual)
+    def residuals(self) -> tuple[Calibrator | None, Dependence]:
+        """By how much the intervals should have been wider, and how errors go on from step to step."""
+        calibrator = Calibrator.learn(self.forecast, self.actual)
+        forecast = calibrator.apply(self.forecast) if calibrator is not None else self.forecast
+        return calibrator, Dependence.learn(forecast, self.actual, self.support)
 
     def scaled_quantile_loss(self) -> float:
         """Mean pinball loss of all levels, times two, over the series' unit: MASE for a whole distribution."""
@@ -117,10 +122,11 @@ def backtest(
     """Forecast from every origin as the model, with its calibration if there is one, would have done at the time."""
     panel, actual = held_out
     if isinstance(model, LabelModel):
-        made = predict_labels(model, data, panel, actual.shape[1])
-        return LabelBacktest(made.probabilities, translate(actual, panel.labels, data.labels), data.labels)
+        said = predict_labels(model, data, panel, actual.shape[1])
+        return LabelBacktest(said.probabilities, translate(actual, panel.labels, data.labels), data.labels)
     assert isinstance(model, Numeric)
-    return Backtest(forecast(model, data, panel, actual.shape[1], calibrator), actual, naive_error(panel, season))
+    made = forecast(model, data, panel, actual.shape[1], calibrator)
+    return Backtest(made, actual, naive_error(panel, season), model.support)
 
 
 def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from forecaster.metrics import mean_known
+from forecaster.paths import CAUTIOUS, Dependence
 from pipelines import figures
 from pipelines.scores import Scores
 
@@ -53,8 +54,9 @@ class LabelBacktest(Scores):
     ) -> Figure:
         return figures.chances(history, self.actual[row], self.probabilities[row], self.labels, times, title)
 
-    def calibrator(self) -> None:
-        """Trained by the log loss, a model of labels states its probabilities itself."""
+    def residuals(self) -> tuple[None, Dependence]:
+        """None: trained by the log loss, a model of labels states its probabilities, and those of its paths, itself."""
+        return None, CAUTIOUS
 
     def _cells(self) -> dict[str, Float64[ndarray, "origins horizon"]]:
         """The scores of each value, NaN where it is not known."""

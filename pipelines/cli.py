@@ -90,8 +90,9 @@ def forecast(
     horizon: Horizon,
     out: Annotated[Path, typer.Option(help="Forecasts as CSV or Parquet, by the ending.")],
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
-    paths: Annotated[int, typer.Option(min=0, help="Joint sample paths of labels, a column each.")] = 0,
-    temperature: Annotated[float, typer.Option(min=0, help="Of the paths; 0 is the likeliest label.")] = 1.0,
+    paths: Annotated[int, typer.Option(min=0, help="Joint sample paths, as columns path.1, path.2 ...")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same paths.")] = 0,
+    temperature: Annotated[float, typer.Option(min=0, help="Of paths of labels; 0 is the likeliest label.")] = 1.0,
     name: Name = "forecaster",
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
     zone: Zone = None,
@@ -99,6 +100,7 @@ def forecast(
 ) -> None:
     """Forecast every series of a file with the champion: unique_id, ds, mean, q0.1 ... q0.9.
 
+    Each path is one way that the steps may go together: sums of a path over steps are right, those of quantiles not.
     Labels are forecast as unique_id, ds, label and a column p.<label> with the probability of each.
 
     forecaster forecast sales.csv --horizon 28 --out forecasts.csv
@@ -109,6 +111,7 @@ def forecast(
         rows = score(
             *(data, horizon, out, levels_of(quantiles)),
             paths=paths,
+            seed=seed,
             temperature=temperature,
             name=name,
             model=model,

@@ -15,6 +15,7 @@ from forecaster.artifact import save
 from forecaster.build import build
 from forecaster.spec import FitSpec
 from pipelines import automatic
+from pipelines.admit import admit
 from pipelines.covariates import describe
 from pipelines.fitting import Point, replace
 from pipelines.logbook import log_candidate, log_comparison, log_plan
@@ -104,11 +105,14 @@ def prepare(
     chosen: dict[str, Recipe],
     report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None,
 ) -> Plan:
-    """What all candidates share: the task read from the data, its split, and the folder of the work."""
+    """What all candidates share: the task read from the data, its split, and the folder of the work.
+
+    Raises DataError on a recipe that cannot be built, or that the data is not for, before anything is trained.
+    """
     data = describe(panel, settings.end)
     task = automatic.task(panel, data, settings.horizon, settings.season)
-    for recipe in chosen.values():
-        build(recipe.model, task)  # what cannot be built is refused before anything is trained
+    for name, recipe in chosen.items():
+        admit(panel, name, build(recipe.model, task))
     networks = sum(recipe.fit is not None for recipe in chosen.values())
     parts = [settings, task, *chosen.values()]
     identity = "".join(part.model_dump_json() for part in parts) + panel.digest

@@ -12,6 +12,7 @@ from forecaster.artifact import Artifact
 from forecaster.batch import Forecast
 from forecaster.conformal import Calibrator
 from forecaster.model import Carry, Numeric
+from forecaster.paths import sample
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.spec import DataSpec
 from pipelines.calendar import Frequency
@@ -34,13 +35,16 @@ class Predictions:
     levels: tuple[float, ...]
     mean: Float64[ndarray, "series horizon"]
     quantiles: Float64[ndarray, "series horizon levels"]
+    paths: Float64[ndarray, "series paths horizon"]
+    """Joint samples: each path is one way that the steps may go together."""
 
     def frame(self) -> pd.DataFrame:
-        """One row per series and step: unique_id, ds, mean and a column per level, q0.1 for the level 0.1."""
+        """One row per series and step: unique_id, ds, mean, a column per level (q0.1) and one per path (path.1)."""
         series, horizon = self.mean.shape
         steps = np.tile(np.arange(horizon), series)
         times = self.frequency.advance(np.repeat(self.start, horizon), steps, self.zone)
         columns = {f"q{level:g}": self.quantiles[..., i].ravel() for i, level in enumerate(self.levels)}
+        columns |= {f"path.{k + 1}": self.paths[:, k].ravel() for k in range(self.paths.shape[1])}
         ds = self.frequency.stamps(times, self.zone)
         return pd.DataFrame({"unique_id": np.repeat(self.ids, horizon), "ds": ds, "mean": self.mean.ravel(), **columns})
 
@@ -50,18 +54,27 @@ def predict(
     panel: Panel,
     horizon: int,
     levels: tuple[float, ...] = TENTHS,
+    paths: int = 0,
+    seed: int = 0,
 ) -> Predictions:
-    """Forecast every series of `panel`, at ascending quantile `levels` between 0 and 1.
+    """Forecast every series of `panel`, at ascending quantile `levels` between 0 and 1, and in joint sample paths.
 
     Raises DataError when the panel does not have the covariates or the frequency that the model needs.
     """
-    assert isinstance(artifact.model, Numeric)  # `pipelines.ask` sees to it
-    made = forecast(artifact.model, artifact.spec.data, panel, horizon, artifact.calibrator)
-    quantiles = interpolate(made.quantiles, LEVELS, levels)
-    if artifact.spec.data.positive:
-        quantiles = _floored(quantiles, panel)
+    model, data = artifact.model, artifact.spec.data
+    assert isinstance(model, Numeric)  # `pipelines.ask` sees to it
+    made = forecast(model, data, panel, horizon, artifact.calibrator)
+    quantiles = model.support.nearest(interpolate(made.quantiles, LEVELS, levels))
+    samples = sample(made, artifact.dependence, paths, torch.Generator().manual_seed(seed), model.support)
     return Predictions(
-        panel.ids, panel.ends(), panel.frequency, panel.zone, levels, made.mean.numpy(), quantiles.numpy()
+        panel.ids,
+        panel.ends(),
+        panel.frequency,
+        panel.zone,
+        levels,
+        made.mean.numpy(),
+        _within(data, quantiles, panel).numpy(),
+        _within(data, samples, panel).numpy(),
     )
 
 
@@ -71,13 +84,14 @@ def forecast(
     """The distribution of the next `horizon` steps of every series, calibrated and within the range of the data."""
     made = raw_forecast(model, data, panel, horizon)
     made = calibrator.apply(made) if calibrator is not None else made
+    quantiles = _within(data, model.support.nearest(made.quantiles), panel)
+    return replace(made, quantiles=quantiles, mean=_within(data, made.mean, panel))
+
+
+def _within(data: DataSpec, values: torch.Tensor, panel: Panel) -> torch.Tensor:
+    """[series, ...] not below zero where no data was, but for series that have been."""
     if not data.positive:
-        return made
-    return replace(made, quantiles=_floored(made.quantiles, panel), mean=_floored(made.mean, panel))
-
-
-def _floored(values: torch.Tensor, panel: Panel) -> torch.Tensor:
-    """[series, ...] not below zero, but for series that have been."""
+        return values
     below = np.logical_or.reduceat(np.append(panel.values, 0) < 0, panel.indptr[:-1])
     return torch.where(torch.from_numpy(below).view(-1, *[1] * (values.dim() - 1)), values, values.clamp(min=0))
 

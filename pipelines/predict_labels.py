@@ -63,14 +63,20 @@ class LabelPredictions:
 
 
 def predict_labels(
-    model: LabelModel, data: DataSpec, panel: Panel, horizon: int, paths: int = 0, temperature: float = 1.0
+    model: LabelModel,
+    data: DataSpec,
+    panel: Panel,
+    horizon: int,
+    paths: int = 0,
+    temperature: float = 1.0,
+    seed: int = 0,
 ) -> LabelPredictions:
     """Probabilities of the next `horizon` steps of every series, and joint paths at a temperature.
 
     The same question has the same answer: the paths are drawn by a generator that is new each time. Raises DataError
     when the panel holds numbers or does not have the covariates that the model needs.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
 
     def ask(carry: Carry, known: Tensor) -> tuple[Tensor, ...]:
         chances = model.forecast(carry, horizon, known).probabilities

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from forecaster.artifact import Artifact, load_artifact
+from forecaster.errors import DataError
 from pipelines.ask import Question, ask
 from pipelines.backtest import backtest
 from pipelines.labels import unseen
@@ -15,6 +16,9 @@ from pipelines.split import origins
 
 log = logging.getLogger(__name__)
 
+MOST = 100_000_000
+"""Values in the sample paths of a file, which are held in memory."""
+
 
 def score(
     data: Path,
@@ -24,6 +28,7 @@ def score(
     *,
     paths: int = 0,
     temperature: float = 1.0,
+    seed: int = 0,
     name: str,
     model: str | None = None,
     zone: str | None = None,
@@ -33,7 +38,10 @@ def score(
     check(out)
     artifact = live(name, model)
     panel = panel_for(artifact, data, zone, duplicates)
-    return write(ask(artifact, panel, Question(horizon, levels, paths, temperature)).frame(), out)
+    if (values := len(panel) * horizon * paths) > MOST:
+        message = f"{len(panel)} series x {horizon} steps x {paths} paths are {values} values, more than {MOST}"
+        raise DataError(message, remedy="ask for fewer paths, or for a part of the series")
+    return write(ask(artifact, panel, Question(horizon, levels, paths, temperature, seed)).frame(), out)
 
 
 def rolling(

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from forecaster.conformal import Calibrator
+from forecaster.paths import Dependence
 
 
 class Scores(ABC):
@@ -51,5 +52,5 @@ class Scores(ABC):
         """One forecast after a history and over what came; the times are those of both."""
 
     @abstractmethod
-    def calibrator(self) -> Calibrator | None:
-        """What calibrates forecasts by these, if there is anything to calibrate."""
+    def residuals(self) -> tuple[Calibrator | None, Dependence]:
+        """What calibrates forecasts by these, if there is anything to calibrate, and how their errors go on."""

@@ -15,6 +15,7 @@ from forecaster.build import build
 from forecaster.conformal import Calibrator
 from forecaster.ensemble import Ensemble, average
 from forecaster.model import Model
+from forecaster.paths import CAUTIOUS, Dependence
 from forecaster.spec import ArtifactSpec, DataSpec, EnsembleSpec, FitSpec, Task, Training
 from forecaster.train import Batches
 from pipelines.backtest import Backtest, backtest
@@ -118,10 +119,10 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
 
 
 def refit(plan: Plan, winner: Candidate) -> Artifact:
-    """The winner trained on with all data, and calibrated on everything that was held out."""
-    calibrator = _calibrator(plan, winner.artifact.model, plan.split.both)
+    """The winner trained on with all data, and calibrated on everything that was held out, as its paths are."""
+    learned = _held_out(plan, winner.artifact.model, plan.split.both)
     spec = describe(plan, winner.name, winner.recipe, winner.artifact.spec.fit, plan.panel)
-    return Artifact(spec, _refit(plan, winner), calibrator)
+    return Artifact(spec, _refit(plan, winner), *learned)
 
 
 def _refit(plan: Plan, one: Candidate) -> Model:
@@ -142,9 +143,9 @@ def _judged(
     plan: Plan, name: str, recipe: Recipe, model: Model, spec: FitSpec | None, curve: list[Point], began: float
 ) -> Candidate:
     """A trained model, calibrated and tested."""
-    calibrator = _calibrator(plan, model, plan.split.calibrate)
+    calibrator, dependence = _held_out(plan, model, plan.split.calibrate)
     tested = _backtest(plan, model, plan.split.test, calibrator) if plan.split.test is not None else None
-    artifact = Artifact(describe(plan, name, recipe, spec, plan.split.train), model.eval(), calibrator)
+    artifact = Artifact(describe(plan, name, recipe, spec, plan.split.train), model.eval(), calibrator, dependence)
     return Candidate(name, recipe, artifact, tested, curve, time.perf_counter() - began)
 
 
@@ -208,5 +209,6 @@ def _backtest(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrato
     return backtest(model, plan.data, plan.task.seasons[0], held_out, calibrator)
 
 
-def _calibrator(plan: Plan, model: Model, held_out: HeldOut | None) -> Calibrator | None:
-    return _backtest(plan, model, held_out).calibrator() if held_out is not None else None
+def _held_out(plan: Plan, model: Model, held_out: HeldOut | None) -> tuple[Calibrator | None, Dependence]:
+    """What is learned from data that the model has not seen: how wide its intervals are, and how its errors go on."""
+    return _backtest(plan, model, held_out).residuals() if held_out is not None else (None, CAUTIOUS)

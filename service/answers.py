@@ -11,11 +11,12 @@ from service.schema import ForecastRequest
 
 
 def numbers(request: ForecastRequest, predictions: Predictions) -> Iterator[dict[str, Any]]:
-    """The mean and the quantiles, by level in the order of the request."""
+    """The mean, the quantiles by level in the order of the request, and the paths where there are any."""
     rows = np.ascontiguousarray(predictions.quantiles.transpose(2, 0, 1))
     by_level = dict(zip(predictions.levels, rows, strict=True))
-    for i, mean in enumerate(predictions.mean):
-        yield {"mean": mean, "quantiles": {repr(level): by_level[level][i] for level in request.quantiles}}
+    for i, (mean, paths) in enumerate(zip(predictions.mean, predictions.paths, strict=True)):
+        said = {"mean": mean, "quantiles": {repr(level): by_level[level][i] for level in request.quantiles}}
+        yield said | ({"paths": np.ascontiguousarray(paths)} if len(paths) else {})
 
 
 def labels(predictions: LabelPredictions) -> Iterator[dict[str, Any]]:

@@ -30,7 +30,8 @@ def answer(champion: Champion, body: bytes) -> bytes:
         _check(series, request.horizon, data)
     panel = _panel(request.series, data)
     begin = forecast_starts(request.series, panel, data.zone)
-    question = Question(request.horizon, tuple(sorted(request.quantiles)), request.paths, request.temperature)
+    levels = tuple(sorted(request.quantiles))
+    question = Question(request.horizon, levels, request.paths, request.temperature, request.seed)
     predictions = ask(champion.artifact, panel, question)
     if isinstance(predictions, Predictions):
         _check_finite(predictions)
@@ -124,7 +125,8 @@ def _panel(series: Sequence[Series], data: DataSpec) -> Panel:
 
 
 def _check_finite(predictions: Predictions) -> None:
-    bad = ~(np.isfinite(predictions.mean).all(1) & np.isfinite(predictions.quantiles).all((1, 2)))
+    bad = ~np.isfinite(predictions.mean).all(1)
+    bad |= ~np.isfinite(predictions.quantiles).all((1, 2)) | ~np.isfinite(predictions.paths).all((1, 2))
     if bad.any():
         raise RequestError(
             422,

@@ -72,7 +72,7 @@ def example(data: DataSpec) -> dict[str, Any]:
         series["past"] = {covariate.name: [covariate.mean] * length for covariate in data.past}
     if data.static:
         series["static"] = {category.name: next(iter(category.values), "") for category in data.static}
-    return {"series": [series], "horizon": horizon, "quantiles": [0.1, 0.5, 0.9]}
+    return {"series": [series], "horizon": horizon, "quantiles": [0.1, 0.5, 0.9], "paths": 2, "seed": 1}
 
 
 def document(champion: Champion) -> bytes:

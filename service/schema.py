@@ -69,6 +69,7 @@ class ForecastRequest(Wire):
     temperature: float = Field(
         1.0, ge=0, le=100, description="Of paths of labels; at 0 each step is the likeliest label."
     )
+    seed: int = Field(0, ge=0, lt=2**53, description="The same request with the same seed gets the same paths.")
 
 
 class ModelName(Wire):
@@ -87,6 +88,7 @@ class SeriesForecast(Wire):
     freq: str
     mean: list[Number]
     quantiles: dict[str, list[Number]] = Field(description="By level as in the request, for instance 0.1.")
+    paths: list[list[Number]] | None = Field(None, description="Each the values of all steps; left out if not asked.")
 
 
 class LabelForecast(Wire):

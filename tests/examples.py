@@ -18,8 +18,13 @@ from forecaster.compose import Dense, Dilated, Residual, Stack
 from forecaster.core import Core
 from forecaster.encoder import Bidirectional, Encoder
 from forecaster.head import Head
+from forecaster.heads.bernoulli import Bernoulli
+from forecaster.heads.binned import Binned
 from forecaster.heads.gaussian import Gaussian
+from forecaster.heads.log_normal import LogNormal
+from forecaster.heads.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
 from forecaster.heads.quantile import Quantile
+from forecaster.heads.student_t import StudentT
 from forecaster.kalman import Kalman
 from forecaster.labels import LabelModel
 from forecaster.model import Model, Numeric
@@ -98,6 +103,13 @@ HEADS: dict[str, Callable[[], Head]] = {
     "three quantiles": lambda: Quantile((0.1, 0.5, 0.9)),
     "four quantiles": lambda: Quantile((0.2, 0.4, 0.6, 0.8)),
     "gaussian": Gaussian,
+    "student_t": StudentT,
+    "log_normal": LogNormal,
+    "negative_binomial": NegativeBinomial,
+    "zero_inflated_negative_binomial": ZeroInflatedNegativeBinomial,
+    "bernoulli": Bernoulli,
+    "binned": Binned,
+    "nine bins": lambda: Binned(9),
 }
 
 
@@ -158,6 +170,12 @@ RECURRENT: dict[str, Example] = {name: _recurrent(name, Task(horizon=3, stride=2
     "elman gaussian": _recurrent("elman", Task(horizon=2, stride=2), "gaussian"),
     "gru gaussian covariates": _recurrent("gru", _covariates(Task(horizon=5, seasons=(4,))), "gaussian"),
     "lstm gaussian": _recurrent("lstm", Task(horizon=8, stride=4, seasons=(3, 12)), "gaussian"),
+    "gru student_t": _recurrent("gru", Task(horizon=3, stride=2, seasons=(4,)), "student_t"),
+    "gru log_normal": _recurrent("gru", Task(horizon=3, stride=2, seasons=(4,)), "log_normal"),
+    "gru negative_binomial": _recurrent("gru", _covariates(Task(horizon=3, stride=2)), "negative_binomial"),
+    "gru zero_inflated": _recurrent("gru", Task(horizon=3, stride=3), "zero_inflated_negative_binomial"),
+    "lstm bernoulli": _recurrent("lstm", Task(horizon=3, seasons=(4,)), "bernoulli"),
+    "gru binned": _recurrent("gru", Task(horizon=3, stride=2, seasons=(4,)), "binned"),
     "seq2seq": _unrolled("lstm", Task(horizon=6, stride=3, seasons=(3, 12))),
     "seq2seq covariates": _unrolled("gru", _covariates(Task(horizon=7, stride=3, seasons=(4,)))),
     "bidirectional": Example(
@@ -175,6 +193,10 @@ RECURRENT: dict[str, Example] = {name: _recurrent(name, Task(horizon=3, stride=2
 MODELS: dict[str, Example] = RECURRENT | {
     "seasonal naive": Example(SeasonalNaiveSpec(), Task(horizon=5, seasons=(3,))),
     "naive": Example(SeasonalNaiveSpec(), Task(horizon=3)),
+    "ensemble of counts": Example(
+        EnsembleSpec(members=(RECURRENT["gru zero_inflated"].spec, RECURRENT["elman"].spec, SeasonalNaiveSpec())),
+        Task(horizon=3, stride=3),
+    ),
     "ensemble": Example(
         EnsembleSpec(members=(SeasonalNaiveSpec(), RECURRENT["lstm"].spec, RECURRENT["elman"].spec)),
         _covariates(Task(horizon=6, stride=3, seasons=(3,))),

@@ -10,9 +10,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save as pack
 
 from forecaster.artifact import (
     CALIBRATION,
+    DEPENDENCE,
     MANIFEST,
     SPEC,
     WEIGHTS,
@@ -23,6 +25,7 @@ from forecaster.artifact import (
     save,
 )
 from forecaster.conformal import Calibrator
+from forecaster.paths import CAUTIOUS, Dependence
 from forecaster.quantiles import LEVELS
 from forecaster.spec import ArtifactSpec, Category, Covariate, DataSpec, FitSpec, Training
 from tests import laws
@@ -44,8 +47,14 @@ def artifact(example: Example, calibrated: bool = True) -> Artifact:
         training=Training(series=3, observations=100, start=None, until="2024-01-01T00:00:00+11:00", digest="0"),
         packages={"torch": torch.__version__},
     )
-    offsets = np.random.default_rng(0).normal(size=(example.task.horizon, len(LEVELS)))
-    return Artifact(spec, example.model(1), Calibrator(LEVELS, offsets, 1234) if calibrated else None)
+    random = np.random.default_rng(0)
+    calibrator = Calibrator(LEVELS, random.normal(size=(example.task.horizon, len(LEVELS) // 2)), 1234)
+    dependence = Dependence(np.array([[1, 0.5, 0.3], [0.5, 1, 1 / 3], [0.3, 1 / 3, 1]]))
+    learned = (calibrator, dependence) if calibrated else ()
+    return Artifact(spec, example.model(1), *learned)
+
+
+FILES = [SPEC, WEIGHTS, CALIBRATION, DEPENDENCE, MANIFEST]
 
 
 def reseal(folder: Path, **changed: bytes) -> None:
@@ -88,9 +97,11 @@ def test_round_trip_is_exact(name: str, calibrated: bool, tmp_path: Path) -> Non
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
     if made.calibrator is None:
         assert back.calibrator is None
+        assert back.dependence is CAUTIOUS, "as in artifacts from before there were paths"
     else:
         assert back.calibrator is not None
         assert np.array_equal(back.calibrator.shares, made.calibrator.shares)
+        assert np.array_equal(back.dependence.correlation, made.dependence.correlation)
     series = batch(example.task, 2, 2 * back.model.stride, 0)
     known = laws.future_known(series, 9)
     with torch.no_grad():
@@ -123,7 +134,7 @@ def test_an_artifact_is_not_overwritten(saved: Path) -> None:
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_changed_byte_is_refused(folder: Path, data: st.DataObject) -> None:
-    file = folder / data.draw(st.sampled_from([SPEC, WEIGHTS, CALIBRATION, MANIFEST]))
+    file = folder / data.draw(st.sampled_from(FILES))
     content = file.read_bytes()
     place, flip = data.draw(st.integers(0, len(content) - 1)), data.draw(st.integers(1, 255))
     file.write_bytes(content[:place] + bytes([content[place] ^ flip]) + content[place + 1 :])
@@ -145,7 +156,7 @@ def test_white_space_of_the_manifest_counts(folder: Path) -> None:
                     load_artifact(folder)
 
 
-@pytest.mark.parametrize("name", [SPEC, WEIGHTS, CALIBRATION, MANIFEST])
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("cut", [0, 1, 100])
 def test_a_cut_file_is_refused(folder: Path, name: str, cut: int) -> None:
     content = (folder / name).read_bytes()
@@ -154,7 +165,7 @@ def test_a_cut_file_is_refused(folder: Path, name: str, cut: int) -> None:
         load_artifact(folder)
 
 
-@pytest.mark.parametrize("name", [SPEC, WEIGHTS, CALIBRATION, MANIFEST])
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_refused(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ArtifactError):
@@ -199,6 +210,12 @@ def test_a_manifest_of_another_shape_is_refused(folder: Path, sums: object) -> N
         {"weights_safetensors": b"\x80\x04}\x94."},  # a pickle
         {"calibration_json": b'{"levels": [0.5], "shares": "x", "residuals": 1}'},
         {"calibration_json": b"\xff"},
+        {"dependence_safetensors": b""},
+        {"dependence_safetensors": pack({"other": torch.ones(1, 1)})},
+        {"dependence_safetensors": pack({"correlation": torch.ones(3)})},
+        {"dependence_safetensors": pack({"correlation": torch.ones(2, 3)})},
+        {"dependence_safetensors": pack({"correlation": torch.ones(2, 2)})},
+        {"dependence_safetensors": pack({"correlation": torch.eye(2) * torch.nan})},
     ],
 )
 def test_sealed_nonsense_is_refused(folder: Path, changed: dict[str, bytes]) -> None:

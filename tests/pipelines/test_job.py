@@ -97,6 +97,16 @@ def test_from_a_table_to_a_champion_and_its_forecasts(home: Path) -> None:
     )
     assert list(pd.read_parquet(longer).columns) == ["unique_id", "ds", "mean", "q0.05", "q0.5"]
 
+    sampled = home / "paths.csv"
+    forecaster(
+        *("forecast", str(data), "--horizon", "6", "--out", str(sampled), "--name", "months"),
+        *("--paths", "300", "--seed", "5", "--quantiles", "0.1,0.9"),
+    )
+    paths = pd.read_csv(sampled)
+    assert list(paths.columns[5:]) == [f"path.{k + 1}" for k in range(300)]
+    assert ((paths.iloc[:, 5:].le(paths["q0.9"], axis=0)).mean(axis=1) - 0.9).abs().max() < 0.1
+    assert len(load_artifact(resolve("months").folder).dependence.correlation) == 6
+
     scores = forecaster("backtest", str(data), "--horizon", "6", "--windows", "2", "--name", "months")
     assert float(re.search(r"mase\s+([\d.]+)", scores)[1]) < 1.5  # type: ignore[index]
 
@@ -156,6 +166,11 @@ def test_short_series_get_a_champion(home: Path, length: int) -> None:
     [
         (["train", "nowhere.csv", "--horizon", "6"], "there is no such file"),
         (["train", "series.csv", "--horizon", "6", "--recipe", "gruu"], "no recipe is called 'gruu'"),
+        (
+            ["train", "series.csv", "--horizon", "6", "--recipe", "gru,negative_binomial"],
+            "series 's0', ds 2015-01-01 00:00:00: the value 100.251, and the recipe 'negative_binomial' is for counts",
+        ),
+        (["train", "series.csv", "--horizon", "6", "--recipe", "bernoulli"], "'bernoulli' is for 0 or 1"),
         (["train", "series.csv", "--horizon", "6", "--recipe", "gru,own.yaml"], "own.yaml"),
         (["train", "series.csv", "--horizon", "6", "--recipe", "wrong.yaml"], "the cell 'gru' has no option 'order'"),
         (["train", "series.csv", "--horizon", "6", "--budget", "soon"], "budget"),
@@ -163,6 +178,10 @@ def test_short_series_get_a_champion(home: Path, length: int) -> None:
         (["train", "series.csv", "--horizon", "6", "--name", "a/b"], "name"),
         (["forecast", "series.csv", "--horizon", "6", "--out", "f.csv"], "forecaster"),
         (["forecast", "series.csv", "--horizon", "6", "--out", "f.txt"], r".csv or .parquet"),
+        (
+            ["forecast", "series.csv", "--horizon", "6", "--out", "f.csv", "--paths", "-1"],
+            "--paths",
+        ),
         (
             ["forecast", "series.csv", "--horizon", "6", "--out", "f.csv", "--quantiles", "0.5,2"],
             "between 0 and 1",

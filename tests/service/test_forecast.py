@@ -4,13 +4,14 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from forecaster.spec import DataSpec
+from forecaster.spec import CoreSpec, DataSpec, HeadSpec, RecurrentSpec
 from tests.service.conftest import Live
-from tests.service.examples import LSTM, UNTIL, Client, request, series
+from tests.service.examples import LSTM, STEPS, UNTIL, Client, request, series
 
 values = st.one_of(
     st.none(),
@@ -209,3 +210,46 @@ def test_quantiles_keep_the_order_and_the_writing_of_the_client(steps: Client) -
     answer = steps.forecast(b'{"series":[{"id":"a","target":[1,2,3]}],"horizon":2,"quantiles":[0.9,0.25,0.5]}')
     assert list(answer["forecasts"][0]["quantiles"]) == ["0.9", "0.25", "0.5"]
     assert list(steps.forecast(request())["forecasts"][0]["quantiles"]) == ["0.1", "0.5", "0.9"]
+
+
+def test_paths_are_joint_samples(steps: Client) -> None:
+    asked = request(series("a"), series("b"), horizon=9, paths=400, seed=3)
+    answer = steps.forecast(asked)
+    check(answer, asked)
+    assert steps.forecast(asked) == answer
+    assert steps.forecast(asked | {"seed": 4}) != answer
+    for one in answer["forecasts"]:
+        paths = np.array(one["paths"])
+        assert paths.shape == (400, 9)
+        assert (paths <= one["quantiles"]["0.5"]).mean(0) == pytest.approx(np.full(9, 0.5), abs=0.1)
+    assert "paths" not in steps.forecast(request())["forecasts"][0]
+
+
+@pytest.mark.parametrize(
+    ("family", "target"),
+    [
+        ("negative_binomial", [0, 3, 1, 0, 0, 7, 2]),
+        ("zero_inflated_negative_binomial", [0, 0, 0, 1, 0, 0, 2]),
+        ("bernoulli", [0, 1, 1, 0, 1, 1, 0]),
+    ],
+)
+def test_counts_and_binary_targets_stay_whole(live: Live, family: str, target: list[int]) -> None:
+    model = RecurrentSpec(core=CoreSpec(cell="gru", width=8, layers=1), head=HeadSpec(family=family))
+    client = live(model, STEPS)
+    asked = request({"id": "a", "target": target}, horizon=9, paths=50, quantiles=[0.01, 0.33, 0.5, 0.77, 0.99])
+    (one,) = client.forecast(asked)["forecasts"]
+    values = np.array([*one["quantiles"].values(), *one["paths"]])
+    assert (values == values.round()).all()
+    assert (values >= 0).all()
+    assert values.max() <= 1 or family != "bernoulli"
+
+
+@pytest.mark.parametrize("paths", [-1, 10_001, 1.5, "many"])
+def test_a_number_of_paths_that_is_none(steps: Client, paths: object) -> None:
+    assert steps("POST", "/forecast", request(paths=paths)).status_code == 422
+
+
+def test_too_many_paths_are_refused(steps: Client) -> None:
+    answer = steps("POST", "/forecast", request(horizon=1000, paths=2000))
+    assert answer.status_code == 422
+    assert "1 series x 1000 steps x 2004 numbers are more than 2000000" in answer.text
