@@ -46,7 +46,7 @@ class Task(Spec):
     static: tuple[int, ...] = ()
     """Number of categories of each static covariate."""
     logarithmic: bool = False
-    """Whether networks see the logarithms of the values, all of which were positive."""
+    """Whether all values were positive, so that networks may see their logarithms."""
     labels: int = Field(0, ge=0)
     """Size of the vocabulary of a series of labels; 0 stands for numbers."""
     end: int | None = Field(None, ge=0)
@@ -72,6 +72,8 @@ class RecurrentSpec(Spec):
     decoder: CoreSpec | None = None
     """What is unrolled over the horizon; without it all steps ahead come at once."""
     head: HeadSpec = HeadSpec()
+    logarithm: bool = True
+    """Whether it sees the logarithms of series that are all positive."""
 
 
 class LinearSpec(Spec):

@@ -1,4 +1,4 @@
-"""What the data and the question decide: seasons, and how many observations one recurrent step reads."""
+"""What the data and the question decide: candidates, seasons, and how many observations a recurrent step reads."""
 
 import numpy as np
 
@@ -6,10 +6,24 @@ from forecaster.errors import DataError
 from forecaster.spec import DataSpec, Task
 from pipelines.panel import Panel
 
+NUMBERS = ("seasonal_naive", "lag_regression", "gru", "lstm")
+"""The usual candidates."""
+FEW = ("state_space",)
+"""One more where a typical series has at most `SHORT` observations: it needs few, and reads them one at a time."""
+SHORT = 400
+LABELS = ("label_frequencies", "label_chain", "labels")
+"""The usual candidates for labels."""
 LONGEST = 48
 """Observations that one recurrent step reads at most."""
 STEPS = 16
 """Recurrent steps that the typical series should fill."""
+
+
+def recipes(panel: Panel) -> tuple[str, ...]:
+    """What a job compares unless it is told otherwise."""
+    if panel.labels:
+        return LABELS
+    return NUMBERS + FEW if np.median(panel.lengths) <= SHORT else NUMBERS
 
 
 def task(panel: Panel, data: DataSpec, horizon: int, season: int | None = None) -> Task:

@@ -62,7 +62,7 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
         static=settings.static,
         duplicates=settings.duplicates,
     )
-    chosen = choose_recipes(settings.recipes, labels=bool(panel.labels))
+    chosen = choose_recipes(settings.recipes or automatic.recipes(panel), labels=bool(panel.labels))
     plan = prepare(settings, panel, chosen, report)
     memory = Memory(plan.folder)
     with Run.start(settings.name, "train", resume_id=memory.run("train")) as parent:

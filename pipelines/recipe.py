@@ -12,10 +12,6 @@ from forecaster.cells import CELLS
 from forecaster.errors import DataError
 from forecaster.spec import CoreSpec, FitSpec, LabelRecurrentSpec, LabelSpec, ModelSpec, RecurrentSpec, Spec
 
-NUMBERS = ("seasonal_naive", "lag_regression", "gru", "lstm")
-"""What a training job compares unless told otherwise, where the data holds numbers."""
-LABELS = ("label_frequencies", "label_chain", "labels")
-"""The same where it holds labels."""
 ENDING = ".yaml"
 TAKEN = ("ensemble", "model", "train")
 """What a job calls what it makes of its candidates, and itself."""
@@ -66,13 +62,13 @@ def read(file: Traversable) -> Recipe:
 
 
 def choose(names: tuple[str, ...], *, labels: bool) -> dict[str, Recipe]:
-    """The recipes with the given names, or without any the usual ones for numbers or for labels.
+    """The recipes with the given names.
 
     A name that ends in `.yaml` is a file of the user's, and its recipe is called by the file's stem. Raises DataError
     on an unknown one, on a file that cannot be read, on two of the same name, and on one for other data.
     """
     chosen: dict[str, Recipe] = {}
-    for name in names or (LABELS if labels else NUMBERS):
+    for name in names:
         title, recipe = _find(name)
         if title in chosen:
             raise DataError(f"two recipes are called {title!r}", remedy="leave one out or rename it")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from forecaster.spec import Category, DataSpec
+from pipelines import automatic
 from pipelines.backtest_labels import LabelBacktest
 from pipelines.cli import app
 from pipelines.covariates import describe, encode
@@ -57,7 +58,7 @@ def test_from_a_table_to_an_answer(
 ) -> None:
     known = recipes() | {"quick": Recipe.model_validate(yaml.safe_load(QUICK))}
     monkeypatch.setattr("pipelines.recipe.recipes", lambda: known)
-    monkeypatch.setattr("pipelines.recipe.LABELS", ("label_frequencies", "label_chain", "quick"))
+    monkeypatch.setattr("pipelines.automatic.LABELS", ("label_frequencies", "label_chain", "quick"))
     frame, data, out = streets(), home / "streets.csv", home / "out.csv"
     frame.to_csv(data, index=False)
     zone = ["--zone", "Australia/Melbourne"]
@@ -178,8 +179,9 @@ def test_free_text_is_refused() -> None:
 
 
 def test_recipes_suit_the_data() -> None:
-    assert list(choose((), labels=True)) == ["label_frequencies", "label_chain", "labels"]
-    assert list(choose((), labels=False)) == ["seasonal_naive", "lag_regression", "gru", "lstm"]
+    assert automatic.recipes(panel(["a", "b"])) == ("label_frequencies", "label_chain", "labels")
+    assert "state_space" in automatic.recipes(panel([1.0]))
+    assert automatic.recipes(panel([1.0] * 500)) == ("seasonal_naive", "lag_regression", "gru", "lstm", "lstm_linear")
     assert list(choose(("labels_gru",), labels=True)) == ["labels_gru"]
     with pytest.raises(DataError, match="'gru' is for numbers and the data holds labels; choose from label_chain"):
         choose(("gru",), labels=True)
