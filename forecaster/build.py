@@ -64,10 +64,10 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
             case StateSpaceSpec():
                 structural = Structural(Kalman(task.horizon, task.seasons, spec.harmonics), past=task.past)
-                return Logarithm(structural) if task.logarithmic else structural
+                return Logarithm(structural) if task.positive else structural
             case LabelRecurrentSpec():
                 return LabelRecurrent(
-                    build_core(spec.core), **task.model_dump(exclude={"horizon", "stride", "logarithmic"})
+                    build_core(spec.core), **task.model_dump(exclude={"horizon", "stride", "positive"})
                 )
             case LabelCountsSpec():
                 return LabelCounts(labels=task.labels, order=spec.order, end=task.end, past=task.past)
@@ -79,7 +79,7 @@ def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
     A head that is only for some numbers sees them as they are, and not their logarithms.
     """
     head = build_head(spec.head)
-    logarithmic = task.logarithmic and head.support == REAL
+    logarithm = spec.logarithm and task.positive and head.support == REAL
     core: Core
     decoder: Decoder
     if spec.context is not None:
@@ -89,9 +89,9 @@ def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
     else:
         core = build_core(spec.core)
         decoder = build_decoder(spec.decoder, core.features, head, task)
-    shape = task.model_dump(exclude={"logarithmic", "labels", "end"})
-    model = Recurrent(core, decoder, head, **shape, relative=not logarithmic)
-    return Logarithm(model) if logarithmic else model
+    shape = task.model_dump(exclude={"positive", "labels", "end"})
+    model = Recurrent(core, decoder, head, **shape, relative=not logarithm)
+    return Logarithm(model) if logarithm else model
 
 
 def build_core(spec: CoreSpec) -> Core:

@@ -45,7 +45,7 @@ class Task(Spec):
     past: int = Field(0, ge=0)
     static: tuple[int, ...] = ()
     """Number of categories of each static covariate."""
-    logarithmic: bool = False
+    positive: bool = False
     """Whether all values were positive, so that networks may see their logarithms."""
     labels: int = Field(0, ge=0)
     """Size of the vocabulary of a series of labels; 0 stands for numbers."""

@@ -8,6 +8,8 @@ from pipelines.panel import Panel
 
 NUMBERS = ("seasonal_naive", "lag_regression", "gru", "lstm")
 """The usual candidates."""
+POSITIVE = ("lstm_linear",)
+"""One more where all values are positive: the others see logarithms then, and errors of two kinds cancel."""
 FEW = ("state_space",)
 """One more where a typical series has at most `SHORT` observations: it needs few, and reads them one at a time."""
 SHORT = 400
@@ -23,7 +25,13 @@ def recipes(panel: Panel) -> tuple[str, ...]:
     """What a job compares unless it is told otherwise."""
     if panel.labels:
         return LABELS
-    return NUMBERS + FEW if np.median(panel.lengths) <= SHORT else NUMBERS
+    names = NUMBERS + POSITIVE if positive(panel) else NUMBERS
+    return names + FEW if np.median(panel.lengths) <= SHORT else names
+
+
+def positive(panel: Panel) -> bool:
+    """Whether every value is a positive number."""
+    return not panel.labels and not (panel.values <= 0).any()
 
 
 def task(panel: Panel, data: DataSpec, horizon: int, season: int | None = None) -> Task:
@@ -38,7 +46,7 @@ def task(panel: Panel, data: DataSpec, horizon: int, season: int | None = None) 
         known=len(data.known) + len(data.calendar),
         past=len(data.past),
         static=tuple(len(category.values) for category in data.static),
-        logarithmic=not data.labels and not (panel.values <= 0).any(),
+        positive=positive(panel),
         labels=len(data.labels),
         end=None if data.end is None else data.labels.index(data.end),
     )

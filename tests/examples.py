@@ -184,10 +184,8 @@ RECURRENT: dict[str, Example] = {name: _recurrent(name, Task(horizon=3, stride=2
     ),
     "bidirectional covariates": _unrolled("gru", _covariates(Task(horizon=5, stride=2, seasons=(4,))), context=4),
     "gru covariates": _recurrent("gru", _covariates(Task(horizon=8, stride=4, seasons=(3, 12)))),
-    "gru logarithm": _recurrent("gru", Task(horizon=4, stride=2, seasons=(4,), logarithmic=True)),
-    "lstm logarithm": _recurrent(
-        "lstm", _covariates(Task(horizon=6, stride=3, seasons=(3,), logarithmic=True)), layers=2
-    ),
+    "gru logarithm": _recurrent("gru", Task(horizon=4, stride=2, seasons=(4,), positive=True)),
+    "lstm logarithm": _recurrent("lstm", _covariates(Task(horizon=6, stride=3, seasons=(3,), positive=True)), layers=2),
 }
 
 MODELS: dict[str, Example] = RECURRENT | {

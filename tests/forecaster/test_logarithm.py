@@ -37,7 +37,7 @@ def test_forecasts_are_those_of_the_logarithms_taken_back() -> None:
 
 def test_the_mean_of_a_normal_logarithm_is_that_of_the_log_normal() -> None:
     """exp(mu + sigma^2 / 2), with mu and sigma from a Gaussian head."""
-    task = Task(horizon=2, logarithmic=True)
+    task = Task(horizon=2, positive=True)
     made = RECURRENT["elman gaussian"].spec
     outer = build(made, task)
     assert isinstance(outer, Logarithm)

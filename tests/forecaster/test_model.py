@@ -26,7 +26,7 @@ every_model = pytest.mark.parametrize("name", MODELS)
 every_scaling = pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].model().support.scales])
 every_recurrent = pytest.mark.parametrize("name", RECURRENT)
 Score = Callable[[Forecast, Tensor, Carry], Tensor]
-ITSELF = [name for name, one in MODELS.items() if not isinstance(one.spec, EnsembleSpec) and not one.task.logarithmic]
+ITSELF = [name for name, one in MODELS.items() if not isinstance(one.spec, EnsembleSpec) and not one.task.positive]
 """Models whose loss is a score of their own forecasts, not of those of members or of logarithms."""
 some = settings(max_examples=5)
 """A few examples of each model are many examples of the law."""
@@ -176,7 +176,7 @@ def test_odd_series_have_finite_forecasts_and_gradients(name: str, odd: str) -> 
     with torch.no_grad():
         forecast = laws.model_forecast(model, carry, laws.future_known(series, 20), 2 * model.horizon + 1)
     known = series.target[~series.target.isnan()]
-    blocks = 3 if example.task.logarithmic or model.support.low > 0 else 1  # each multiplies what was before
+    blocks = 3 if example.task.positive or model.support.low > 0 else 1  # each multiplies what was before
     least = 1.0 if model.support.whole else 1e-290
     reach = max(100.0**blocks * known.abs().max().item() if len(known) else 0.0, least)
     assert (forecast.quantiles.abs() <= reach).all()
