@@ -1,14 +1,12 @@
 """The command line `forecaster`."""
 
 import logging
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines import cli_models
+from pipelines import cli_models, cli_serve
 from pipelines.options import Data, Duplicates, Horizon, Name, Season, Zone, columns, levels_of, mendable
 from pipelines.settings import TrainSettings
 
@@ -19,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(cli_models.app, name="models")
+app.add_typer(cli_serve.app)
 
 
 @app.callback()
@@ -57,8 +56,7 @@ def train(
 
         forecaster train sales.csv --horizon 28
     """
-    from pipelines.job import run
-    from pipelines.screen import Screen, table
+    from pipelines.screen import watched
 
     with mendable():
         settings = TrainSettings.model_validate(
@@ -79,9 +77,7 @@ def train(
             }
             | ({"recipes": columns(recipe)} if recipe else {})
         )
-        with Screen() as screen:
-            result = run(settings, screen.report)
-        print(table(result))
+        watched(settings)
 
 
 @app.command()
@@ -213,48 +209,3 @@ def recipes() -> None:
 
     for name, recipe in known().items():
         print(f"{name:18} {recipe.summary}")
-
-
-@app.command()
-def serve(
-    name: Name = "forecaster",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    model: Annotated[str | None, typer.Option(help="A version instead of the champion.")] = None,
-) -> None:
-    """Serve the champion: POST /forecast."""
-    from pipelines.registry import resolve
-
-    with mendable():
-        champion = resolve(name, model)
-        command = [sys.executable, "-P", "-m", "service", str(champion.folder), "--name", champion.name]
-        os.execv(sys.executable, [*command, "--version", champion.version, "--host", host, "--port", str(port)])
-
-
-@app.command()
-def package(
-    name: Name = "forecaster",
-    model: Annotated[str | None, typer.Option(help="A version instead of the champion.")] = None,
-) -> None:
-    """Build a Bento of the champion: it serves without this repository and without MLflow."""
-    from pipelines.registry import resolve
-
-    with mendable():
-        champion = resolve(name, model)
-        command = [sys.executable, "-P", "-m", "service.package", str(champion.folder), "--name", champion.name]
-        os.execv(sys.executable, [*command, "--version", champion.version])
-
-
-@app.command()
-def demo(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the service.")] = 3000,
-    mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the MLflow UI.")] = 5000,
-    budget: Annotated[str, typer.Option(help="Time for training.")] = "60s",
-    retrain: Annotated[bool, typer.Option("--retrain", help="Train again though there is a champion.")] = False,
-) -> None:
-    """Train on the bundled sample, then serve the champion and the MLflow UI until Ctrl-C."""
-    from pipelines.demo import HORIZON, NAME, ZONE, champion, sample, serve
-
-    with mendable():
-        live = champion(lambda: train(sample(), HORIZON, budget=budget, name=NAME, zone=ZONE), retrain)
-        serve(live, port, mlflow_port)

@@ -7,7 +7,8 @@ from tqdm import tqdm
 
 from forecaster.spec import FitSpec
 from pipelines.fitting import Point
-from pipelines.job import Result
+from pipelines.job import Result, run
+from pipelines.settings import TrainSettings
 
 
 class Screen:
@@ -35,6 +36,13 @@ class Screen:
         bar = self.bars[name]
         bar.set_postfix(loss=f"{point.step.loss:.4f}", validation=f"{point.validation:.4f}", refresh=False)
         bar.update(min(point.step.updates, spec.updates) - bar.n)
+
+
+def watched(settings: TrainSettings) -> None:
+    """Run a training job before a person's eyes."""
+    with Screen() as screen:
+        result = run(settings, screen.report)
+    print(table(result))
 
 
 def table(result: Result) -> str:

@@ -1,0 +1,61 @@
+"""Commands that start servers of the champion, or pack it for one."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from pipelines.options import Name, mendable
+from pipelines.settings import TrainSettings
+
+app = typer.Typer()
+
+
+@app.command()
+def serve(
+    name: Name = "forecaster",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    model: Annotated[str | None, typer.Option(help="A version instead of the champion.")] = None,
+) -> None:
+    """Serve the champion: POST /forecast."""
+    from pipelines.registry import resolve
+
+    with mendable():
+        champion = resolve(name, model)
+        command = [sys.executable, "-P", "-m", "service", str(champion.folder), "--name", champion.name]
+        os.execv(sys.executable, [*command, "--version", champion.version, "--host", host, "--port", str(port)])
+
+
+@app.command()
+def package(
+    name: Name = "forecaster",
+    model: Annotated[str | None, typer.Option(help="A version instead of the champion.")] = None,
+) -> None:
+    """Build a Bento of the champion: it serves without this repository and without MLflow."""
+    from pipelines.registry import resolve
+
+    with mendable():
+        champion = resolve(name, model)
+        command = [sys.executable, "-P", "-m", "service.package", str(champion.folder), "--name", champion.name]
+        os.execv(sys.executable, [*command, "--version", champion.version])
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the service.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the MLflow UI.")] = 5000,
+    budget: Annotated[str, typer.Option(help="Time for training.")] = "60s",
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train again though there is a champion.")] = False,
+) -> None:
+    """Train on the bundled sample, then serve the champion and the MLflow UI until Ctrl-C."""
+    from pipelines.demo import HORIZON, NAME, ZONE, champion, sample, serve
+    from pipelines.screen import watched
+
+    with mendable():
+        settings = TrainSettings.model_validate(
+            {"data": sample(), "horizon": HORIZON, "budget": budget, "name": NAME, "zone": ZONE}
+        )
+        live = champion(lambda: watched(settings), retrain)
+        serve(live, port, mlflow_port)
