@@ -29,7 +29,7 @@ from pipelines.windows import Table
 
 RESERVE = 0.85
 """Share of the budget that is planned for; the rest is for backtests and logging."""
-REFIT = 0.3
+REFIT = 0.6
 """Length of the last training, on all data, in units of the one that won."""
 
 
@@ -134,8 +134,7 @@ def _refit(plan: Plan, one: Candidate) -> Model:
         solve(model, plan.panel, plan.data, plan.seed)
     else:
         updates = max(1, round(REFIT * best(one.curve).step.updates))
-        spec = spec.model_copy(update={"updates": updates, "learning_rate": spec.learning_rate / 2})
-        _train(plan, f"{one.name}.refit", model, plan.panel, spec, None)
+        _train(plan, f"{one.name}.refit", model, plan.panel, spec.model_copy(update={"updates": updates}), None)
     return model
 
 
