@@ -29,9 +29,9 @@ def sections() -> str:
             )
             ranked = sorted([*dataset.rows, ours], key=lambda row: (row[3] or 9.0, row[2] or 9.0))
             parts.append(
-                f"`python -m benchmarks.accuracy {name}` ({result['date']}, commit {result['commit']}, "
-                f"{result['processors']} cores, {result['seconds']:.0f} s in all, seed {result['seed']}); "
-                f"the 80 % intervals cover {metrics['coverage_80']:.1%}, the 95 % intervals "
+                f"`python -m benchmarks.accuracy {name} --budget {result['budget']}` ({result['date']}, "
+                f"commit {result['commit']}, {result['processors']} cores, {result['seconds']:.0f} s in all, "
+                f"seed {result['seed']}); the 80 % intervals cover {metrics['coverage_80']:.1%}, the 95 % intervals "
                 f"{metrics['coverage_95']:.1%}:\n\n"
                 "| method | sMAPE | MASE | OWA | wQL | MSIS |\n| --- | --- | --- | --- | --- | --- |\n"
                 + "".join(f"| {' | '.join(map(_cell, row))} |\n" for row in ranked)
