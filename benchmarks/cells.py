@@ -77,7 +77,7 @@ def compare(name: str, cells: tuple[str, ...], updates: int, seed: int, folder: 
     actual = truth(panel, read(folder / f"{name}_test.csv.gz"), dataset.horizon)
     data = describe(panel)
     task = automatic.task(panel, data, dataset.horizon, dataset.season)
-    specs = [recipe.model for recipe in choose(cells, labels=False).values()]
+    specs = [recipe.model for recipe in choose(cells).values()]
 
     def trained(device: str, updates: int) -> tuple[list[Model], list[float]]:
         """The cells side by side, and the seconds of an epoch of each."""

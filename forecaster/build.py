@@ -35,9 +35,11 @@ from forecaster.spec import (
     SeasonalNaiveSpec,
     StateSpaceSpec,
     Task,
+    WholeSpec,
 )
 from forecaster.structural import Structural
 from forecaster.support import REAL
+from forecaster.whole import Blind, Reader, Recurring, WholeLabel, WholeNumber
 from forecaster.window import Encoded, Window
 
 AROUND: dict[str, Callable[[Core], Core]] = {"none": lambda layer: layer, "residual": Residual, "dense": Dense}
@@ -71,6 +73,8 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 )
             case LabelCountsSpec():
                 return LabelCounts(labels=task.labels, order=spec.order, end=task.end, past=task.past)
+            case WholeSpec():
+                return build_whole(spec, task)
 
 
 def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
@@ -92,6 +96,16 @@ def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:
     shape = task.model_dump(exclude={"positive", "labels", "end"})
     model = Recurrent(core, decoder, head, **shape, relative=not logarithm)
     return Logarithm(model) if logarithm else model
+
+
+def build_whole(spec: WholeSpec, task: Task) -> Model:
+    """A model of one label or one number for a series."""
+    reader: Reader = Blind(len(task.static))
+    if spec.core is not None:
+        reader = Recurring(build_core(spec.core), known=task.known, past=task.past, static=task.static)
+    if task.labels:
+        return WholeLabel(reader, labels=task.labels, past=task.past)
+    return WholeNumber(reader, past=task.past)
 
 
 def build_core(spec: CoreSpec) -> Core:

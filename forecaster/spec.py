@@ -48,7 +48,7 @@ class Task(Spec):
     positive: bool = False
     """Whether all values were positive, so that networks may see their logarithms."""
     labels: int = Field(0, ge=0)
-    """Size of the vocabulary of a series of labels; 0 stands for numbers."""
+    """Size of the vocabulary of what is told; 0 stands for numbers."""
     end: int | None = Field(None, ge=0)
     """Code of the label that ends a series."""
 
@@ -119,10 +119,18 @@ class LabelCountsSpec(Spec):
     order: Literal[0, 1]
 
 
+class WholeSpec(Spec):
+    """`forecaster.whole`: one label or one number for a whole series."""
+
+    kind: Literal["whole"] = "whole"
+    core: CoreSpec | None = None
+    """What reads the series; without it answers are the frequencies of the labels, or the mean of the numbers."""
+
+
 LabelSpec = LabelRecurrentSpec | LabelCountsSpec
 """Models of labels; all others are of numbers."""
 ModelSpec = Annotated[
-    RecurrentSpec | LinearSpec | SeasonalNaiveSpec | StateSpaceSpec | EnsembleSpec | LabelSpec,
+    RecurrentSpec | LinearSpec | SeasonalNaiveSpec | StateSpaceSpec | EnsembleSpec | LabelSpec | WholeSpec,
     Field(discriminator="kind"),
 ]
 
@@ -173,13 +181,20 @@ class DataSpec(Spec):
     past: tuple[Covariate, ...] = ()
     static: tuple[Category, ...] = ()
     labels: tuple[str, ...] = ()
-    """The vocabulary of a series of labels, whose codes count from 0; empty for numbers."""
+    """The vocabulary of what is told, whose codes count from 0; empty for numbers."""
+    whole: Covariate | None = None
+    """The column that is told of whole series; without one the next steps of the series are."""
     end: str | None = None
     """The label that ends a series."""
     positive: bool = False
     """Whether no value was ever below zero; then no forecast of a series without one is."""
     calendar: tuple[str, ...] = ()
     """Features of the local calendar that follow the known covariates."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The vocabulary of the steps that are read; empty for numbers."""
+        return self.labels if self.whole is None else ()
 
 
 class Training(Spec):

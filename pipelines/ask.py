@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from forecaster.artifact import Artifact
+from forecaster.errors import DataError
 from forecaster.labels import LabelModel
 from pipelines.panel import Panel
 from pipelines.predict import TENTHS, Predictions, predict
@@ -30,7 +33,18 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
     Raises DataError when the panel does not hold what the model reads, or when the model cannot do what is asked.
     """
     model, data = artifact.model, artifact.spec.data
+    if data.whole is not None and question.horizon != 1:
+        raise DataError(
+            f"the model tells {data.whole.name!r} of each series once, and not for {question.horizon} steps",
+            remedy="ask for a horizon of 1",
+        )
     if isinstance(model, LabelModel):
         sampling = question.paths, question.temperature, question.seed
         return predict_labels(model, data, panel, question.horizon, *sampling)
     return predict(artifact, panel, question.horizon, question.levels, question.paths, question.seed)
+
+
+def answer_frame(artifact: Artifact, panel: Panel, question: Question) -> pd.DataFrame:
+    """The forecasts as a table, in which what is told of whole series has no time."""
+    frame = ask(artifact, panel, question).frame()
+    return frame if artifact.spec.data.whole is None else frame.drop(columns="ds")

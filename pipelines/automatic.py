@@ -5,6 +5,7 @@ import numpy as np
 from forecaster.errors import DataError
 from forecaster.spec import DataSpec, Task
 from pipelines.panel import Panel
+from pipelines.recipe import Kind
 
 NUMBERS = ("seasonal_naive", "lag_regression", "gru", "lstm")
 """The usual candidates."""
@@ -15,14 +16,25 @@ FEW = ("state_space",)
 SHORT = 400
 LABELS = ("label_frequencies", "label_chain", "labels")
 """The usual candidates for labels."""
+WHOLE = ("whole_constant", "whole_gru", "whole_lstm")
+"""The usual candidates for what is to be told of whole series."""
 LONGEST = 48
 """Observations that one recurrent step reads at most."""
 STEPS = 16
 """Recurrent steps that the typical series should fill."""
 
 
+def kind(panel: Panel) -> Kind:
+    """What is to be told of a panel."""
+    if panel.whole is not None:
+        return "whole series"
+    return "labels" if panel.labels else "numbers"
+
+
 def recipes(panel: Panel) -> tuple[str, ...]:
     """What a job compares unless it is told otherwise."""
+    if panel.whole is not None:
+        return WHOLE
     if panel.labels:
         return LABELS
     names = NUMBERS + POSITIVE if positive(panel) else NUMBERS

@@ -32,7 +32,10 @@ MEDIAN = LEVELS.index(0.5)
 
 @dataclass(frozen=True)
 class Backtest(Scores):
-    """Forecasts from held-out origins, what came after, and the in-sample error of seasonal naive."""
+    """Forecasts from held-out origins, what came after, and the in-sample error of seasonal naive.
+
+    For numbers told of whole series the unit is their standard deviation over the series.
+    """
 
     criterion: ClassVar[str] = "scaled_quantile_loss"
     shown: ClassVar[tuple[str, ...]] = (
@@ -123,10 +126,11 @@ def backtest(
     panel, actual = held_out
     if isinstance(model, LabelModel):
         said = predict_labels(model, data, panel, actual.shape[1])
-        return LabelBacktest(said.probabilities, translate(actual, panel.labels, data.labels), data.labels)
+        return LabelBacktest(said.probabilities, translate(actual, panel.vocabulary, data.labels), data.labels)
     assert isinstance(model, Numeric)
     made = forecast(model, data, panel, actual.shape[1], calibrator)
-    return Backtest(made, actual, naive_error(panel, season), model.support)
+    unit = naive_error(panel, season) if data.whole is None else np.full(len(panel), data.whole.deviation)
+    return Backtest(made, actual, unit, model.support)
 
 
 def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:

@@ -8,6 +8,7 @@ from forecaster.labels.counts import LabelCounts
 from forecaster.model import Model
 from forecaster.pointwise import Linear
 from forecaster.spec import DataSpec
+from forecaster.whole import WholeLabel
 from pipelines.labels import recode
 from pipelines.panel import Panel
 from pipelines.windows import Table, Windows
@@ -22,6 +23,8 @@ def solve(model: Model, panel: Panel, data: DataSpec, seed: int = 0) -> None:
         _regress(model, panel, data, seed)
     elif isinstance(model, LabelCounts):
         _count(model, panel, data)
+    elif isinstance(model, WholeLabel) and panel.whole is not None:
+        model.count(torch.from_numpy(panel.whole.encode(data)))
 
 
 def _count(model: LabelCounts, panel: Panel, data: DataSpec) -> None:

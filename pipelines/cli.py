@@ -31,7 +31,9 @@ def main(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what
 @app.command()
 def train(
     data: Data,
-    horizon: Horizon,
+    horizon: Horizon = None,
+    target_kind: Annotated[str, typer.Option(help="step: what comes next; series: one thing of each series.")] = "step",
+    target: Annotated[str | None, typer.Option(help="Column of text or numbers to tell of whole series.")] = None,
     freq: Annotated[
         str | None,
         typer.Option(help="pandas frequency (h, 30min, D, W-SUN, MS ...); read from the data if left out."),
@@ -50,7 +52,8 @@ def train(
 ) -> None:
     """Train the candidates, backtest them, and promote the best one to champion.
 
-    A column y of words such as idle and busy is a series of labels: it is forecast as probabilities.
+    A column y of words such as idle and busy is a series of labels: it is forecast as probabilities. With --target-kind
+    series, one label or one number is told of each series, which the column --target has where it is known.
 
     Stopped at any moment, the same command goes on where it was.
 
@@ -63,6 +66,8 @@ def train(
             {
                 "data": data,
                 "horizon": horizon,
+                "target_kind": target_kind,
+                "target": target,
                 "frequency": freq,
                 "season": season,
                 "budget": budget,
@@ -83,8 +88,8 @@ def train(
 @app.command()
 def forecast(
     data: Data,
-    horizon: Horizon,
     out: Annotated[Path, typer.Option(help="Forecasts as CSV or Parquet, by the ending.")],
+    horizon: Horizon = None,
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
     paths: Annotated[int, typer.Option(min=0, help="Joint sample paths, as columns path.1, path.2 ...")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same paths.")] = 0,
@@ -97,7 +102,8 @@ def forecast(
     """Forecast every series of a file with the champion: unique_id, ds, mean, q0.1 ... q0.9.
 
     Each path is one way that the steps may go together: sums of a path over steps are right, those of quantiles not.
-    Labels are forecast as unique_id, ds, label and a column p.<label> with the probability of each.
+    Labels are forecast as unique_id, ds, label and a column p.<label> with the probability of each. What is told of
+    whole series has a row for each and no ds.
 
     forecaster forecast sales.csv --horizon 28 --out forecasts.csv
     """
@@ -163,7 +169,7 @@ def fill(
 @app.command()
 def backtest(
     data: Data,
-    horizon: Horizon,
+    horizon: Horizon = None,
     windows: Annotated[int, typer.Option(min=1, help="Rolling origins, a horizon apart.")] = 3,
     name: Name = "forecaster",
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,

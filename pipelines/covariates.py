@@ -39,9 +39,10 @@ def describe(panel: Panel, end: str | None = None) -> DataSpec:
             Category(name=name, values=tuple(np.unique(panel.static[:, column]).tolist()))
             for column, name in enumerate(panel.static_names)
         ),
-        labels=panel.labels,
+        labels=panel.vocabulary,
+        whole=panel.whole.describe() if panel.whole is not None else None,
         end=end,
-        positive=not panel.labels and not (panel.values < 0).any(),
+        positive=not panel.labels and panel.whole is None and not (panel.values < 0).any(),
         calendar=calendar,
     )
 

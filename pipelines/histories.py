@@ -32,7 +32,8 @@ def at_the_end(
     It is asked for several series at once; its tensors are batch first.
     """
     device = next(chain(model.parameters(), model.buffers())).device
-    table = Table(panel, data, horizon, device)
+    ahead = horizon if data.whole is None else 0  # a series that is over has nothing known of what comes
+    table = Table(panel, data, ahead, device)
     segments = -(-panel.lengths // model.stride)
     order = np.argsort(segments, kind="stable")
     answers, places = [], []

@@ -26,7 +26,7 @@ from pipelines.recipe import choose as choose_recipes
 from pipelines.registry import promote, register
 from pipelines.settings import TrainSettings
 from pipelines.sources import read
-from pipelines.split import split
+from pipelines.split import answered, by_series, split
 from pipelines.tracking import Run
 from pipelines.train import REFIT, RESERVE, Candidate, Plan, candidate, choose, combine, refit
 
@@ -61,8 +61,10 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
         past=settings.past,
         static=settings.static,
         duplicates=settings.duplicates,
+        whole=settings.target,
     )
-    chosen = choose_recipes(settings.recipes or automatic.recipes(panel), labels=bool(panel.labels))
+    panel = panel if panel.whole is None else answered(panel)
+    chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
     plan = prepare(settings, panel, chosen, report)
     memory = Memory(plan.folder)
     with Run.start(settings.name, "train", resume_id=memory.run("train")) as parent:
@@ -110,7 +112,7 @@ def prepare(
     Raises DataError on a recipe that cannot be built, or that the data is not for, before anything is trained.
     """
     data = describe(panel, settings.end)
-    task = automatic.task(panel, data, settings.horizon, settings.season)
+    task = automatic.task(panel, data, settings.horizon or 1, settings.season)
     for name, recipe in chosen.items():
         admit(panel, name, build(recipe.model, task))
     networks = sum(recipe.fit is not None for recipe in chosen.values())
@@ -120,7 +122,7 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     return Plan(
         panel=panel,
-        split=split(panel, task),
+        split=split(panel, task) if panel.whole is None else by_series(panel, settings.seed),
         data=data,
         task=task,
         seed=settings.seed,

@@ -17,9 +17,9 @@ MOST = 1000
 
 def check_labels(panel: Panel, end: str | None) -> None:
     """Raise DataError on too many labels, and on a label `end` that is not among them or that something follows."""
-    if len(panel.labels) > MOST:
+    if len(panel.vocabulary) > MOST:
         raise DataError(
-            f"{len(panel.labels)} different labels, and at most {MOST} are learned",
+            f"{len(panel.vocabulary)} different labels, and at most {MOST} are learned",
             place="y",
             remedy="give numbers, or fewer labels",
         )
@@ -41,13 +41,13 @@ def recode(panel: Panel, data: DataSpec) -> Float64[ndarray, " total"]:
     Raises DataError where numbers stand for labels, or labels for numbers.
     """
     observed = ~np.isnan(panel.values)
-    if bool(panel.labels) != bool(data.labels) and observed.any():
+    if bool(panel.labels) != bool(data.steps) and observed.any():
         row = int(observed.argmax())
         series, place = where_is(panel, row)
         value = repr(panel.labels[int(panel.values[row])]) if panel.labels else f"{panel.values[row]:g}"
-        needs = f"labels ({', '.join(data.labels[:9])})" if data.labels else "numbers"
+        needs = f"labels ({', '.join(data.steps[:9])})" if data.steps else "numbers"
         raise DataError(f"y is {value} and the model reads {needs}", series=series, place=place, remedy=f"give {needs}")
-    return translate(panel.values, panel.labels, data.labels) if data.labels and panel.labels else panel.values
+    return translate(panel.values, panel.labels, data.steps) if data.steps and panel.labels else panel.values
 
 
 def unseen(panel: Panel, data: DataSpec) -> tuple[str, ...]:

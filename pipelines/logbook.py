@@ -82,8 +82,8 @@ def fans(plan: Plan, test: Scores) -> dict[str, Figure]:
     """Forecasts against what came, for the series that did best, middling and worst."""
     error = next(iter(test.by_row().values()))
     ranked = np.argsort(error)[: np.isfinite(error).sum()]
-    if not ranked.size or plan.split.test is None:
-        return {}
+    if not ranked.size or plan.split.test is None or plan.data.whole is not None:
+        return {}  # what is told of a whole series does not go on where the series ends
     chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
     return {title: _fan(plan, plan.split.test.panel, test, int(row), title) for title, row in chosen.items()}
 

@@ -15,7 +15,7 @@ from forecaster.errors import DataError
 Data = Annotated[
     Path, typer.Argument(help="CSV (.csv, .csv.gz), Parquet file or folder: unique_id, ds, y, covariates.")
 ]
-Horizon = Annotated[int, typer.Option(min=1, help="Steps to forecast.")]
+Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast; a trained model has its own.")]
 Season = Annotated[int | None, typer.Option(min=1, help="Steps in a season; by frequency if left out.")]
 Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
 Zone = Annotated[str | None, typer.Option(help="Time zone of time stamps without one, such as Europe/Berlin.")]
@@ -32,7 +32,7 @@ def mendable() -> Iterator[None]:
         raise typer.Exit(2) from None
     except ValidationError as error:
         for problem in error.errors():
-            print(f"error: {'.'.join(map(str, problem['loc']))}: {problem['msg']}", file=sys.stderr)
+            print(": ".join(["error", *map(str, problem["loc"]), problem["msg"]]), file=sys.stderr)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)

@@ -16,6 +16,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
+from pipelines.answers import Answers
 from pipelines.frequency import Frequency
 from pipelines.grid import crop, offsets, regular, stretches
 from pipelines.lists import read_categories, read_columns, read_ids, read_starts, read_target
@@ -47,6 +48,8 @@ class Panel:
     static_names: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     """What the values are codes of, counted from 0; empty where they are numbers."""
+    whole: Answers | None = None
+    """What is to be told of each series, if it is not what comes next."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,6 +63,11 @@ class Panel:
     def total(self) -> int:
         """How many steps all series have together."""
         return len(self.values)
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The labels of what is to be told: of the series, or of their next steps."""
+        return self.labels if self.whole is None else self.whole.labels
 
     def series(self, i: int) -> Float64[ndarray, " length"]:
         """The values of series `i`, a view."""
@@ -94,6 +102,7 @@ class Panel:
             known_indptr=offsets(reach),
             past=self.past[kept],
             static=self.static[chosen],
+            whole=self.whole.select(chosen) if self.whole is not None else None,
         )
 
     def frame(self) -> pd.DataFrame:
@@ -123,6 +132,8 @@ class Panel:
         names = [self.known_names, self.past_names, self.static_names]
         head = [self.frequency.name, self.zone, names, self.labels, self.ids.tolist(), self.static.tolist()]
         digest = hashlib.sha256(json.dumps(head).encode())
+        if self.whole is not None:
+            digest.update(json.dumps([self.whole.name, self.whole.labels, self.whole.values.tolist()]).encode())
         for integers in (self.indptr, self.start, self.known_indptr):
             digest.update(np.ascontiguousarray(integers).data)
         for numbers in (self.values, self.known, self.past):
@@ -160,17 +171,19 @@ def panel_from_frame(
     static: Sequence[str] = (),
     zone: str | None = None,
     duplicates: str = "error",
+    whole: str | None = None,
 ) -> Panel:
     """A table in the long form, a row per series and time: unique_id, ds, y and the covariates, in any order.
 
     A column y of text, none of which is a number, holds labels: `values` are then their codes in `labels`.
     Without a frequency the stamps tell it. Naive stamps are read on the wall clock of `zone`. Missing rows
     and empty y are gaps. Rows after the last y whose `known` covariates are filled in are the future of the
-    series. Several rows for one time are refused, or become their mean, sum, first or last. Raises DataError
+    series. Several rows for one time are refused, or become their mean, sum, first or last.
+    `whole` is a column to be told of whole series, of text or numbers, empty where it is not known. Raises DataError
     that names the series, the place and the remedy.
     """
     table = frame if isinstance(frame, pa.Table) else _table(frame)
-    rows = read_rows(table, frequency, zone, known, past, static)
+    rows = read_rows(table, frequency, zone, known, past, static, whole)
     grid = regular(rows, duplicates)
     categories = [rows.static[name] for name in static]
     return Panel(
@@ -182,6 +195,7 @@ def panel_from_frame(
         past_names=tuple(past),
         static_names=tuple(static),
         labels=rows.labels,
+        whole=rows.whole,
         **grid._asdict(),
     )
 

@@ -103,4 +103,7 @@ def raw_forecast(model: Numeric, data: DataSpec, panel: Panel, horizon: int) -> 
         made = model.forecast(carry, horizon, known)
         return made.quantiles, made.mean
 
-    return Forecast(LEVELS, *at_the_end(model, data, panel, horizon, ask, SERIES))
+    told = at_the_end(model, data, panel, horizon, ask, SERIES)
+    if data.whole is not None:
+        told = tuple(data.whole.mean + data.whole.deviation * values for values in told)
+    return Forecast(LEVELS, *told)

@@ -25,7 +25,7 @@ from mlflow.types.schema import AnyType
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
 from forecaster.spec import ArtifactSpec, DataSpec
-from pipelines.ask import Question, ask
+from pipelines.ask import Question, answer_frame
 from pipelines.labels import unseen
 from pipelines.panel import Panel, panel_from_frame
 from pipelines.tracking import Run
@@ -93,7 +93,7 @@ def forecast(artifact: Artifact, frame: pd.DataFrame, params: Mapping[str, Any])
     )
     for sentence in unseen(panel, data):
         log.warning(sentence)
-    return ask(artifact, panel, Question(horizon, levels)).frame()
+    return answer_frame(artifact, panel, Question(horizon, levels))
 
 
 def log_model(run: Run, folder: Path, panel: Panel) -> str:
@@ -138,7 +138,7 @@ def signature(spec: ArtifactSpec) -> ModelSignature:
     ]
     outputs: list[ColSpec | TensorSpec] = [
         ColSpec("string", "unique_id"),
-        ColSpec("long" if data.frequency == "step" else "datetime", "ds"),
+        *([ColSpec("long" if data.frequency == "step" else "datetime", "ds")] if data.whole is None else []),
         *_answers(data),
     ]
     params = [
@@ -157,7 +157,9 @@ def _answers(data: DataSpec) -> list[ColSpec]:
 def example(panel: Panel, spec: ArtifactSpec) -> pd.DataFrame:
     """The end of the longest series as JSON takes it: times as ISO 8601 text, None for what is not known."""
     longest = panel.select([int(np.argmax(panel.lengths))])
-    ahead = spec.task.horizon if spec.data.known else 0  # what is known ahead has to be given ahead
+    ahead = (
+        spec.task.horizon if spec.data.known and spec.data.whole is None else 0
+    )  # what is known ahead has to be given ahead
     longest = longest.cut(np.maximum(longest.lengths - ahead, 1))
     frame = longest.frame().iloc[: int(longest.lengths[0]) + ahead].tail(EXAMPLE + ahead)
     if not panel.frequency.is_step:

@@ -4,17 +4,22 @@ import re
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import ValidationError
 
 from forecaster.cells import CELLS
 from forecaster.errors import DataError
-from forecaster.spec import CoreSpec, FitSpec, LabelRecurrentSpec, LabelSpec, ModelSpec, RecurrentSpec, Spec
+from forecaster.spec import CoreSpec, FitSpec, LabelRecurrentSpec, LabelSpec, ModelSpec, RecurrentSpec, Spec, WholeSpec
 
 ENDING = ".yaml"
 TAKEN = ("ensemble", "model", "train")
 """What a job calls what it makes of its candidates, and itself."""
+
+
+Kind = Literal["numbers", "labels", "whole series"]
+"""What is to be told: the next steps of numbers or of labels, or one thing of each series."""
 
 
 class Recipe(Spec):
@@ -23,6 +28,13 @@ class Recipe(Spec):
     summary: str
     model: ModelSpec
     fit: FitSpec | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What it is for."""
+        if isinstance(self.model, WholeSpec):
+            return "whole series"
+        return "labels" if isinstance(self.model, LabelSpec) else "numbers"
 
 
 def recipes() -> dict[str, Recipe]:
@@ -40,12 +52,13 @@ def recipes() -> dict[str, Recipe]:
 
 
 def _of_cell(name: str) -> dict[str, Recipe]:
-    """A streaming network of a cell as it comes, for numbers and for labels."""
+    """A streaming network of a cell as it comes, for numbers, for labels and for whole series."""
     core, fit, summary = CoreSpec(cell=name), FitSpec(), (CELLS[name].__doc__ or name).splitlines()[0]
-    labels = CoreSpec(cell=name, width=64)
+    small = CoreSpec(cell=name, width=64)
     return {
         name: Recipe(summary=summary, model=RecurrentSpec(core=core), fit=fit),
-        f"labels_{name}": Recipe(summary=f"For labels: {summary}", model=LabelRecurrentSpec(core=labels), fit=fit),
+        f"labels_{name}": Recipe(summary=f"For labels: {summary}", model=LabelRecurrentSpec(core=small), fit=fit),
+        f"whole_{name}": Recipe(summary=f"For whole series: {summary}", model=WholeSpec(core=small), fit=fit),
     }
 
 
@@ -61,7 +74,7 @@ def read(file: Traversable) -> Recipe:
         raise DataError(f"no recipe can be read: {error}", place=str(file)) from None
 
 
-def choose(names: tuple[str, ...], *, labels: bool) -> dict[str, Recipe]:
+def choose(names: tuple[str, ...], kind: Kind = "numbers") -> dict[str, Recipe]:
     """The recipes with the given names.
 
     A name that ends in `.yaml` is a file of the user's, and its recipe is called by the file's stem. Raises DataError
@@ -72,11 +85,10 @@ def choose(names: tuple[str, ...], *, labels: bool) -> dict[str, Recipe]:
         title, recipe = _find(name)
         if title in chosen:
             raise DataError(f"two recipes are called {title!r}", remedy="leave one out or rename it")
-        if isinstance(recipe.model, LabelSpec) != labels:
-            there, wanted = ("labels", "numbers") if labels else ("numbers", "labels")
+        if recipe.kind != kind:
             raise DataError(
-                f"the recipe {title!r} is for {wanted} and the data holds {there}",
-                remedy=f"choose from {', '.join(_suitable(labels))}",
+                f"the recipe {title!r} is for {recipe.kind} and the target is {kind}",
+                remedy=f"choose from {', '.join(name for name, one in recipes().items() if one.kind == kind)}",
             )
         chosen[title] = recipe
     return chosen
@@ -97,8 +109,3 @@ def _find(name: str) -> tuple[str, Recipe]:
             remedy=f"name the file by letters, digits, dash and underscore, and not {', '.join(TAKEN)}",
         )
     return title, read(Path(name))
-
-
-def _suitable(labels: bool) -> list[str]:
-    """The names of the recipes for labels, or for numbers."""
-    return [name for name, recipe in recipes().items() if isinstance(recipe.model, LabelSpec) == labels]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
-from pipelines.ask import Question, ask
+from pipelines.ask import Question, answer_frame
 from pipelines.backtest import backtest
 from pipelines.labels import unseen
 from pipelines.panel import Panel
@@ -22,7 +22,7 @@ MOST = 100_000_000
 
 def score(
     data: Path,
-    horizon: int,
+    horizon: int | None,
     out: Path,
     levels: tuple[float, ...],
     *,
@@ -34,19 +34,23 @@ def score(
     zone: str | None = None,
     duplicates: str = "error",
 ) -> int:
-    """Write the forecasts of every series to a CSV or Parquet file, complete or not at all; returns the rows."""
+    """Write the forecasts of every series to a CSV or Parquet file, complete or not at all; returns the rows.
+
+    Without a horizon it is the one that the model was trained for.
+    """
     check(out)
     artifact = live(name, model)
+    horizon = horizon or artifact.spec.task.horizon
     panel = panel_for(artifact, data, zone, duplicates)
     if (values := len(panel) * horizon * paths) > MOST:
         message = f"{len(panel)} series x {horizon} steps x {paths} paths are {values} values, more than {MOST}"
         raise DataError(message, remedy="ask for fewer paths, or for a part of the series")
-    return write(ask(artifact, panel, Question(horizon, levels, paths, temperature, seed)).frame(), out)
+    return write(answer_frame(artifact, panel, Question(horizon, levels, paths, temperature, seed)), out)
 
 
 def rolling(
     data: Path,
-    horizon: int,
+    horizon: int | None,
     windows: int,
     *,
     name: str,
@@ -58,7 +62,10 @@ def rolling(
     artifact = live(name, model)
     panel = panel_for(artifact, data, zone, duplicates)
     spec = artifact.spec
-    cut = origins(panel, horizon, windows)
+    if spec.data.whole is not None:
+        remedy = "see the test scores of its run in MLflow"
+        raise DataError(f"{spec.data.whole.name!r} is told of whole series, which have no origins", remedy=remedy)
+    cut = origins(panel, horizon or spec.task.horizon, windows)
     return backtest(artifact.model, spec.data, spec.task.seasons[0], cut, artifact.calibrator).metrics()
 
 

@@ -2,9 +2,9 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from forecaster.spec import Spec
 
@@ -33,7 +33,12 @@ class TrainSettings(Spec):
     """A training job."""
 
     data: Path
-    horizon: int = Field(ge=1, le=10_000)
+    horizon: int | None = Field(None, ge=1, le=10_000)
+    """Steps to forecast; none for whole series."""
+    target_kind: Literal["step", "series"] = "step"
+    """Whether the next steps are to be told, or one thing of each series."""
+    target: str | None = None
+    """The column of what is to be told of whole series."""
     frequency: str | None = None
     season: int | None = Field(None, ge=1)
     zone: str | None = None
@@ -49,6 +54,14 @@ class TrainSettings(Spec):
     """Seconds that training may take in all."""
     seed: int = Field(0, ge=0)
     name: Annotated[str, AfterValidator(model_name)] = "forecaster"
+
+    @model_validator(mode="after")
+    def _one_target(self) -> "TrainSettings":
+        if self.target_kind == "series" and (self.target is None or self.horizon is not None):
+            raise ValueError("a target of whole series has a column and no horizon: give --target and no --horizon")
+        if self.target_kind == "step" and (self.horizon is None or self.target is not None):
+            raise ValueError("give --horizon, or --target-kind series with --target")
+        return self
 
 
 class FillSettings(Spec):

@@ -21,6 +21,7 @@ def read(
     static: Sequence[str] = (),
     zone: str | None = None,
     duplicates: str = "error",
+    whole: str | None = None,
 ) -> Panel:
     """Read a table in the long form: see `panel_from_frame`, which tells what the columns and options mean.
 
@@ -28,7 +29,7 @@ def read(
     """
     path = Path(path)
     try:
-        table = _read(path, ["unique_id", "ds", *static], ["y", *known, *past])
+        table = _read(path, ["unique_id", "ds", *static], ["y", *known, *past, *([whole] if whole else [])])
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file or folder", remedy="check the path") from error
     except (
@@ -47,6 +48,7 @@ def read(
         static=static,
         zone=zone,
         duplicates=duplicates,
+        whole=whole,
     )
 
 

@@ -6,6 +6,8 @@ so that its parts follow one another without overlap, for each series up to its 
     train      ................
     calibrate  ................|====  |====          forecasts from these origins, beside what came
     test       ............................|====  |====
+
+What is to be told of whole series is split by series: each is in one part, from its beginning to its end.
 """
 
 from dataclasses import dataclass
@@ -15,11 +17,13 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from forecaster.errors import DataError
 from forecaster.spec import Task
 from pipelines.panel import Panel
 
 _ENOUGH = 64  # held-out horizons that say enough of a model, over all series
 _MOST = 8  # origins, however few the series are
+_PART = 5  # one series in so many is for calibration, and one for the test
 _SHARE = 0.15  # of a typical series, for calibration as for the test
 
 
@@ -86,4 +90,29 @@ def split(panel: Panel, task: Task) -> Split:
         calibrate=both.rows(0, border),
         test=both.rows(border, len(both.actual)),
         both=both,
+    )
+
+
+def answered(panel: Panel) -> Panel:
+    """The series of which the answer is known. Raises DataError where that is too little to learn from."""
+    assert panel.whole is not None
+    known = ~np.isnan(panel.whole.values)
+    if len(np.unique(panel.whole.values[known])) < 2:
+        raise DataError(
+            f"{panel.whole.name!r} has fewer than two different values",
+            remedy="give it on two series at least, and on many to learn from them",
+        )
+    return panel.select(np.flatnonzero(known))
+
+
+def by_series(panel: Panel, seed: int) -> Split:
+    """Hold out a fifth of the series to test on and another to calibrate on, drawn with the seed."""
+    assert panel.whole is not None
+    drawn, part = np.random.default_rng(seed).permutation(len(panel)), len(panel) // _PART
+    both = HeldOut(panel.select(drawn[: 2 * part]), panel.whole.values[drawn[: 2 * part], None])
+    return Split(
+        train=panel.select(drawn[2 * part :]),
+        calibrate=both.rows(0, part),
+        test=both.rows(part, 2 * part),
+        both=both.rows(0, 2 * part),
     )

@@ -11,6 +11,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
+from pipelines.answers import Answers, collapse
 from pipelines.calendar import infer_frequency
 from pipelines.frequency import Frequency
 from pipelines.stamps import Stamps, first_invalid, localise, read_stamps
@@ -35,6 +36,7 @@ class Rows:
     known: dict[str, Float64[ndarray, " rows"]]
     past: dict[str, Float64[ndarray, " rows"]]
     static: dict[str, NDArray[np.object_]]  # [series]
+    whole: Answers | None
 
 
 def read_rows(
@@ -44,9 +46,10 @@ def read_rows(
     known: Sequence[str],
     past: Sequence[str],
     static: Sequence[str],
+    whole: str | None,
 ) -> Rows:
     """Check and convert unique_id, ds, y and the covariates; DataError says what is wrong and where."""
-    check_columns(table.column_names, [*known, *past, *static])
+    check_columns(table.column_names, [*known, *past, *static, *([whole] if whole else [])])
     if not table.num_rows:
         raise DataError("the table has no rows", remedy="give at least one observation")
     ids, series = _series(table)
@@ -71,18 +74,25 @@ def read_rows(
             )
         return values
 
-    labels, codes = _labels(table["y"])
+    def either(name: str) -> tuple[tuple[str, ...], Float64[ndarray, " rows"]]:
+        labels, codes = _labels(table[name])
+        return labels, codes if labels else numbers(name)
+
+    labels, y = either("y")
+    if whole and labels:
+        raise DataError(f"{whole!r} is told of series of numbers, and y holds labels", remedy="give numbers in y")
     return Rows(
         ids=ids,
         series=series,
         times=times,
         frequency=grid,
         zone=stamps.zone,
-        y=codes if labels else numbers("y"),
+        y=y,
         labels=labels,
         known={name: numbers(name) for name in known},
         past={name: numbers(name) for name in past},
         static={name: _constant(table[name], name, ids, series) for name in static},
+        whole=collapse(whole, *either(whole), ids, series) if whole else None,
     )
 
 

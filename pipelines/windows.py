@@ -27,6 +27,8 @@ class Table:
 
     def __init__(self, panel: Panel, data: DataSpec, horizon: int = 0, device: torch.device | None = None) -> None:
         target, known, known_indptr, past, static = encode(panel, data, horizon)
+        answers = panel.whole.encode(data) if panel.whole is not None else None
+        self.answers = None if answers is None else torch.from_numpy(np.append(answers, np.nan)).to(device)
         self.start, self.length = (torch.from_numpy(x) for x in (panel.indptr[:-1], panel.lengths))
         self.known_start, self.known_length = (
             torch.from_numpy(known_indptr[:-1]),
@@ -47,7 +49,7 @@ class Table:
         ahead: int,
         reset: bool | ndarray,
     ) -> Batch:
-        """Stretches of `time` steps from `begin` on, with the `ahead` next targets.
+        """Stretches of `time` steps from `begin` on, with the `ahead` next targets, or the answer that the series has.
 
         Positions before and after a series are missing; the series -1 is all missing.
         """
@@ -61,13 +63,16 @@ class Table:
         index = rows(self.start, self.length, len(self.target) - 1).to(self.target.device)
         known = rows(self.known_start, self.known_length, len(self.known) - 1).to(self.target.device)
         target = self.target[index]
+        future = target[:, time:]
+        if self.answers is not None:
+            future = self.answers[chosen.to(self.target.device), None].expand(-1, ahead)
         return Batch(
             target=target[:, :time],
             known=self.known[known],
             past=self.past[index[:, :time]],
             static=self.static[chosen.to(self.target.device)],
             reset=torch.from_numpy(np.broadcast_to(reset, series.shape).copy()).to(self.target.device),
-            future=target[:, time:],
+            future=future,
         )
 
 

@@ -67,9 +67,9 @@ def _check(series: Series, horizon: int, data: DataSpec) -> None:
     kinds = set(map(type, series.target)) - {type(None)}
     if not kinds:
         raise RequestError(422, "nothing but null", series=series.id, place="target", remedy="give at least one value")
-    if strangers := {kind for kind in kinds if (kind is str) != bool(data.labels)}:
+    if strangers := {kind for kind in kinds if (kind is str) != bool(data.steps)}:
         index = next(index for index, value in enumerate(series.target) if type(value) in strangers)
-        needed = f"labels ({', '.join(data.labels[:9])})" if data.labels else "numbers"
+        needed = f"labels ({', '.join(data.steps[:9])})" if data.steps else "numbers"
         raise RequestError(
             422,
             f"{series.target[index]!r} where the model reads {needed}",
@@ -77,7 +77,7 @@ def _check(series: Series, horizon: int, data: DataSpec) -> None:
             place=f"target[{index}]",
             remedy=f"give {needed}",
         )
-    reach = len(series.target) + horizon
+    reach = len(series.target) + (horizon if data.whole is None else 0)
     for name, values in series.known.items():
         if len(values) != reach:
             raise RequestError(

@@ -52,13 +52,13 @@ def describe(champion: Champion) -> bytes:
 
 def example(data: DataSpec) -> dict[str, Any]:
     """A request that the model can answer: three steps ahead of twelve values with one gap."""
-    length, horizon = 12, 3
+    length, horizon = 12, 3 if data.whole is None else 1
     start = (
         0 if data.frequency == "step" else to_offset(data.frequency).rollforward(pd.Timestamp(2024, 1, 1)).isoformat()
     )
     target: list[object] = [round(100 + 20 * math.sin(step * math.pi / 6), 1) for step in range(length)]
-    if data.labels:
-        going = [label for label in data.labels if label != data.end] or list(data.labels)
+    if data.steps:
+        going = [label for label in data.steps if label != data.end] or list(data.steps)
         target = [going[step % len(going)] for step in range(length)]
     series: dict[str, Any] = {
         "id": "a",
@@ -67,7 +67,10 @@ def example(data: DataSpec) -> dict[str, Any]:
         "target": [*target[:-2], None, target[-1]],
     }
     if data.known:
-        series["known"] = {covariate.name: [covariate.mean] * (length + horizon) for covariate in data.known}
+        series["known"] = {
+            covariate.name: [covariate.mean] * (length + (horizon if data.whole is None else 0))
+            for covariate in data.known
+        }
     if data.past:
         series["past"] = {covariate.name: [covariate.mean] * length for covariate in data.past}
     if data.static:

@@ -84,7 +84,7 @@ class LabelModel(Model):
     ) -> Iterator[tuple[Int64[Tensor, "batch paths"], Float64[Tensor, "batch paths labels"]]]:
         """Step by step the codes at the given points of the distribution functions, and the probabilities of each."""
         lanes, paths, horizon = points.shape
-        carry, at = repeat(carry, paths), points.to(carry["last.target"].device).flatten(0, 1)
+        carry, at = repeat(carry, paths), points.to(carry["last.static"].device).flatten(0, 1)
         if known is None:
             known = at.new_zeros(lanes, horizon, 0, dtype=torch.float32)
         for step in range(horizon):

@@ -182,11 +182,11 @@ def test_recipes_suit_the_data() -> None:
     assert automatic.recipes(panel(["a", "b"])) == ("label_frequencies", "label_chain", "labels")
     assert "state_space" in automatic.recipes(panel([1.0]))
     assert automatic.recipes(panel([1.0] * 500)) == ("seasonal_naive", "lag_regression", "gru", "lstm", "lstm_linear")
-    assert list(choose(("labels_gru",), labels=True)) == ["labels_gru"]
-    with pytest.raises(DataError, match="'gru' is for numbers and the data holds labels; choose from label_chain"):
-        choose(("gru",), labels=True)
-    with pytest.raises(DataError, match="'labels' is for labels and the data holds numbers; choose from ar"):
-        choose(("labels",), labels=False)
+    assert list(choose(("labels_gru",), "labels")) == ["labels_gru"]
+    with pytest.raises(DataError, match="'gru' is for numbers and the target is labels; choose from label_chain"):
+        choose(("gru",), "labels")
+    with pytest.raises(DataError, match="'labels' is for labels and the target is numbers; choose from ar"):
+        choose(("labels",))
 
 
 def test_scores_against_sklearn() -> None:

@@ -78,7 +78,7 @@ def test_every_recipe_goes_the_whole_road(name: str, tmp_path: Path) -> None:
 def test_a_file_of_the_users_is_a_recipe(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text(OWN)
-    chosen = choose(("gru", str(file)), labels=False)
+    chosen = choose(("gru", str(file)))
     assert list(chosen) == ["gru", "own"]
     made = candidate(plan(tmp_path / "work", panel(), TASK), "own", small(chosen["own"]))
     assert made.artifact.spec.candidate == "own"
@@ -103,7 +103,7 @@ def test_what_is_no_recipe_is_refused_by_file_and_key(content: str | None, key: 
     if content is not None:
         file.write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(DataError) as caught:
-        choose((str(file),), labels=False)
+        choose((str(file),))
     assert str(file) in str(caught.value)
     assert key in str(caught.value)
 
@@ -122,4 +122,4 @@ def test_names_that_cannot_be_are_refused(names: tuple[str, ...], message: str, 
     for name in ("gru.yaml", "my.own.yaml", "train.yaml"):
         (tmp_path / name).write_text(OWN)
     with pytest.raises(DataError, match=message):
-        choose(tuple(name.format(folder=tmp_path) for name in names), labels=False)
+        choose(tuple(name.format(folder=tmp_path) for name in names))
