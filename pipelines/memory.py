@@ -69,7 +69,7 @@ def gradients(
 ) -> Memory:
     """Measure on a file, and keep it as a run in MLflow. Raises DataError on a model without a recurrent state."""
     artifact = live(name, model)
-    panel = panel_for(artifact, data, zone, duplicates)
+    panel = panel_for(artifact, data, zone, duplicates, answers=True)
     memory = measure(artifact.model, artifact.spec.data, panel, steps)
     with Run.start(name, "gradients") as run:
         run.params({"candidate": artifact.spec.candidate, "model": model or "champion", "series": memory.series})

@@ -12,7 +12,7 @@ from pipelines.panel import Panel
 from pipelines.registry import resolve
 from pipelines.sink import check, write
 from pipelines.sources import read
-from pipelines.split import origins
+from pipelines.split import ended, origins
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +58,11 @@ def rolling(
     zone: str | None = None,
     duplicates: str = "error",
 ) -> dict[str, float]:
-    """Every score of the model on the last `windows` origins of a file, a horizon apart."""
+    """Every score of the model on the last `windows` origins of a file, a horizon apart, or on its whole series."""
     artifact = live(name, model)
-    panel = panel_for(artifact, data, zone, duplicates)
+    panel = panel_for(artifact, data, zone, duplicates, answers=True)
     spec = artifact.spec
-    if spec.data.whole is not None:
-        remedy = "see the test scores of its run in MLflow"
-        raise DataError(f"{spec.data.whole.name!r} is told of whole series, which have no origins", remedy=remedy)
-    cut = origins(panel, horizon or spec.task.horizon, windows)
+    cut = ended(panel) if panel.whole is not None else origins(panel, horizon or spec.task.horizon, windows)
     return backtest(artifact.model, spec.data, spec.task.seasons[0], cut, artifact.calibrator).metrics()
 
 
@@ -76,8 +73,8 @@ def live(name: str, model: str | None) -> Artifact:
     return load_artifact(resolve(name, model).folder)
 
 
-def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str) -> Panel:
-    """A file read as the artifact's training data was."""
+def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str, *, answers: bool = False) -> Panel:
+    """A file read as the artifact's training data was, with or without the answers of whole series."""
     spec = artifact.spec.data
     panel = read(
         data,
@@ -87,6 +84,7 @@ def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str)
         past=tuple(column.name for column in spec.past),
         static=tuple(column.name for column in spec.static),
         duplicates=duplicates,
+        whole=spec.whole.name if answers and spec.whole is not None else None,
     )
     for sentence in unseen(panel, spec):
         log.warning(sentence)

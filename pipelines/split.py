@@ -33,7 +33,7 @@ class HeldOut(NamedTuple):
 
     panel: Panel
     actual: Float64[ndarray, "rows horizon"]
-    """NaN in gaps, and for a series that had no observation before the origin."""
+    """NaN in gaps and where an answer is not known, and for a series that had no observation before the origin."""
 
     def rows(self, begin: int, end: int) -> "HeldOut | None":
         """Some of them, None where that is none."""
@@ -105,11 +105,16 @@ def answered(panel: Panel) -> Panel:
     return panel.select(np.flatnonzero(known))
 
 
+def ended(panel: Panel) -> HeldOut:
+    """Whole series, and their answers."""
+    assert panel.whole is not None
+    return HeldOut(panel, panel.whole.values[:, None])
+
+
 def by_series(panel: Panel, seed: int) -> Split:
     """Hold out a fifth of the series to test on and another to calibrate on, drawn with the seed."""
-    assert panel.whole is not None
     drawn, part = np.random.default_rng(seed).permutation(len(panel)), len(panel) // _PART
-    both = HeldOut(panel.select(drawn[: 2 * part]), panel.whole.values[drawn[: 2 * part], None])
+    both = ended(panel.select(drawn[: 2 * part]))
     return Split(
         train=panel.select(drawn[2 * part :]),
         calibrate=both.rows(0, part),

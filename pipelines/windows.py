@@ -27,8 +27,8 @@ class Table:
 
     def __init__(self, panel: Panel, data: DataSpec, horizon: int = 0, device: torch.device | None = None) -> None:
         target, known, known_indptr, past, static = encode(panel, data, horizon)
-        answers = panel.whole.encode(data) if panel.whole is not None else None
-        self.answers = None if answers is None else torch.from_numpy(np.append(answers, np.nan)).to(device)
+        answers = np.full(len(panel), np.nan) if panel.whole is None else panel.whole.encode(data)
+        self.answers = torch.from_numpy(np.append(answers, np.nan)).to(device) if data.whole is not None else None
         self.start, self.length = (torch.from_numpy(x) for x in (panel.indptr[:-1], panel.lengths))
         self.known_start, self.known_length = (
             torch.from_numpy(known_indptr[:-1]),

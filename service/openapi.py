@@ -45,6 +45,7 @@ def describe(champion: Champion) -> bytes:
         past=[covariate.name for covariate in spec.data.past],
         static=[category.name for category in spec.data.static],
         labels=list(spec.data.labels),
+        whole=spec.data.whole.name if spec.data.whole is not None else None,
         links=LINKS,
     )
     return card.model_dump_json().encode()

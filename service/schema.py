@@ -125,6 +125,7 @@ class Card(Wire):
     past: list[str]
     static: list[str]
     labels: list[str] = Field(description="The vocabulary of a model of labels; empty for one of numbers.")
+    whole: str | None = Field(description="What is told of each series, at a horizon of 1; null where steps are.")
     links: dict[str, str]
 
 

@@ -42,6 +42,7 @@ from forecaster.spec import (
     SeasonalNaiveSpec,
     StateSpaceSpec,
     Task,
+    WholeSpec,
 )
 from forecaster.state import detach
 from forecaster.window import Window
@@ -218,6 +219,28 @@ LABELS: dict[str, LabelExample] = {
     "frequencies": LabelExample(LabelCountsSpec(order=0), Task(horizon=3, labels=3)),
     "chain": LabelExample(LabelCountsSpec(order=1), Task(horizon=3, labels=4, end=0, past=1)),
 }
+
+
+def _whole(cell: str, task: Task) -> tuple[WholeSpec, Task]:
+    return WholeSpec(core=CoreSpec(cell=cell, width=6, layers=1)), task
+
+
+WHOLE: dict[str, tuple[WholeSpec, Task]] = {
+    "number blind": (WholeSpec(), Task(horizon=1, static=(3,))),
+    "number gru": _whole("gru", Task(horizon=1)),
+    "number lstm covariates": _whole("lstm", _covariates(Task(horizon=1))),
+    "label blind": (WholeSpec(), Task(horizon=1, labels=3)),
+    "label elman": _whole("elman", Task(horizon=1, labels=2)),
+    "label gru covariates": _whole("gru", _covariates(Task(horizon=1, labels=4))),
+}
+
+
+def whole_batch(task: Task, lanes: int, time: int, seed: int, gaps: float = 0.0) -> Batch:
+    """Series of numbers with an answer each, a label or a number."""
+    made, random = batch(task, lanes, time, seed, gaps), torch.Generator().manual_seed(seed)
+    numbers = torch.randn(lanes, 1, generator=random, dtype=torch.float64)
+    codes = torch.randint(max(task.labels, 1), (lanes, 1), generator=random).double()
+    return replace(made, future=codes if task.labels else numbers)
 
 
 def label_batch(task: Task, lanes: int, time: int, seed: int, gaps: float = 0.0) -> Batch:
