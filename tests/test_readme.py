@@ -28,7 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = pd.read_csv(sample())
     frame[frame["ds"] > "2016-10"].to_csv(folder / "series.csv", index=False)
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("forecaster ")]
-    assert len(commands) == 8
+    assert len(commands) == 7
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
     environment.pop("MLFLOW_TRACKING_URI", None)
     for command in commands:
