@@ -89,7 +89,7 @@ def core_case(name: str, batch: int, time: int, seed: int) -> tuple[Core, dict[s
     if "smoothing" in name or "kalman" in name:
         xs[torch.rand(xs.shape, generator=random) < 0.3] = torch.nan
     state, _ = made.scan(made.initial(batch), xs[:, :before])
-    return made, detach(state), xs[:, before:]
+    return made, detach(state), xs[:, before:].contiguous()
 
 
 ENCODERS: dict[str, Callable[[], Encoder]] = {
