@@ -87,8 +87,12 @@ class Backtest(Scores):
         }
 
     def by_row(self) -> dict[str, Float64[ndarray, "origins"]]:
-        """The error of the median, and its unit."""
-        return {"mase": mase(self.actual, self.quantiles[..., MEDIAN], self.unit), "unit": self.unit}
+        """The loss, the error of the median, and the unit of both."""
+        return {
+            "scaled_quantile_loss": self._losses(),
+            "mase": mase(self.actual, self.quantiles[..., MEDIAN], self.unit),
+            "unit": self.unit,
+        }
 
     def figures(self) -> dict[str, Figure]:
         """Coverage by step."""
@@ -114,9 +118,13 @@ class Backtest(Scores):
 
     def scaled_quantile_loss(self) -> float:
         """Mean pinball loss of all levels, times two, over the series' unit: MASE for a whole distribution."""
+        return _mean(self._losses())
+
+    def _losses(self) -> Float64[ndarray, "origins"]:
         loss = mean_known(2 * pinball(self.actual, self.quantiles, LEVELS).mean(-1))
         usable = self.unit > 0
-        return _mean(np.divide(loss, self.unit, out=np.full_like(loss, np.nan), where=usable))
+        losses: ndarray = np.divide(loss, self.unit, out=np.full_like(loss, np.nan), where=usable)
+        return losses
 
 
 def backtest(

@@ -1,4 +1,4 @@
-"""The training job from data to champion, with everything it does kept in MLflow."""
+"""Training from data to a registered version, with everything it does kept in MLflow."""
 
 import hashlib
 import json
@@ -6,7 +6,9 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,14 +18,17 @@ from forecaster.build import build
 from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.admit import admit
+from pipelines.challenge import Incumbent, SeenError, entries, judge, last_seen, unbeaten
+from pipelines.contest import Verdict
 from pipelines.covariates import describe
 from pipelines.fitting import Point, replace
 from pipelines.logbook import log_candidate, log_comparison, log_plan
 from pipelines.panel import Panel
+from pipelines.promotion import accept, promote
 from pipelines.pyfunc import log_model
 from pipelines.recipe import Recipe
 from pipelines.recipe import choose as choose_recipes
-from pipelines.registry import promote, register
+from pipelines.registry import register, registered
 from pipelines.settings import TrainSettings
 from pipelines.sources import read
 from pipelines.split import answered, by_series, split
@@ -36,21 +41,65 @@ WORK = Path("mlruns") / "work"
 """Where jobs keep what they need to go on after a crash."""
 
 
+Report = Callable[[str, FitSpec, Point], None]
+"""Told of every epoch: the candidate, how it is trained and how far it is."""
+
+
 @dataclass(frozen=True)
 class Result:
-    """What a job ends with."""
+    """What training ends with."""
 
     candidates: list[Candidate]
-    champion: Candidate
+    winner: Candidate
     name: str
     version: str
+    before: str | None
+    """The version that was the champion when training began."""
+    verdict: Verdict | None
+    """How the winner did against it; None where there was none."""
+    folder: Path
+    """What is needed to do it again after a crash, until it is not."""
     seconds: float
 
+    def promote(self, alone: AbstractContextManager[None] | None = None, *, contested: bool = False) -> str:
+        """Make the version the champion, and return why; contested, only where it is better.
 
-def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None) -> Result:
+        `alone` is held meanwhile. Raises KeptError where the champion is not beaten.
+        """
+        best = f"best of {len(self.candidates)} candidates: {self.winner.name}"
+        metric = self.winner.test.criterion if self.winner.test is not None else ""
+        record = promote(
+            self.name,
+            self.version,
+            metric=metric,
+            value=self.winner.loss,
+            reason=best if self.verdict is None else f"{best}; {self.verdict.reason}",
+            check=partial(unbeaten, before=self.before, verdict=self.verdict, metric=metric) if contested else accept,
+            alone=alone,
+        )
+        return record.reason
+
+    def forget(self) -> None:
+        """Remove what the work has left; the same job would begin anew."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def run(settings: TrainSettings, report: Report = lambda *epoch: None) -> Result:
     """Train, compare, register and promote. Stopped at any moment and run again, it goes on where it was.
 
     Raises DataError on data that cannot be trained on.
+    """
+    result = train(settings, report)
+    result.promote()
+    result.forget()
+    return result
+
+
+def train(settings: TrainSettings, report: Report = lambda *epoch: None, champion: Incumbent | None = None) -> Result:
+    """Train, compare and register, and judge a champion by origins that are later than what it has seen.
+
+    Raises DataError on data that cannot be trained on or that the champion cannot read, and SeenError where there is
+    no horizon of data that the champion has not seen.
     """
     began = time.perf_counter()
     panel = read(
@@ -65,64 +114,82 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
     )
     panel = panel if panel.whole is None else answered(panel)
     chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
-    plan = prepare(settings, panel, chosen, report)
+    plan = prepare(settings, panel, chosen, report, champion)
     memory = Memory(plan.folder)
     with Run.start(settings.name, "train", resume_id=memory.run("train")) as parent:
         memory.keep("train", parent.id)
         log_plan(parent, settings, plan)
+
+        def child(name: str) -> AbstractContextManager[Run]:
+            return Run.start(settings.name, name, parent=parent, resume_id=memory.run(name))
+
         candidates = []
-        for name, recipe in chosen.items():
-            with Run.start(settings.name, name, parent=parent, resume_id=memory.run(name)) as child:
-                memory.keep(name, child.id)
-                candidates.append(candidate(plan, name, recipe))
-                log_candidate(child, plan, candidates[-1])
+        for name, entry in entries(plan, chosen, champion).items():
+            with child(name) as run:
+                memory.keep(name, run.id)
+                candidates.append(candidate(plan, name, *entry))
+                log_candidate(run, plan, candidates[-1])
         if (together := combine(plan, candidates)) is not None:
-            with Run.start(settings.name, together.name, parent=parent, resume_id=memory.run(together.name)) as child:
-                memory.keep(together.name, child.id)
-                log_candidate(child, plan, together)
+            with child(together.name) as run:
+                memory.keep(together.name, run.id)
+                log_candidate(run, plan, together)
             candidates.append(together)
-        winner = choose(candidates)
+        winner, verdict = choose(candidates), None
         log.info("the best candidate is %s with a loss of %.4f", winner.name, winner.loss)
+        if champion is not None:
+            with child("champion") as run:
+                memory.keep("champion", run.id)
+                verdict = judge(parent, run, plan, winner, champion)
         folder = plan.folder / "model"
         shutil.rmtree(folder, ignore_errors=True)
         digest = save(refit(plan, winner), folder)
         log_comparison(parent, plan, candidates, winner)
-        uri = log_model(parent, folder, panel)
-        metrics = winner.test.metrics() if winner.test is not None else {}
-        version = register(settings.name, uri, run_id=parent.id, digest=digest, metrics=metrics)
-        promote(
-            settings.name,
-            version,
-            metric=winner.test.criterion if winner.test is not None else "",
-            value=winner.loss,
-            reason=f"best of {len(candidates)} candidates: {winner.name}",
-        )
-    shutil.rmtree(plan.folder)
-    return Result(candidates, winner, settings.name, version, time.perf_counter() - began)
+        version = registered(settings.name, parent.id, digest)
+        if version is None:
+            metrics = winner.test.metrics() if winner.test is not None else {}
+            uri = log_model(parent, folder, panel)
+            tested = plan.split.test.digest if plan.split.test is not None else ""
+            version = register(settings.name, uri, run_id=parent.id, digest=digest, metrics=metrics, tested=tested)
+    return Result(
+        candidates,
+        winner,
+        name=settings.name,
+        version=version,
+        before=champion.version if champion is not None else None,
+        verdict=verdict,
+        folder=plan.folder,
+        seconds=time.perf_counter() - began,
+    )
 
 
 def prepare(
     settings: TrainSettings,
     panel: Panel,
     chosen: dict[str, Recipe],
-    report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None,
+    report: Report = lambda *epoch: None,
+    champion: Incumbent | None = None,
 ) -> Plan:
     """What all candidates share: the task read from the data, its split, and the folder of the work.
 
-    Raises DataError on a recipe that cannot be built, or that the data is not for, before anything is trained.
+    Raises DataError, before anything is trained, on a recipe that cannot be built or that the data is not for, on a
+    champion of other data, and SeenError where there is no horizon of data that it has not seen.
     """
     data = describe(panel, settings.end)
     task = automatic.task(panel, data, settings.horizon or 1, settings.season)
+    until = last_seen(champion, panel, data) if champion is not None else None
+    parts = split(panel, task, until) if panel.whole is None else by_series(panel, settings.seed)
+    if champion is not None and parts.test is None:
+        raise SeenError(f"version {champion.version} has seen the data up to {until}, all but less than a horizon")
     for name, recipe in chosen.items():
         admit(panel, name, build(recipe.model, task))
     networks = sum(recipe.fit is not None for recipe in chosen.values())
-    parts = [settings, task, *chosen.values()]
-    identity = "".join(part.model_dump_json() for part in parts) + panel.digest
+    told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
+    identity = told + panel.digest + (champion.digest if champion is not None else "")
     folder = WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     return Plan(
         panel=panel,
-        split=split(panel, task) if panel.whole is None else by_series(panel, settings.seed),
+        split=parts,
         data=data,
         task=task,
         seed=settings.seed,

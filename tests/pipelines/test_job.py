@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 
 from forecaster.artifact import load_artifact
 from pipelines.cli import app
+from pipelines.promotion import history
 from pipelines.recipe import Recipe, recipes
-from pipelines.registry import history, resolve, versions
+from pipelines.registry import resolve, versions
 
 SHORT = ["--budget", "60s", "--recipe", "seasonal_naive,lag_regression,quick"]
 QUICK = "summary: for tests\nmodel: {kind: recurrent, core: {cell: gru, width: 8, layers: 1}}\nfit: {updates: 60}\n"

@@ -15,8 +15,9 @@ from mlflow.exceptions import MlflowException
 from forecaster.artifact import ArtifactError, load_artifact
 from pipelines.panel import Panel, panel_from_frame
 from pipelines.predict import predict
+from pipelines.promotion import promote
 from pipelines.pyfunc import example, log_model
-from pipelines.registry import promote, register
+from pipelines.registry import register
 from pipelines.tracking import Run, tracking_uri
 from tests.pipelines.conftest import HORIZON, flip, free_port, hourly, make_artifact, running, steps
 

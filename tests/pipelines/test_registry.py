@@ -14,8 +14,9 @@ from forecaster.artifact import ArtifactError, digest, load_artifact
 from forecaster.errors import DataError
 from pipelines import registry
 from pipelines.panel import Panel
+from pipelines.promotion import history, promote, rollback
 from pipelines.pyfunc import log_model
-from pipelines.registry import history, promote, register, resolve, rollback, versions
+from pipelines.registry import register, resolve, versions
 from pipelines.tracking import Run, connect
 from tests.pipelines.conftest import flip, free_port
 
