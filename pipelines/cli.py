@@ -48,6 +48,7 @@ def train(
     static: Annotated[str, typer.Option(help="Columns of categories, one value per series.")] = "",
     zone: Zone = None,
     end: Annotated[str | None, typer.Option(help="The label after which a series is over.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Read nothing later: a date is its first moment.")] = None,
     duplicates: Duplicates = "error",
 ) -> None:
     """Train the candidates, backtest them, and promote the best one to champion.
@@ -78,6 +79,7 @@ def train(
                 "static": columns(static),
                 "zone": zone,
                 "end": end,
+                "as_of": as_of,
                 "duplicates": duplicates,
             }
             | ({"recipes": columns(recipe)} if recipe else {})

@@ -62,6 +62,7 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
         static=settings.static,
         duplicates=settings.duplicates,
         whole=settings.target,
+        as_of=settings.as_of,
     )
     panel = panel if panel.whole is None else answered(panel)
     chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
