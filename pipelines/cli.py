@@ -49,6 +49,7 @@ def train(
     static: Annotated[str, typer.Option(help="Columns of categories, one value per series.")] = "",
     zone: Zone = None,
     end: Annotated[str | None, typer.Option(help="The label after which a series is over.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Read nothing later: a date is its first moment.")] = None,
     duplicates: Duplicates = "error",
 ) -> None:
     """Train the candidates, backtest them, and promote the best one to champion.
@@ -65,7 +66,7 @@ def train(
     with mendable():
         settings = TrainSettings.model_validate(
             {
-                "data": data,
+                "source": data,
                 "horizon": horizon,
                 "target_kind": target_kind,
                 "target": target,
@@ -79,6 +80,7 @@ def train(
                 "static": columns(static),
                 "zone": zone,
                 "end": end,
+                "as_of": as_of,
                 "duplicates": duplicates,
             }
             | ({"recipes": columns(recipe)} if recipe else {})
@@ -147,7 +149,7 @@ def fill(
     with mendable():
         settings = FillSettings.model_validate(
             {
-                "data": data,
+                "source": data,
                 "out": out,
                 "season": season,
                 "budget": budget,

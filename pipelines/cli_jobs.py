@@ -16,7 +16,9 @@ app = typer.Typer()
 @app.command()
 def run(
     job: Annotated[Path, typer.Argument(help="A job file, in YAML.")],
-    as_of: Annotated[str | None, typer.Option(help="Read nothing later; today if left out.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Read nothing later. Left out, all is read, and the job is that of today.")
+    ] = None,
 ) -> None:
     """Run a job for a date: done once, however often it is called; stopped at any moment, it goes on.
 
@@ -31,17 +33,15 @@ def run(
         forecaster run retrain.yaml --as-of 2026-11-21
     """
     from pipelines.jobs.file import read_job
-    from pipelines.jobs.run import moment, today
     from pipelines.jobs.run import run as run_job
     from pipelines.ledger import open_ledger
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is written down as Ctrl-C is
     with mendable():
         told = read_job(job)
-        date = moment(as_of) if as_of is not None else today()
-        outcome = run_job(told, date, open_ledger())
+        outcome = run_job(told, as_of, open_ledger())
         version = f" (version {outcome.version})" if outcome.version is not None else ""
-        print(f"{told.kind} {told.name} {date}: {outcome.reason}{version}")
+        print(f"{told.kind} {told.name}: {outcome.reason}{version}")
     raise typer.Exit(outcome.code)
 
 

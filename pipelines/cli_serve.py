@@ -55,7 +55,7 @@ def demo(
 
     with mendable():
         settings = TrainSettings.model_validate(
-            {"data": sample(), "horizon": HORIZON, "budget": budget, "name": NAME, "zone": ZONE}
+            {"source": sample(), "horizon": HORIZON, "budget": budget, "name": NAME, "zone": ZONE}
         )
         live = champion(lambda: watched(settings), retrain)
         serve(live, port, mlflow_port)

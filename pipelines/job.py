@@ -103,7 +103,7 @@ def train(settings: TrainSettings, report: Report = lambda *epoch: None, champio
     """
     began = time.perf_counter()
     panel = read(
-        settings.data,
+        settings.source,
         frequency=settings.frequency,
         zone=settings.zone,
         known=settings.known,
@@ -111,6 +111,7 @@ def train(settings: TrainSettings, report: Report = lambda *epoch: None, champio
         static=settings.static,
         duplicates=settings.duplicates,
         whole=settings.target,
+        as_of=settings.as_of,
     )
     panel = panel if panel.whole is None else answered(panel)
     chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))

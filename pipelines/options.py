@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,11 @@ from forecaster.artifact import ArtifactError
 from forecaster.errors import DataError
 
 Data = Annotated[
-    Path, typer.Argument(help="CSV (.csv, .csv.gz), Parquet file or folder: unique_id, ds, y, covariates.")
+    str,
+    typer.Argument(
+        help="CSV (.csv, .csv.gz), Parquet file or folder, on this machine or by URL (s3://bucket/folder), or a table "
+        "of a database (postgresql+psycopg://user:${PASSWORD}@host/name#table): unique_id, ds, y, covariates."
+    ),
 ]
 Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast; a trained model has its own.")]
 Season = Annotated[int | None, typer.Option(min=1, help="Steps in a season; by frequency if left out.")]

@@ -11,6 +11,7 @@ from pipelines.labels import unseen
 from pipelines.panel import Panel
 from pipelines.registry import resolve
 from pipelines.sink import check, write
+from pipelines.source import Source
 from pipelines.sources import read
 from pipelines.split import ended, origins
 
@@ -21,7 +22,7 @@ MOST = 100_000_000
 
 
 def score(
-    data: Path,
+    data: Source | str | Path,
     horizon: int | None,
     out: Path,
     levels: tuple[float, ...],
@@ -49,7 +50,7 @@ def score(
 
 
 def rolling(
-    data: Path,
+    data: Source | str | Path,
     horizon: int | None,
     windows: int,
     *,
@@ -73,7 +74,9 @@ def live(name: str, model: str | None) -> Artifact:
     return load_artifact(resolve(name, model).folder)
 
 
-def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str, *, answers: bool = False) -> Panel:
+def panel_for(
+    artifact: Artifact, data: Source | str | Path, zone: str | None, duplicates: str, *, answers: bool = False
+) -> Panel:
     """A file read as the artifact's training data was, with or without the answers of whole series."""
     spec = artifact.spec.data
     panel = read(

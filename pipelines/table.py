@@ -52,7 +52,7 @@ def read_rows(
     check_columns(table.column_names, [*known, *past, *static, *([whole] if whole else [])])
     if not table.num_rows:
         raise DataError("the table has no rows", remedy="give at least one observation")
-    ids, series = _series(table)
+    ids, series = read_series(table)
 
     def who(row: int) -> str:
         return str(ids[series[row]])
@@ -111,7 +111,7 @@ def check_columns(names: Sequence[str], covariates: Sequence[str]) -> None:
         )
 
 
-def _series(table: pa.Table) -> tuple[NDArray[np.object_], Int32[ndarray, " rows"]]:
+def read_series(table: pa.Table) -> tuple[NDArray[np.object_], Int32[ndarray, " rows"]]:
     """The ids in ascending order and the number of each row's."""
     if "unique_id" not in table.column_names:
         return np.array([SINGLE], dtype=object), np.zeros(table.num_rows, dtype=np.int32)

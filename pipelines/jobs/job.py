@@ -34,8 +34,8 @@ class Outcome:
 class Turn:
     """One attempt of a job."""
 
-    as_of: str
-    """Nothing later is read."""
+    as_of: str | None
+    """Nothing later is read; None where no date was asked for, and all there is may be."""
     exclusive: Callable[[str], AbstractContextManager[None]]
     """Holds the promotion of a model, as long as this attempt is ours."""
 

@@ -16,13 +16,14 @@ PAUSE = 1.0
 """Seconds between two looks at an attempt of another process."""
 
 
-def run(job: Job, as_of: str, ledger: Ledger) -> Outcome:
-    """Do a job unless it was done for this date; while another process does it, wait for the end.
+def run(job: Job, as_of: str | None, ledger: Ledger) -> Outcome:
+    """Do a job unless it was done for this date, or for today; while another process does it, wait for the end.
 
     Raises what the job raises, once it is written down.
     """
     config = hashlib.sha256(job.model_dump_json().encode()).hexdigest()
-    key = Key(job.kind, job.name, as_of, config)
+    as_of = moment(as_of) if as_of is not None else None
+    key = Key(job.kind, job.name, as_of or datetime.now(UTC).date().isoformat(), config)
     attempt = _begin(ledger, key)
     if attempt.outcome == SUCCEEDED:
         return Outcome(f"done before, in attempt {attempt.number}: {attempt.reason}", attempt.version)
@@ -35,11 +36,6 @@ def run(job: Job, as_of: str, ledger: Ledger) -> Outcome:
     ledger.end(attempt, SUCCEEDED, outcome.reason, outcome.version)
     outcome.forget()
     return outcome
-
-
-def today() -> str:
-    """The date that a job is run for unless it is told another."""
-    return datetime.now(UTC).date().isoformat()
 
 
 def moment(as_of: str) -> str:

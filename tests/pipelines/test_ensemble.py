@@ -37,7 +37,7 @@ def plan(home: Path) -> Plan:
     noise = np.random.default_rng(0).normal(0, 0.01, (4, 120))
     target = 10 + np.arange(4)[:, None] + 3 * np.sin(np.arange(120) * np.pi / 3) + noise
     panel = panel_from_series([f"s{i}" for i in range(4)], [0] * 4, target.tolist(), "step")
-    return job.prepare(TrainSettings(data=home / "none.csv", horizon=6, season=6, budget=20), panel, {})
+    return job.prepare(TrainSettings(source=home / "none.csv", horizon=6, season=6, budget=20), panel, {})
 
 
 def biased(plan: Plan, name: str, bias: float) -> Candidate:
