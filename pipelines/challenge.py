@@ -17,7 +17,8 @@ from pipelines.contest import Verdict, contest
 from pipelines.panel import Panel
 from pipelines.promotion import KeptError
 from pipelines.recipe import Recipe
-from pipelines.registry import Version, champion
+from pipelines.registry import Champion, Version, champion
+from pipelines.split import after, split
 from pipelines.tracking import Run
 from pipelines.train import Candidate, Plan
 
@@ -41,7 +42,29 @@ class Incumbent:
 def incumbent(name: str) -> Incumbent | None:
     """The champion of a name, if there is one."""
     found = champion(name)
-    return Incumbent(found.version, found.digest, load_artifact(found.folder)) if found is not None else None
+    return load(found) if found is not None else None
+
+
+def load(found: Champion) -> Incumbent:
+    """A registered model, read."""
+    return Incumbent(found.version, found.digest, load_artifact(found.folder))
+
+
+def match(ours: Incumbent, theirs: Incumbent, panel: Panel) -> Verdict:
+    """Two registered models by origins that are later than what either has seen.
+
+    Raises DataError where they read other columns, and SeenError where there is no horizon of such data.
+    """
+    spec = ours.artifact.spec
+    until = max((last_seen(one, panel, spec.data) for one in (ours, theirs)), key=lambda end: -after(panel, end).max())
+    held_out = split(panel, spec.task, until).test
+    if held_out is None:
+        raise SeenError(f"versions {ours.version} and {theirs.version} have seen the data up to {until}")
+    ours_test, theirs_test = (
+        backtest(one.artifact.model, one.artifact.spec.data, spec.task.seasons[0], held_out, one.artifact.calibrator)
+        for one in (ours, theirs)
+    )
+    return contest(ours_test, theirs_test, held_out.panel)
 
 
 def last_seen(incumbent: Incumbent, panel: Panel, data: DataSpec) -> str:

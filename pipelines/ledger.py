@@ -1,8 +1,9 @@
 """The run ledger: which job ran for which date, in a database that all machines share.
 
 Every attempt is a row, and a unique constraint on job, name, as-of date, configuration and number of the attempt lets
-one process alone begin it, on any database. Who runs it renews a lease; when that is silent for `LEASE` seconds the
-attempt counts as lost, and another process may begin the next one. Clocks have to agree better than that.
+one process alone begin it, on any database. Who runs it renews a lease; when that is silent for `LEASE` seconds, or the
+process is seen to be dead, the attempt counts as lost, and another process may begin the next one. Clocks of machines
+have to agree better than that.
 """
 
 import os
@@ -137,14 +138,14 @@ class Ledger:
     def begin(self, key: Key, last: Attempt | None) -> Attempt | None:
         """The attempt after `last`, the newest one; None while that is running, or where another process was faster."""
         now = time.time()
-        if last is not None and last.outcome == RUNNING and now - last.seen < LEASE:
+        if last is not None and last.outcome == RUNNING and now - last.seen < LEASE and not _dead(last.owner):
             return None
         row = {"attempt": last.number + 1 if last is not None else 1, "owner": _owner(), "began": now, "seen": now}
         try:
             with self._engine.begin() as connection:
                 if last is not None and last.outcome == RUNNING:
                     silent = (_attempts.c.id == last.id, _attempts.c.outcome == RUNNING, _attempts.c.seen == last.seen)
-                    ending = {"outcome": LOST, "reason": f"no sign of life for {LEASE:.0f} s", "ended": now}
+                    ending = {"outcome": LOST, "reason": "no sign of life", "ended": now}
                     if not connection.execute(update(_attempts).where(*silent).values(ending)).rowcount:
                         return None
                 connection.execute(insert(_attempts).values(vars(key) | row | {"outcome": RUNNING, "reason": ""}))
@@ -234,6 +235,20 @@ def _is(key: Key) -> list[ColumnElement[bool]]:
 
 def _owner() -> str:
     return f"{socket.gethostname()} {os.getpid()}"
+
+
+def _dead(owner: str) -> bool:
+    """Whether it is a process of this machine that is no more: nobody has to wait for its lease."""
+    host, number = owner.rsplit(" ", 1)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it is another user's
+        return False
+    return False
 
 
 def _lost(attempt: Attempt) -> str:

@@ -3,6 +3,8 @@
 import logging
 from pathlib import Path
 
+import numpy as np
+
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
 from pipelines.ask import Question, answer_frame
@@ -13,7 +15,7 @@ from pipelines.registry import resolve
 from pipelines.sink import check, write
 from pipelines.source import Source
 from pipelines.sources import read
-from pipelines.split import ended, origins
+from pipelines.split import after, ended, origins
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ def score(
     model: str | None = None,
     zone: str | None = None,
     duplicates: str = "error",
+    as_of: str | None = None,
 ) -> int:
     """Write the forecasts of every series to a CSV or Parquet file, complete or not at all; returns the rows.
 
@@ -42,7 +45,7 @@ def score(
     check(out)
     artifact = live(name, model)
     horizon = horizon or artifact.spec.task.horizon
-    panel = panel_for(artifact, data, zone, duplicates)
+    panel = panel_for(artifact, data, zone, duplicates, as_of=as_of)
     if (values := len(panel) * horizon * paths) > MOST:
         message = f"{len(panel)} series x {horizon} steps x {paths} paths are {values} values, more than {MOST}"
         raise DataError(message, remedy="ask for fewer paths, or for a part of the series")
@@ -58,10 +61,11 @@ def rolling(
     model: str | None = None,
     zone: str | None = None,
     duplicates: str = "error",
+    as_of: str | None = None,
 ) -> dict[str, float]:
     """Every score of the model on the last `windows` origins of a file, a horizon apart, or on its whole series."""
     artifact = live(name, model)
-    panel = panel_for(artifact, data, zone, duplicates, answers=True)
+    panel = panel_for(artifact, data, zone, duplicates, answers=True, as_of=as_of)
     spec = artifact.spec
     cut = ended(panel) if panel.whole is not None else origins(panel, horizon or spec.task.horizon, windows)
     return backtest(artifact.model, spec.data, spec.task.seasons[0], cut, artifact.calibrator).metrics()
@@ -75,9 +79,18 @@ def live(name: str, model: str | None) -> Artifact:
 
 
 def panel_for(
-    artifact: Artifact, data: Source | str | Path, zone: str | None, duplicates: str, *, answers: bool = False
+    artifact: Artifact,
+    data: Source | str | Path,
+    zone: str | None,
+    duplicates: str,
+    *,
+    answers: bool = False,
+    as_of: str | None = None,
 ) -> Panel:
-    """A file read as the artifact's training data was, with or without the answers of whole series."""
+    """A source read as the artifact's training data was, with or without the answers of whole series.
+
+    Later than `as_of` only what the model knows ahead of time is read.
+    """
     spec = artifact.spec.data
     panel = read(
         data,
@@ -88,7 +101,11 @@ def panel_for(
         static=tuple(column.name for column in spec.static),
         duplicates=duplicates,
         whole=spec.whole.name if answers and spec.whole is not None else None,
+        as_of=as_of if not spec.known else None,
     )
+    if as_of is not None and spec.known:
+        past = panel.lengths - after(panel, as_of)
+        panel = panel.select(np.flatnonzero(past)).cut(past[past > 0])
     for sentence in unseen(panel, spec):
         log.warning(sentence)
     return panel

@@ -87,7 +87,7 @@ def split(panel: Panel, task: Task, until: str | None = None) -> Split:
     typical = float(np.median(panel.lengths))
     room = int(typical / 2) // task.horizon
     wanted = min(_MOST, -(-_ENOUGH // len(panel)), max(1, int(_SHARE * typical) // task.horizon))
-    fresh = unseen(panel, until)
+    fresh = after(panel, until)
     test = min(wanted, room, int(fresh.max()) // task.horizon)
     calibrate = min(wanted, room - test)
     if not test:
@@ -106,7 +106,7 @@ def split(panel: Panel, task: Task, until: str | None = None) -> Split:
     )
 
 
-def unseen(panel: Panel, until: str | None) -> Int64[ndarray, "series"]:
+def after(panel: Panel, until: str | None) -> Int64[ndarray, "series"]:
     """How many of its last steps each series has after a time, as an artifact says it; all without one."""
     if until is None:
         return panel.lengths

@@ -7,9 +7,10 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from forecaster.errors import DataError
+from pipelines.jobs.serving import Backtest, Package, Promote, Score
 from pipelines.jobs.training import Retrain, Train
 
-Kinds = Annotated[Train | Retrain, Field(discriminator="job")]
+Kinds = Annotated[Train | Retrain | Backtest | Score | Promote | Package, Field(discriminator="job")]
 _adapter: TypeAdapter[Kinds] = TypeAdapter(Kinds)
 
 

@@ -7,6 +7,7 @@ from pipelines.challenge import SeenError, incumbent
 from pipelines.job import Result, train
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.promotion import KeptError
+from pipelines.screen import Screen
 from pipelines.settings import TrainSettings
 
 
@@ -14,7 +15,7 @@ class _Training(Job, TrainSettings, ABC):
     def settings(self, turn: Turn) -> TrainSettings:
         """What the training is told."""
         told = {name: getattr(self, name) for name in TrainSettings.model_fields}
-        return TrainSettings.model_validate(told | {"as_of": turn.as_of})
+        return TrainSettings.model_validate(told | {"as_of": turn.as_of or self.as_of})
 
 
 class Train(_Training):
@@ -23,7 +24,8 @@ class Train(_Training):
     job: Literal["train"]
 
     def work(self, turn: Turn) -> Outcome:
-        result = train(self.settings(turn))
+        with Screen() as screen:
+            result = train(self.settings(turn), screen.report)
         return Outcome(f"registered: {result.winner.name}", result.version, forget=result.forget)
 
 
@@ -35,7 +37,8 @@ class Retrain(_Training):
     def work(self, turn: Turn) -> Outcome:
         before = incumbent(self.name)
         try:
-            result = train(self.settings(turn), champion=before)
+            with Screen() as screen:
+                result = train(self.settings(turn), screen.report, before)
         except SeenError as error:
             return Outcome(f"kept: {error}", before.version if before is not None else None)
         return Outcome(self._settled(result, turn), result.version, forget=result.forget)
