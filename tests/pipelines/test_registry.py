@@ -17,7 +17,8 @@ from pipelines.panel import Panel
 from pipelines.pyfunc import log_model
 from pipelines.registry import history, promote, register, resolve, rollback, versions
 from pipelines.tracking import Run, connect
-from tests.pipelines.conftest import flip, free_port
+from tests.pipelines.conftest import flip
+from tests.pipelines.processes import free_port
 
 Make = Callable[[int], tuple[Path, str]]
 
