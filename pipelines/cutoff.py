@@ -42,8 +42,8 @@ class Cutoff:
     def roughly(self, table: pa.Table) -> pa.Table:
         """Without what is later by the look of its stamp: all that is later, but for an hour that clocks show twice."""
         stamps = self._typed(table["ds"])
-        kept = pc.less_equal(stamps, self.bound(stamps.type)) if stamps is not None else pa.scalar(True)
-        return table.filter(pc.fill_null(kept, True)) if stamps is not None else table
+        bound = self.bound(stamps.type) if stamps is not None else None
+        return table.filter(pc.fill_null(pc.less_equal(stamps, bound), True)) if bound is not None else table
 
     def exactly(self, table: pa.Table) -> pa.Table:
         """Without any later row, of a table that has all earlier rows of a series in their order."""

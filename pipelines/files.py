@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from pyarrow import fs
 
 from forecaster.errors import DataError
 from pipelines.cutoff import Cutoff
+from pipelines.storage import file_system
 from pipelines.table import check_columns
 
 
@@ -27,9 +27,9 @@ class Columns(NamedTuple):
         """What is read as text, which comes as numbers into a list of distinct ones."""
         return ["unique_id", "ds", *self.categories]
 
-    def of(self, names: list[str]) -> list[str]:
-        """Those of `names` that are wanted. Raises DataError where one is missing."""
-        check_columns(names, [*self.categories, *self.others])
+    def of(self, names: list[str], place: str) -> list[str]:
+        """Those of `names` that are wanted. Raises DataError where one is missing in `place`."""
+        check_columns(names, [*self.categories, *self.others], place)
         return [name for name in names if name in {"y", *self.texts, *self.others}]
 
 
@@ -53,21 +53,14 @@ def read_files(path: str, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
     raise DataError(f"{path}: the ending says the format", remedy="end it with .csv, .csv.gz or .parquet")
 
 
-def file_system(path: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a path or URL, and the path in it."""
-    if "://" not in path:
-        return fs.LocalFileSystem(), str(Path(path).expanduser())
-    system, place = fs.FileSystem.from_uri(path)
-    return system, place
-
-
 @contextmanager
 def naming(file: str) -> Iterator[None]:
     """Raises DataError that names the file, for what pyarrow raises on one that cannot be read."""
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: {error}", remedy="check that the file is whole, and UTF-8 if it is CSV") from error
+        told = " ".join(str(error).split())
+        raise DataError(f"{file}: {told}", remedy="check that the file is whole, and UTF-8 if it is CSV") from error
 
 
 def _parquet(system: fs.FileSystem, file: str, columns: Columns, cutoff: Cutoff | None) -> Iterator[pa.Table]:
@@ -75,13 +68,17 @@ def _parquet(system: fs.FileSystem, file: str, columns: Columns, cutoff: Cutoff 
     with naming(file):
         form = pyarrow.dataset.ParquetFileFormat(read_options={"dictionary_columns": columns.texts})
         data = pyarrow.dataset.dataset(file, filesystem=system, format=form)
+        folders = {part.partition("=")[0]: pa.string() for part in file.split("/")[:-1] if "=" in part}
+        if keys := {key: kind for key, kind in folders.items() if key not in data.schema.names}:
+            hive = pyarrow.dataset.HivePartitioning(pa.schema(keys))
+            data = pyarrow.dataset.dataset(file, filesystem=system, format=form, partitioning=hive)
         early = None
         if cutoff is not None and "ds" in data.schema.names:
             bound = cutoff.bound(data.schema.field("ds").type)
             early = (pc.field("ds") <= bound) | pc.field("ds").is_null() if bound is not None else None
         if early is not None and not any(one.subset(filter=early).row_groups for one in data.get_fragments()):
             return
-        table = data.to_table(columns=columns.of(data.schema.names), filter=early)
+        table = data.to_table(columns=columns.of(data.schema.names, file), filter=early)
         table = cutoff.roughly(table) if cutoff is not None else table
         if table.num_rows or cutoff is None:
             yield table
@@ -94,7 +91,7 @@ def _together(tables: list[pa.Table]) -> pa.Table:
 def _csv(system: fs.FileSystem, file: str, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
     with system.open_input_stream(file) as stream, pyarrow.csv.open_csv(stream) as head:
         names = head.schema.names
-    wanted = columns.of(names)
+    wanted = columns.of(names, file)
     text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted)
     options = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(columns.texts, pa.dictionary(pa.int32(), pa.string())), include_columns=wanted

@@ -23,11 +23,11 @@ def read_sql(source: Source, columns: Columns, cutoff: Cutoff | None) -> pa.Tabl
         every = _selectable(source)
         with connection.execute(sa.select(sa.text("*")).select_from(every).limit(1)) as first:
             names, row = list(first.keys()), first.first()
-        wanted = columns.of(names)
+        wanted = columns.of(names, str(source))
         asked: sa.Select[*tuple[Any, ...]] = sa.select(*map(sa.column, wanted)).select_from(every)
         if cutoff is not None and row is not None:
-            value = dict(zip(names, row, strict=True))["ds"]
-            if (bound := cutoff.bound(pa.scalar(value).type)) is not None:
+            kind = _chunk(["ds"], [(row[names.index("ds")],)])["ds"].type
+            if (bound := cutoff.bound(kind)) is not None:
                 asked = asked.where(sa.column("ds") <= bound.as_py())
         with connection.execution_options(yield_per=CHUNK).execute(asked) as rows:
             parts = [_chunk(wanted, part) for part in rows.partitions()] or [pa.table({name: [] for name in wanted})]
@@ -60,7 +60,7 @@ def _selectable(source: Source) -> sa.FromClause:
     return sa.text((source.query or "").strip().rstrip(";")).columns().subquery("q")
 
 
-def _chunk(names: list[str], rows: Sequence[sa.Row[Any]]) -> pa.Table:
+def _chunk(names: list[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
     table = pa.table({name: pa.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)})
     for place, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type) and field.type.tz:  # of the session: a database keeps moments, not zones

@@ -96,16 +96,17 @@ def read_rows(
     )
 
 
-def check_columns(names: Sequence[str], covariates: Sequence[str]) -> None:
+def check_columns(names: Sequence[str], covariates: Sequence[str], place: str | None = None) -> None:
     """Raise DataError unless the columns of a table are the long form and hold the covariates, each once."""
     wanted = ["ds", "y", *covariates]
     twice = sorted({name for name in wanted if wanted.count(name) > 1 or names.count(name) > 1})
     if twice:
-        raise DataError(f"columns named twice: {twice}", remedy="name each once, as one kind of covariate")
+        raise DataError(f"columns named twice: {twice}", place=place, remedy="name each once, as one kind")
     if missing := [name for name in wanted if name not in names]:
         wide = "y" in missing and "unique_id" not in names
         raise DataError(
             f"no column {' and no column '.join(map(repr, missing))}; there are {list(names)}",
+            place=place,
             remedy="bring it into the long form, a row per series and time with the columns unique_id, ds, y"
             + (" (pandas.melt does)" if wide else ""),
         )

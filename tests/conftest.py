@@ -6,6 +6,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from tests.pipelines.servers import programs
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Public series beside the repository, not part of it."""
 
@@ -22,8 +24,10 @@ def shared() -> Path:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def lacks(item: pytest.Item) -> bool:
+        fixtures = getattr(item, "fixturenames", ())
         gpu = item.get_closest_marker("gpu") is not None and not torch.cuda.is_available()
-        return gpu or ("shared" in getattr(item, "fixturenames", ()) and not SHARED.is_dir())
+        database = "postgres" in fixtures and programs() is None
+        return gpu or database or ("shared" in fixtures and not SHARED.is_dir())
 
     lacking = [item for item in items if lacks(item)]
     items[:] = [item for item in items if item not in lacking]

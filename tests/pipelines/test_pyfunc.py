@@ -19,7 +19,8 @@ from pipelines.promotion import promote
 from pipelines.pyfunc import example, log_model
 from pipelines.registry import register
 from pipelines.tracking import Run, tracking_uri
-from tests.pipelines.conftest import HORIZON, flip, free_port, hourly, make_artifact, running, steps
+from tests.pipelines.conftest import HORIZON, flip, hourly, make_artifact, steps
+from tests.pipelines.processes import free_port, running
 
 Make = Callable[[int], tuple[Path, str]]
 Load = Callable[[str], Callable[..., pd.DataFrame]]

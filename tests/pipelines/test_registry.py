@@ -18,7 +18,8 @@ from pipelines.promotion import history, promote, rollback
 from pipelines.pyfunc import log_model
 from pipelines.registry import register, resolve, versions
 from pipelines.tracking import Run, connect
-from tests.pipelines.conftest import flip, free_port
+from tests.pipelines.conftest import flip
+from tests.pipelines.processes import free_port
 
 Make = Callable[[int], tuple[Path, str]]
 

@@ -16,7 +16,7 @@ from mlflow.telemetry import get_telemetry_client
 
 from pipelines.panel import Panel
 from pipelines.tracking import SETTINGS, Run, connect, tracking_uri
-from tests.pipelines.conftest import free_port
+from tests.pipelines.processes import free_port
 
 pytestmark = pytest.mark.usefixtures("home")
 
