@@ -82,6 +82,8 @@ class LinearSpec(Spec):
     kind: Literal["linear"] = "linear"
     lags: int = Field(0, ge=0)
     """Number of last values; 0 chooses two seasons, at least one horizon."""
+    covariates: bool = False
+    """Whether it reads them; artifacts in which it did not yet say nothing of it."""
 
 
 class SeasonalNaiveSpec(Spec):
@@ -96,6 +98,8 @@ class StateSpaceSpec(Spec):
     kind: Literal["state_space"] = "state_space"
     harmonics: int = Field(6, ge=0)
     """Waves of each season at most; half its steps are enough for any pattern."""
+    covariates: bool = False
+    """As in `LinearSpec`."""
 
 
 class EnsembleSpec(Spec):
