@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 
 from forecaster.artifact import save
-from forecaster.build import build
 from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.admit import admit
@@ -114,7 +113,7 @@ def prepare(
     data = describe(panel, settings.end)
     task = automatic.task(panel, data, settings.horizon or 1, settings.season)
     for name, recipe in chosen.items():
-        admit(panel, name, build(recipe.model, task))
+        admit(panel, name, recipe, task)
     networks = sum(recipe.fit is not None for recipe in chosen.values())
     parts = [settings, task, *chosen.values()]
     identity = "".join(part.model_dump_json() for part in parts) + panel.digest

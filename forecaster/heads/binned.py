@@ -4,6 +4,7 @@ import math
 
 import torch
 from jaxtyping import Float
+from pydantic import PositiveInt
 from torch import Tensor
 
 from forecaster.head import Standard
@@ -23,7 +24,7 @@ class Binned(Standard):
 
     name = "binned"
 
-    def __init__(self, bins: int = 64, temperature: float = 1.0) -> None:
+    def __init__(self, bins: PositiveInt = 64, temperature: float = 1.0) -> None:
         super().__init__()
         self.width, self.temperature = bins, temperature
         edges = torch.linspace(-math.asinh(REACH), math.asinh(REACH), bins + 1, dtype=torch.float64).sinh()
