@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Spec(BaseModel):
@@ -33,6 +33,12 @@ class HeadSpec(Spec):
     """Name of a class in `forecaster.heads`."""
     options: dict[str, bool | int | float] = {}
     """What the head is made from."""
+
+    @field_validator("options")
+    @classmethod
+    def _without_temperature(cls, options: dict[str, bool | int | float]) -> dict[str, bool | int | float]:
+        """Artifacts have a temperature of 1 from when it was no matter of the request; it changed nothing."""
+        return dict(options.items() - {("temperature", 1.0)})
 
 
 class Task(Spec):
