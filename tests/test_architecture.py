@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "forecaster": {"jaxtyping", "numpy", "pydantic", "safetensors", "torch"},
     "pipelines": {
-        *{"jaxtyping", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "rich"},
+        *{"jaxtyping", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "rich", "sklearn"},
         *{"torch", "tqdm", "typer", "yaml"},
     },
     "service": {
