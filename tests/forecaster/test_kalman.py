@@ -164,6 +164,18 @@ def test_effects_of_covariates_agree_with_statsmodels(gaps: float) -> None:
     assert_close(deviations[0] / state["deviation"], tensor(coming.se_mean))
 
 
+def test_a_constant_covariate_is_the_level_already() -> None:
+    """So a category of a series, as a regressor, would change nothing."""
+    known, values = np.ones((90 + HORIZON, 1)), series(0.2)
+    coming = []
+    for width in (0, 1):
+        made = Kalman(HORIZON, (1,), 0, known=width).double()
+        with torch.no_grad():
+            features = made.scan(made.initial(1), inputs(made, values, known[:90, :width]))[1][:, -1]
+            coming.append(made.ahead(features, tensor(known[None, 90:, :width])))
+    assert_close(coming[1], coming[0])
+
+
 def test_deviation_by_hand() -> None:
     """At a rate of one half the errors weigh 1; 1/3, 2/3; 1/7, 2/7, 4/7; a gap weighs nothing."""
     made = kalman((1,), 0, trend=False)
