@@ -112,7 +112,7 @@ class Backtest(Scores):
 
     def residuals(self) -> tuple[Calibrator | None, Dependence]:
         """By how much the intervals should have been wider, and how errors go on from step to step."""
-        calibrator = Calibrator.learn(self.forecast, self.actual)
+        calibrator = Calibrator.learn(self.forecast, self.actual, self.support)
         forecast = calibrator.apply(self.forecast) if calibrator is not None else self.forecast
         return calibrator, Dependence.learn(forecast, self.actual, self.support)
 

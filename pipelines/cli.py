@@ -96,7 +96,7 @@ def forecast(
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
     paths: Annotated[int, typer.Option(min=0, help="Joint sample paths, as columns path.1, path.2 ...")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same paths.")] = 0,
-    temperature: Annotated[float, typer.Option(min=0, help="Of paths of labels; 0 is the likeliest label.")] = 1.0,
+    temperature: Annotated[float, typer.Option(min=0, help="Of paths; 0: the likeliest labels, the medians.")] = 1.0,
     name: Name = "forecaster",
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
     zone: Zone = None,

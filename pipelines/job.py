@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 
 from forecaster.artifact import save
-from forecaster.build import build
 from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.admit import admit
@@ -182,7 +181,7 @@ def prepare(
     if champion is not None and parts.test is None:
         raise SeenError(f"version {champion.version} has seen the data up to {until}, all but less than a horizon")
     for name, recipe in chosen.items():
-        admit(panel, name, build(recipe.model, task))
+        admit(panel, name, recipe, task)
     networks = sum(recipe.fit is not None for recipe in chosen.values())
     told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
     identity = told + panel.digest + (champion.digest if champion is not None else "")

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from forecaster.artifact import Artifact, load_artifact
-from forecaster.errors import DataError
 from pipelines.ask import Question, answer_frame
 from pipelines.backtest import backtest
 from pipelines.labels import unseen
@@ -18,9 +17,6 @@ from pipelines.sources import read
 from pipelines.split import after, ended, origins
 
 log = logging.getLogger(__name__)
-
-MOST = 100_000_000
-"""Values in the sample paths of a file, which are held in memory."""
 
 
 def score(
@@ -46,9 +42,6 @@ def score(
     artifact = live(name, model)
     horizon = horizon or artifact.spec.task.horizon
     panel = panel_for(artifact, data, zone, duplicates, as_of=as_of)
-    if (values := len(panel) * horizon * paths) > MOST:
-        message = f"{len(panel)} series x {horizon} steps x {paths} paths are {values} values, more than {MOST}"
-        raise DataError(message, remedy="ask for fewer paths, or for a part of the series")
     return write(answer_frame(artifact, panel, Question(horizon, levels, paths, temperature, seed)), out)
 
 

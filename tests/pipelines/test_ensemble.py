@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from forecaster.artifact import load_artifact, save
-from forecaster.pointwise import SeasonalNaive
+from forecaster.pointwise import SeasonalNaive, Seen
 from pipelines import job
 from pipelines.panel import panel_from_series
 from pipelines.predict import predict
@@ -25,10 +25,8 @@ class Biased(SeasonalNaive):
 
     bias: float = 0.0
 
-    def point(
-        self, target: Float64[Tensor, "batch memory"], latest: Float64[Tensor, "batch 1"]
-    ) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
-        mean, scale = super().point(target, latest)
+    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
+        mean, scale = super().point(seen)
         return mean + self.bias, scale
 
 
