@@ -13,6 +13,7 @@ from safetensors.torch import save as pack
 
 from forecaster.build import build
 from forecaster.conformal import Calibrator
+from forecaster.durable import writing
 from forecaster.model import Model
 from forecaster.paths import CAUTIOUS, Dependence
 from forecaster.spec import ArtifactSpec
@@ -47,10 +48,11 @@ def save(artifact: Artifact, folder: Path) -> str:
     contents[MANIFEST] = _manifest({name: _sum(content) for name, content in contents.items()})
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for name, content in contents.items():
-        (fresh / name).write_bytes(content)
-    fresh.replace(folder)
+    with writing(folder):
+        fresh.mkdir(parents=True)
+        for name, content in contents.items():
+            (fresh / name).write_bytes(content)
+        fresh.replace(folder)
     return digest(folder)
 
 

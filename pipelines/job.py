@@ -1,23 +1,24 @@
 """The training job from data to champion, with everything it does kept in MLflow."""
 
 import hashlib
-import json
 import logging
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 
 from forecaster.artifact import save
 from forecaster.build import build
+from forecaster.durable import replace
 from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.admit import admit
 from pipelines.covariates import describe
-from pipelines.fitting import Point, replace
+from pipelines.fitting import Point
 from pipelines.logbook import log_candidate, log_comparison, log_plan
 from pipelines.panel import Panel
 from pipelines.pyfunc import log_model
@@ -67,18 +68,15 @@ def run(settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] =
     chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
     plan = prepare(settings, panel, chosen, report)
     memory = Memory(plan.folder)
-    with Run.start(settings.name, "train", resume_id=memory.run("train")) as parent:
-        memory.keep("train", parent.id)
+    with Run.start(settings.name, "train", key=memory.key("train")) as parent:
         log_plan(parent, settings, plan)
         candidates = []
         for name, recipe in chosen.items():
-            with Run.start(settings.name, name, parent=parent, resume_id=memory.run(name)) as child:
-                memory.keep(name, child.id)
+            with Run.start(settings.name, name, parent=parent, key=memory.key(name)) as child:
                 candidates.append(candidate(plan, name, recipe))
                 log_candidate(child, plan, candidates[-1])
         if (together := combine(plan, candidates)) is not None:
-            with Run.start(settings.name, together.name, parent=parent, resume_id=memory.run(together.name)) as child:
-                memory.keep(together.name, child.id)
+            with Run.start(settings.name, together.name, parent=parent, key=memory.key(together.name)) as child:
                 log_candidate(child, plan, together)
             candidates.append(together)
         winner = choose(candidates)
@@ -134,17 +132,14 @@ def prepare(
 
 
 class Memory:
-    """The MLflow runs of a job by name, so that after a crash it goes on in the same ones."""
+    """The keys of a job's MLflow runs, so that after a crash it goes on in the same ones."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / "runs.json"
-        self.ids: dict[str, str] = json.loads(self.file.read_text()) if self.file.exists() else {}
+        file = folder / "job"
+        if not file.exists():
+            replace(file, uuid4().hex.encode())
+        self.job = file.read_text()
 
-    def run(self, name: str) -> str | None:
-        """The id of the run that an earlier attempt has started."""
-        return self.ids.get(name)
-
-    def keep(self, name: str, run_id: str) -> None:
-        """Remember a run."""
-        self.ids[name] = run_id
-        replace(self.file, json.dumps(self.ids))
+    def key(self, name: str) -> str:
+        """What a run of the job is found by."""
+        return f"{self.job}/{name}"

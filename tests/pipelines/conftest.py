@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,12 +54,17 @@ def server_uri(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -
     """A real MLflow server that keeps the artifacts itself."""
     folder = tmp_path_factory.mktemp("server")
     shutil.copy(empty_database, folder / "mlflow.db")
-    port = free_port()
-    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    uri = f"http://127.0.0.1:{free_port()}"
+    with mlflow_server(folder, uri):
+        yield uri
+
+
+def mlflow_server(folder: Path, uri: str) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    """An MLflow server that has all it keeps in `folder`."""
+    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", uri.rpartition(":")[2], "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
-    with running(command, f"http://127.0.0.1:{port}/health", {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}):
-        yield f"http://127.0.0.1:{port}"
+    return running(command, f"{uri}/health", {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
 
 @pytest.fixture(params=["local", "server"])
@@ -71,7 +76,9 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 @contextmanager
-def running(command: list[str], url: str, environment: dict[str, str], seconds: float = 90) -> Iterator[None]:
+def running(
+    command: list[str], url: str, environment: dict[str, str], seconds: float = 90
+) -> Iterator["subprocess.Popen[bytes]"]:
     """A Python process and its children while they answer at `url`; all are ended."""
     process = subprocess.Popen([sys.executable, *command], env=os.environ | environment, start_new_session=True)
     try:
@@ -80,9 +87,10 @@ def running(command: list[str], url: str, environment: dict[str, str], seconds: 
             assert process.poll() is None, "it has ended"
             assert time.monotonic() < deadline, "it does not answer"
             time.sleep(0.1)
-        yield
+        yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a test may have killed it
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

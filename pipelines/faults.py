@@ -1,0 +1,24 @@
+"""Faults that pass: what was done is kept, and the same command goes on when they are over."""
+
+import errno
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What the system says where nothing more can be written."""
+AGAIN = 75
+"""The exit code of a fault that passes (EX_TEMPFAIL of sysexits.h)."""
+
+
+class UnavailableError(Exception):
+    """A server that a job needs does not answer."""
+
+
+def passing(error: BaseException) -> str | None:
+    """One line about a fault that passes, None for any other error."""
+    if isinstance(error, UnavailableError):
+        return f"{error}; what was done is kept, and the same command goes on once it answers"
+    if isinstance(error, OSError) and error.errno in FULL:
+        return (
+            f"no room to write {error.filename or 'a temporary file'} ({error.strerror}); what was done is kept, "
+            "and the same command goes on once there is room"
+        )
+    return None
