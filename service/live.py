@@ -20,9 +20,7 @@ PATIENCE = 30.0
 """Seconds until a version that could not be loaded is tried again."""
 
 log = logging.getLogger("bentoml.forecaster")
-workers = Gauge(
-    "forecaster_workers", "Workers that serve a version.", ["version"], multiprocess_mode="livesum"
-)
+workers = Gauge("forecaster_workers", "Workers that serve a version.", ["version"], multiprocess_mode="livesum")
 refused = Gauge(
     "forecaster_champion_refused",
     "1 while the champion is not sound and the version before it is served.",
