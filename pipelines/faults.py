@@ -1,6 +1,8 @@
 """Faults that pass: what was done is kept, and the same command goes on when they are over."""
 
 import errno
+import os
+from pathlib import Path
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the system says where nothing more can be written."""
@@ -10,6 +12,12 @@ AGAIN = 75
 
 class UnavailableError(Exception):
     """A server that a job needs does not answer."""
+
+
+def tell_full(error: Exception, folder: Path) -> None:
+    """Raise the OSError of a full disk at `folder` where that is what a library means with an error of its own."""
+    if (words := os.strerror(errno.ENOSPC)) in str(error):
+        raise OSError(errno.ENOSPC, words, str(folder)) from error
 
 
 def passing(error: BaseException) -> str | None:

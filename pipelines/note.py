@@ -1,5 +1,6 @@
 """Which version of a model is live on this machine: a small file beside the folders of artifacts."""
 
+import fcntl
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -22,8 +23,10 @@ class Note(BaseModel):
         return cls.model_validate_json(file.read_bytes())
 
     def write(self, file: Path) -> None:
-        """Write it: whoever reads finds the old note or this one."""
-        replace(file, self.model_dump_json().encode())
+        """Write it: whoever reads finds the old note or this one, and of several who write the last one's holds."""
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            replace(file, self.model_dump_json().encode())
 
     def artifact(self, file: Path) -> Path:
         """The folder of the artifact that the note in `file` names."""

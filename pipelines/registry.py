@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from forecaster.artifact import ArtifactError
 from forecaster.errors import DataError
 from pipelines.cache import Cache
-from pipelines.faults import UnavailableError
+from pipelines.faults import UnavailableError, tell_full
 from pipelines.note import Note
 from pipelines.outbox import answering
 from pipelines.pyfunc import FOLDER
@@ -217,7 +217,8 @@ def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Champion:
         try:
             return Path(mlflow.artifacts.download_artifacts(source, dst_path=str(scratch), tracking_uri=tracking_uri()))
         except (MlflowException, OSError) as error:
-            raise ArtifactError(f"{title} cannot be fetched from its store: {error}") from error
+            tell_full(error, cache.folder)
+            raise ArtifactError(f"{title} cannot be fetched from its store: {' '.join(str(error).split())}") from error
 
     return Champion(found.name, str(found.version), seal, cache.artifact(seal, download))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from forecaster.durable import writing
+from forecaster.durable import replacing
 from forecaster.errors import DataError
 
 
@@ -16,11 +16,9 @@ def check(out: Path) -> None:
 
 def write(frame: pd.DataFrame, out: Path) -> int:
     """Write a CSV or Parquet file, complete or not at all; returns the rows."""
-    fresh = out.with_name(out.name + ".new")
-    with writing(out):
+    with replacing(out) as fresh:
         if out.suffix == ".csv":
             frame.to_csv(fresh, index=False)
         else:
             frame.to_parquet(fresh, index=False)
-        fresh.replace(out)
     return len(frame)

@@ -16,7 +16,7 @@ import pandas as pd
 from jaxtyping import Float64
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunInfo
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunInfo
 from mlflow.exceptions import MlflowException
 from mlflow.telemetry import set_telemetry_client
 from mlflow.utils.mlflow_tags import (
@@ -28,13 +28,13 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_USER,
 )
 from mlflow.utils.validation import (
-    MAX_DATASET_DIGEST_SIZE,
     MAX_METRICS_PER_BATCH,
     MAX_PARAM_VAL_LENGTH,
     MAX_PARAMS_TAGS_PER_BATCH,
 )
 from numpy import ndarray
 
+from pipelines.dataset import described
 from pipelines.faults import UnavailableError
 from pipelines.outbox import Outbox, answering
 from pipelines.panel import Panel
@@ -73,15 +73,20 @@ def tracking_uri() -> str:
 def connect() -> MlflowClient:
     """A client of the store at `tracking_uri`, independent of MLflow's global state.
 
-    A database in a file is made by one process while others wait: MLflow's own tables do not stand it.
+    A database in a file is made by one process while others wait, and is there when it is complete: MLflow's own way
+    fails where two begin at once, and for ever where one is killed half-way.
     """
     uri = tracking_uri()
     _, local, database = uri.partition("sqlite:///")
-    if not local or database == ":memory:":
-        return MlflowClient(uri)
-    with Path(database + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return MlflowClient(uri)
+    if local and not Path(database).exists():
+        with Path(database + ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not Path(database).exists():
+                fresh = Path(database + ".new")
+                fresh.unlink(missing_ok=True)
+                MlflowClient(f"sqlite:///{fresh}")
+                fresh.replace(database)
+    return MlflowClient(uri)
 
 
 def user() -> str:
@@ -194,22 +199,7 @@ class Run:
 
     def dataset(self, panel: Panel, name: str, context: str) -> None:
         """The data that went in, by digest, columns and profile; `context` says what for, such as 'train'."""
-        kinds = {
-            "unique_id": "string",
-            "ds": "long" if panel.frequency.is_step else "datetime",
-            "y": "string" if panel.labels else "double",
-        }
-        kinds |= dict.fromkeys([*panel.known_names, *panel.past_names], "double")
-        kinds |= dict.fromkeys(panel.static_names, "string")
-        columns = [{"type": kind, "name": column, "required": True} for column, kind in kinds.items()]
-        dataset = Dataset(
-            name=name,
-            digest=panel.digest[:MAX_DATASET_DIGEST_SIZE],
-            source_type="local",
-            source=json.dumps({"uri": name}),
-            schema=json.dumps({"mlflow_colspec": columns}),
-            profile=json.dumps(panel.profile),
-        )
+        dataset = described(panel, name)
         inputs = [DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])]
         self.outbox.put(lambda: self._client.log_inputs(self._id, inputs))
 

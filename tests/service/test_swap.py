@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from forecaster.artifact import digest, load_artifact
+from forecaster.spec import ModelSpec
 from pipelines.note import Note, refusal
 from service.forecast import answer
 from service.source import Champion
@@ -59,7 +60,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def notes(folder: Path) -> dict[str, Note]:
     """Two versions that forecast differently, and one with a flipped bit."""
     made = {}
-    for version, model in {"1": LSTM, "2": NAIVE, "broken": LSTM}.items():
+    models: dict[str, ModelSpec] = {"1": LSTM, "2": NAIVE, "broken": LSTM}
+    for version, model in models.items():
         built = artifact(folder / version, model, HOURLY)
         made[version] = Note(name="shop", version=version, digest=digest(built) if version != "broken" else "0" * 64)
         built.rename(made[version].artifact(folder / "shop.json"))
