@@ -90,8 +90,7 @@ def fill(
     folder = WORK / hashlib.sha256((settings.model_dump_json() + panel.digest).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     memory = Memory(folder)
-    with Run.start(settings.name, "fill", resume_id=memory.run("fill")) as tracked:
-        memory.keep("fill", tracked.id)
+    with Run.start(settings.name, "fill", key=memory.key("fill")) as tracked:
         tracked.params(settings.model_dump(mode="json") | {"seasons": seasons, "gaps": len(like), "window": WINDOW})
         tracked.dataset(panel, settings.source.name, "fill")
         spec = within(settings.budget, model, gaps, spec, folder)

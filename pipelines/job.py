@@ -1,7 +1,6 @@
 """Training from data to a registered version, with everything it does kept in MLflow."""
 
 import hashlib
-import json
 import logging
 import shutil
 import time
@@ -10,17 +9,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 
 from forecaster.artifact import save
+from forecaster.durable import replace
 from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.admit import admit
 from pipelines.challenge import Incumbent, SeenError, entries, judge, last_seen, unbeaten
 from pipelines.contest import Verdict
 from pipelines.covariates import describe
-from pipelines.fitting import Point, replace
+from pipelines.fitting import Point
 from pipelines.logbook import log_candidate, log_comparison, log_plan
 from pipelines.panel import Panel
 from pipelines.promotion import accept, promote
@@ -116,29 +117,25 @@ def train(settings: TrainSettings, report: Report = lambda *epoch: None, champio
     chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
     plan = prepare(settings, panel, chosen, report, champion)
     memory = Memory(plan.folder)
-    with Run.start(settings.name, "train", resume_id=memory.run("train")) as parent:
-        memory.keep("train", parent.id)
+    with Run.start(settings.name, "train", key=memory.key("train")) as parent:
         log_plan(parent, settings, plan)
 
         def child(name: str) -> AbstractContextManager[Run]:
-            return Run.start(settings.name, name, parent=parent, resume_id=memory.run(name))
+            return Run.start(settings.name, name, parent=parent, key=memory.key(name))
 
         candidates = []
         for name, entry in entries(plan, chosen, champion).items():
             with child(name) as run:
-                memory.keep(name, run.id)
                 candidates.append(candidate(plan, name, *entry))
                 log_candidate(run, plan, candidates[-1])
         if (together := combine(plan, candidates)) is not None:
             with child(together.name) as run:
-                memory.keep(together.name, run.id)
                 log_candidate(run, plan, together)
             candidates.append(together)
         winner, verdict = choose(candidates), None
         log.info("the best candidate is %s with a loss of %.4f", winner.name, winner.loss)
         if champion is not None:
             with child("champion") as run:
-                memory.keep("champion", run.id)
                 verdict = judge(parent, run, plan, winner, champion)
         folder = plan.folder / "model"
         shutil.rmtree(folder, ignore_errors=True)
@@ -201,17 +198,14 @@ def prepare(
 
 
 class Memory:
-    """The MLflow runs of a job by name, so that after a crash it goes on in the same ones."""
+    """The keys of a job's MLflow runs, so that after a crash it goes on in the same ones."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / "runs.json"
-        self.ids: dict[str, str] = json.loads(self.file.read_text()) if self.file.exists() else {}
+        file = folder / "job"
+        if not file.exists():
+            replace(file, uuid4().hex.encode())
+        self.job = file.read_text()
 
-    def run(self, name: str) -> str | None:
-        """The id of the run that an earlier attempt has started."""
-        return self.ids.get(name)
-
-    def keep(self, name: str, run_id: str) -> None:
-        """Remember a run."""
-        self.ids[name] = run_id
-        replace(self.file, json.dumps(self.ids))
+    def key(self, name: str) -> str:
+        """What a run of the job is found by."""
+        return f"{self.job}/{name}"

@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from forecaster.errors import DataError
+from pipelines.faults import LostError
 
 VARIABLE = "FORECASTER_LEDGER"
 """Environment variable with the URL of the database, such as postgresql+psycopg://user:password@host/database."""
@@ -99,10 +100,6 @@ class Attempt:
     def seconds(self) -> float:
         """How long it took, or has taken so far."""
         return (self.ended if self.ended is not None else self.seen) - self.began
-
-
-class LostError(RuntimeError):
-    """The lease ran out while the work went on, and another process may have begun it anew."""
 
 
 class Ledger:

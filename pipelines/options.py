@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from forecaster.artifact import ArtifactError
 from forecaster.errors import DataError
+from pipelines.faults import AGAIN, passing
 
 Data = Annotated[
     str,
@@ -27,7 +28,7 @@ Duplicates = Annotated[str, typer.Option(help="Two rows for one time: error, mea
 
 @contextmanager
 def mendable() -> Iterator[None]:
-    """Errors that a user can mend end with one line on stderr and exit code 2; Ctrl-C with 130."""
+    """Errors end in one line on stderr: exit code 2 where a user can mend them, 75 where they pass, 130 for Ctrl-C."""
     try:
         yield
     except (DataError, ArtifactError) as error:
@@ -40,6 +41,11 @@ def mendable() -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
         raise typer.Exit(130) from None
+    except Exception as error:
+        if (fault := passing(error)) is None:
+            raise
+        print(f"error: {fault}", file=sys.stderr)
+        raise typer.Exit(AGAIN) from None
 
 
 def columns(text: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from forecaster.errors import DataError
 from pipelines.ledger import open_ledger
+from pipelines.outbox import answering
 from pipelines.registry import ALIAS, PROMOTION, Promotion, Version, numbers, versions
 from pipelines.tracking import connect, user
 
@@ -26,6 +27,7 @@ def accept(ours: Version, now: Version | None) -> None:
     """The check of a promotion that does not ask what the champion is."""
 
 
+@answering()
 def promote(
     name: str,
     version: str,

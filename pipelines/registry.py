@@ -17,6 +17,9 @@ from mlflow.exceptions import MlflowException
 from forecaster.artifact import ArtifactError
 from forecaster.errors import DataError
 from pipelines.cache import Cache
+from pipelines.faults import UnavailableError, tell_full
+from pipelines.note import Note
+from pipelines.outbox import answering
 from pipelines.pyfunc import FOLDER
 from pipelines.tracking import connect, tracking_uri
 
@@ -69,6 +72,7 @@ class Champion:
     folder: Path
 
 
+@answering()
 def register(
     name: str, model_uri: str, *, run_id: str, digest: str, metrics: Mapping[str, float], tested: str = ""
 ) -> str:
@@ -89,12 +93,14 @@ def register(
     return str(client.create_model_version(name, location, run_id, tags, model_id=model_id).version)
 
 
+@answering()
 def registered(name: str, run_id: str, digest: str) -> str | None:
     """The version that a run has made of an artifact, if it has: a job that goes on after a crash makes no other."""
     found = connect().search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     return next((str(one.version) for one in found if one.tags.get(DIGEST) == digest), None)
 
 
+@answering()
 def versions(name: str) -> list[Version]:
     """Every version, oldest first; DataError where there is none."""
     client = connect()
@@ -110,37 +116,44 @@ def resolve(name: str, version: str | None = None) -> Champion:
     """The champion of `name`, or one of its versions, fetched into `mlruns/cache` and checked.
 
     While MLflow does not answer, it is the champion that was fetched last. Raises DataError where there is no
-    such model, version or champion, and ArtifactError where the artifact is not the one that was registered.
+    such model, version or champion, ArtifactError where the artifact is not the one that was registered, and
+    UnavailableError where MLflow does not answer and there is no copy.
     """
-    cache = Cache(Path("mlruns", "cache").absolute())
+    cache = copies()
     try:
-        client = connect()
-        found = _find(client, name, version)
-    except MlflowException as error:
-        last = cache.last(name) if error.get_http_status_code() >= 500 else None  # type: ignore[no-untyped-call]
-        if last is None or version not in (None, last[0]):
+        with answering():
+            client = connect()
+            found = _find(client, name, version)
+    except UnavailableError as error:
+        last = cache.last(name)
+        if last is None or version not in (None, last.version):
             raise
-        log.warning(
-            "MLflow does not answer; version %s of %s was fetched before and is used: %s",
-            last[0],
-            name,
-            error,
-        )
-        return Champion(name, *last, cache.folder / last[1])
+        log.warning("version %s of %s was fetched before and is used: %s", last.version, name, error)
+        return Champion(name, last.version, last.digest, cache.folder / last.digest)
     champion = _fetch(client, found, cache)
     if version is None:
-        cache.remember(name, champion.version, champion.digest)
+        Note(name=name, version=champion.version, digest=champion.digest).write(cache.note(name))
     return champion
 
 
 def champion(name: str) -> Champion | None:
     """As `resolve`, but None where there is no champion yet."""
     try:
-        if not any(one.champion for one in versions(name)):
-            return None
+        return resolve(name)
     except DataError:
         return None
-    return resolve(name)
+
+
+@answering()
+def named(name: str) -> Note:
+    """The champion as MLflow names it; raises what `resolve` does, but reads and checks no artifact."""
+    found = _find(connect(), name, None)
+    return Note(name=name, version=str(found.version), digest=found.tags.get(DIGEST, ""))
+
+
+def copies() -> Cache:
+    """The artifacts on this machine."""
+    return Cache(Path("mlruns", "cache").absolute())
 
 
 def _find(client: MlflowClient, name: str, version: str | None) -> ModelVersion:
@@ -168,7 +181,8 @@ def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Champion:
         try:
             return Path(mlflow.artifacts.download_artifacts(source, dst_path=str(scratch), tracking_uri=tracking_uri()))
         except (MlflowException, OSError) as error:
-            raise ArtifactError(f"{title} cannot be fetched from its store: {error}") from error
+            tell_full(error, cache.folder)
+            raise ArtifactError(f"{title} cannot be fetched from its store: {' '.join(str(error).split())}") from error
 
     return Champion(found.name, str(found.version), seal, cache.artifact(seal, download))
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from forecaster.durable import replacing
 from forecaster.errors import DataError
 
 
@@ -15,10 +16,9 @@ def check(out: Path) -> None:
 
 def write(frame: pd.DataFrame, out: Path) -> int:
     """Write a CSV or Parquet file, complete or not at all; returns the rows."""
-    fresh = out.with_name(out.name + ".new")
-    if out.suffix == ".csv":
-        frame.to_csv(fresh, index=False)
-    else:
-        frame.to_parquet(fresh, index=False)
-    fresh.replace(out)
+    with replacing(out) as fresh:
+        if out.suffix == ".csv":
+            frame.to_csv(fresh, index=False)
+        else:
+            frame.to_parquet(fresh, index=False)
     return len(frame)

@@ -21,7 +21,7 @@ FLOORS = {
     "forecaster": {"jaxtyping", "numpy", "pydantic", "safetensors", "torch"},
     "pipelines": {
         *{"jaxtyping", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "rich", "sklearn"},
-        *{"scipy", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
+        *{"requests", "scipy", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
     },
     "service": {
         *{"bentoml", "numpy", "orjson", "pandas", "prometheus_client", "pydantic", "starlette", "uvloop"},

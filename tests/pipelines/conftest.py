@@ -1,7 +1,9 @@
 """An MLflow store of each test's own, a real MLflow server, other servers, and small artifacts to keep in them."""
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,12 +52,17 @@ def server_uri(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -
     """A real MLflow server that keeps the artifacts itself."""
     folder = tmp_path_factory.mktemp("server")
     shutil.copy(empty_database, folder / "mlflow.db")
-    port = free_port()
-    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    uri = f"http://127.0.0.1:{free_port()}"
+    with mlflow_server(folder, uri):
+        yield uri
+
+
+def mlflow_server(folder: Path, uri: str) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    """An MLflow server that has all it keeps in `folder`."""
+    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", uri.rpartition(":")[2], "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
-    with running(command, f"http://127.0.0.1:{port}/health", {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}):
-        yield f"http://127.0.0.1:{port}"
+    return running(command, f"{uri}/health", {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
 
 @pytest.fixture(params=["local", "server"])

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from urllib.error import URLError
 from urllib.request import urlopen
 
 
 @contextmanager
-def running(command: list[str], url: str, environment: dict[str, str], seconds: float = 90) -> Iterator[None]:
+def running(
+    command: list[str], url: str, environment: dict[str, str], seconds: float = 90
+) -> Iterator["subprocess.Popen[bytes]"]:
     """A Python process and its children while they answer at `url`; all are ended."""
     process = subprocess.Popen([sys.executable, *command], env=os.environ | environment, start_new_session=True)
     try:
@@ -22,9 +24,10 @@ def running(command: list[str], url: str, environment: dict[str, str], seconds: 
             assert process.poll() is None, "it has ended"
             assert time.monotonic() < deadline, "it does not answer"
             time.sleep(0.1)
-        yield
+        yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a test may have killed it
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from forecaster.errors import DataError
 from pipelines import ledger as module
 from pipelines.challenge import unbeaten
-from pipelines.ledger import FAILED, LOST, RUNNING, SUCCEEDED, Key, Ledger, LostError, open_ledger
+from pipelines.faults import LostError
+from pipelines.ledger import FAILED, LOST, RUNNING, SUCCEEDED, Key, Ledger, open_ledger
 from pipelines.promotion import KeptError, history, promote
 from pipelines.registry import PROMOTION, register, versions
 from pipelines.tracking import Run, connect
