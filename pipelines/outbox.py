@@ -33,7 +33,7 @@ def answering() -> Iterator[None]:
 
 
 class Outbox:
-    """Calls of MLflow in their order. They are made anew after a failure, so each may be made twice."""
+    """Calls of MLflow in their order. One that found nobody is made again, so each may be made twice."""
 
     def __init__(self) -> None:
         self.waiting: deque[Callable[[], object]] = deque()
@@ -58,4 +58,7 @@ class Outbox:
                     self.waiting.popleft()
         except UnavailableError:
             self.quiet_until = time.monotonic() + PAUSE
+            raise
+        except Exception:
+            self.waiting.popleft()  # what is refused once is refused again
             raise

@@ -1,6 +1,5 @@
 """One MLflow run as a consumer: what a job has done is written down in few calls; no model knows of it."""
 
-import fcntl
 import getpass
 import json
 import logging
@@ -36,6 +35,7 @@ from numpy import ndarray
 
 from pipelines.dataset import described
 from pipelines.faults import UnavailableError
+from pipelines.first_use import ensure
 from pipelines.outbox import Outbox, answering
 from pipelines.panel import Panel
 
@@ -71,21 +71,11 @@ def tracking_uri() -> str:
 
 
 def connect() -> MlflowClient:
-    """A client of the store at `tracking_uri`, independent of MLflow's global state.
-
-    A database in a file is made by one process while others wait, and is there when it is complete: MLflow's own way
-    fails where two begin at once, and for ever where one is killed half-way.
-    """
+    """A client of the store at `tracking_uri`, independent of MLflow's global state."""
     uri = tracking_uri()
     _, local, database = uri.partition("sqlite:///")
-    if local and not Path(database).exists():
-        with Path(database + ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not Path(database).exists():
-                fresh = Path(database + ".new")
-                fresh.unlink(missing_ok=True)
-                MlflowClient(f"sqlite:///{fresh}")
-                fresh.replace(database)
+    if local:
+        ensure(Path(database))
     return MlflowClient(uri)
 
 

@@ -128,6 +128,8 @@ def test_the_service_restarts_from_its_copy_while_mlflow_is_silent(
             silent.listen()  # takes every connection and never says a word
         with serving(home, f"http://127.0.0.1:{silent.getsockname()[1]}") as (client, seconds):
             assert served(client) == {"1"}
+            wait(lambda: "the champion stays as it is" in (home / "log").read_text(), 20, home)
+            assert served(client) == {"1"}
             print(f"ready after {seconds:.1f} s")
     log = (home / "log").read_text()
     assert "version 1 of m was fetched before and is used" in log

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from mlflow.telemetry import get_telemetry_client
 
 from pipelines.faults import UnavailableError
@@ -73,6 +74,18 @@ def test_a_run_that_breaks_says_so(error: type[BaseException], ended: str) -> No
     with pytest.raises(error), Run.start("experiment", "lstm") as run:
         raise error
     assert status(run) == ended
+
+
+def test_what_mlflow_refuses_breaks_the_run() -> None:
+    def refused() -> None:
+        with Run.start("experiment", "lstm") as run:
+            runs.append(run)
+            run.metrics({"a\nb": 1.0})
+
+    runs: list[Run] = []
+    with pytest.raises(MlflowException, match="Invalid value"):
+        refused()
+    assert status(runs[0]) == "FAILED"
 
 
 def test_the_error_that_broke_a_run_is_raised_though_mlflow_cannot_be_told() -> None:
