@@ -46,7 +46,8 @@ def _regress(model: Linear, panel: Panel, data: DataSpec, seed: int) -> None:
     if not usable.any():
         return
     columns, ahead = torch.cat([common, known.flatten(1)], 1)[usable].double(), ahead[usable]
-    x, y = columns - columns.mean(0), ahead - ahead.mean(0)
+    usual, middle = columns.mean(0), ahead.mean(0)
+    x, y = columns - usual, ahead - middle
     products, wanted = x.mT @ x, x.mT @ y
     shared, each = common.shape[1], model.reads.known
     penalty = float(usable.sum()) ** 0.5 * torch.eye(shared + each, dtype=x.dtype)
@@ -55,4 +56,4 @@ def _regress(model: Linear, panel: Panel, data: DataSpec, seed: int) -> None:
         weight = torch.linalg.solve(products[own][:, own] + penalty, wanted[own, step])
         with torch.no_grad():
             model.map.weight[step] = weight
-            model.map.bias[step] = ahead[:, step].mean() - columns[:, own].mean(0) @ weight
+            model.map.bias[step] = middle[step] - usual[own] @ weight
