@@ -54,13 +54,13 @@ def read_files(path: str, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
 
 
 @contextmanager
-def naming(file: str) -> Iterator[None]:
-    """Raises DataError that names the file, for what pyarrow raises on one that cannot be read."""
+def naming(file: str, remedy: str = "check that the file is whole, and UTF-8 if it is CSV") -> Iterator[None]:
+    """Raises DataError that names the file, for what pyarrow raises on one that cannot be read or written."""
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         told = " ".join(str(error).split())
-        raise DataError(f"{file}: {told}", remedy="check that the file is whole, and UTF-8 if it is CSV") from error
+        raise DataError(f"{file}: {told}", remedy=remedy) from error
 
 
 def _parquet(system: fs.FileSystem, file: str, columns: Columns, cutoff: Cutoff | None) -> Iterator[pa.Table]:
