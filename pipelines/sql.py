@@ -29,8 +29,10 @@ def read_sql(source: Source, columns: Columns, cutoff: Cutoff | None) -> pa.Tabl
         asked: sa.Select[*tuple[Any, ...]] = sa.select(*map(sa.column, wanted)).select_from(every)
         if cutoff is not None and row is not None:
             kind = _chunk(["ds"], [(row[names.index("ds")],)])["ds"].type
-            if (bound := cutoff.bound(kind)) is not None:
-                asked = asked.where(sa.column("ds") <= bound.as_py())
+            if (bounds := cutoff.bounds(kind)) is not None:
+                low, high = bounds
+                asked = asked.where(sa.column("ds") <= high.as_py())
+                asked = asked.where(sa.column("ds") > low.as_py()) if low is not None else asked
         with connection.execution_options(yield_per=CHUNK).execute(asked) as rows:
             parts = [_chunk(wanted, part) for part in rows.partitions()] or [pa.table({name: [] for name in wanted})]
         table = pa.concat_tables(parts, promote_options="permissive")
