@@ -91,7 +91,7 @@ def train(
 @app.command()
 def forecast(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Forecasts as CSV or Parquet, by the ending.")],
+    out: Annotated[str, typer.Option(help="CSV or Parquet by the ending, here or by URL, or a table: url#table.")],
     horizon: Horizon = None,
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
     paths: Annotated[int, typer.Option(min=0, help="Joint sample paths, as columns path.1, path.2 ...")] = 0,
@@ -111,6 +111,7 @@ def forecast(
     forecaster forecast sales.csv --horizon 28 --out forecasts.csv
     """
     from pipelines.score import score
+    from pipelines.source import source
 
     with mendable():
         rows = score(
@@ -122,8 +123,9 @@ def forecast(
             model=model,
             zone=zone,
             duplicates=duplicates,
+            plain=True,
         )
-        print(f"{rows} rows in {out}")
+        print(f"{rows} rows in {source(out)}")
 
 
 @app.command()

@@ -24,32 +24,40 @@ class Cutoff:
 
     as_of: str
     zone: str | None = None
+    since: int | None = None
+    """Rows at or before this are not wanted either: an integer step, or nanoseconds in UTC, or on the wall clock where
+    there is no zone. Only the database and Parquet are told, so that some such rows may come."""
 
-    def bound(self, kind: pa.DataType) -> pa.Scalar | None:
-        """The largest ds of this type that an earlier row may have; None where the type does not tell it (text).
+    def bounds(self, kind: pa.DataType) -> tuple[pa.Scalar | None, pa.Scalar] | None:
+        """A ds of this type before the first wanted one, and the largest that an earlier row may have.
 
-        Raises DataError where times and steps do not go together, and on an offset where the data has no zone.
+        None where the type does not tell it (text). Raises DataError where times and steps do not go together, and on
+        an offset where the data has no zone.
         """
         if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-            return pa.scalar(self._step()).cast(kind)
-        if pa.types.is_date(kind):
-            return pa.scalar(self._wall() // DAY, pa.int32()).cast(pa.date32()).cast(kind)
+            return self._scalars(self.since, self._step(), 1, kind)
+        if not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
+            return None
+        zone = parse_zone(self.zone) if self.zone else None
+        if pa.types.is_timestamp(kind) and kind.tz:
+            return self._scalars(self.since, self._moment(zone or parse_zone(kind.tz)), SCALE[kind.unit], kind)
+        # A clock that is set back shows earlier times again.
+        since = int(local(np.array([self.since]), zone)[0]) - DAY if self.since is not None else None
         if pa.types.is_timestamp(kind):
-            time = self._moment(self.zone or parse_zone(kind.tz)) if kind.tz else self._wall()
-            return pa.scalar(time // SCALE[kind.unit]).cast(kind)
-        return None
+            return self._scalars(since, self._wall(), SCALE[kind.unit], kind)
+        return self._scalars(since, self._wall(), DAY, pa.date32())
 
     def roughly(self, table: pa.Table) -> pa.Table:
         """Without what is later by the look of its stamp: all that is later, but for an hour that clocks show twice."""
         stamps = self._typed(table["ds"])
-        bound = self.bound(stamps.type) if stamps is not None else None
-        return table.filter(pc.fill_null(pc.less_equal(stamps, bound), True)) if bound is not None else table
+        bounds = self.bounds(stamps.type) if stamps is not None else None
+        return table.filter(pc.fill_null(pc.less_equal(stamps, bounds[1]), True)) if bounds is not None else table
 
     def exactly(self, table: pa.Table) -> pa.Table:
         """Without any later row, of a table that has all earlier rows of a series in their order."""
         table = self.roughly(table)
         if not table.num_rows:
-            raise DataError(f"no row is as early as {self.as_of}", remedy="give a later as-of")
+            return table
         ids, series = read_series(table)
 
         def who(row: int) -> str:
@@ -64,6 +72,12 @@ class Cutoff:
         if twice.size:
             later[second(twice, wall, series, zone, who)] = True
         return table.filter(pa.array(~later))
+
+    @staticmethod
+    def _scalars(low: int | None, high: int, unit: int, kind: pa.DataType) -> tuple[pa.Scalar | None, pa.Scalar]:
+        step = pa.int32() if pa.types.is_date(kind) else pa.int64()
+        first, last = (pa.scalar(one // unit, step).cast(kind) if one is not None else None for one in (low, high))
+        return first, last
 
     def _given(self) -> Stamps:
         return read_stamps(pa.chunked_array([[self.as_of]]), None, lambda row: "", "as_of")

@@ -19,8 +19,10 @@ from pipelines.table import check_columns
 class Columns(NamedTuple):
     """The columns that are wanted beside unique_id, ds and y."""
 
-    categories: tuple[str, ...]
-    others: tuple[str, ...]
+    categories: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    every: bool = False
+    """Whether all that are there are wanted."""
 
     @property
     def texts(self) -> list[str]:
@@ -30,7 +32,7 @@ class Columns(NamedTuple):
     def of(self, names: list[str], place: str) -> list[str]:
         """Those of `names` that are wanted. Raises DataError where one is missing in `place`."""
         check_columns(names, [*self.categories, *self.others], place)
-        return [name for name in names if name in {"y", *self.texts, *self.others}]
+        return [name for name in names if self.every or name in {"y", *self.texts, *self.others}]
 
 
 def read_files(path: str, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
@@ -41,8 +43,7 @@ def read_files(path: str, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
         if kind == fs.FileType.NotFound:
             raise DataError(f"{path}: there is no such file or folder", remedy="check the path")
         if kind == fs.FileType.Directory:
-            found = system.get_file_info(fs.FileSelector(place, recursive=True))
-            files = sorted(one.path for one in found if one.is_file and one.path.endswith(".parquet"))
+            files = partitions(system, place)
             if not files:
                 raise DataError(f"{path}: no file in this folder ends with .parquet", remedy="check the path")
             return _together([table for file in files for table in _parquet(system, file, columns, cutoff)])
@@ -53,14 +54,20 @@ def read_files(path: str, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
     raise DataError(f"{path}: the ending says the format", remedy="end it with .csv, .csv.gz or .parquet")
 
 
+def partitions(system: fs.FileSystem, folder: str) -> list[str]:
+    """The Parquet files in a folder and those in it, by name."""
+    found = system.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
+    return sorted(one.path for one in found if one.is_file and one.path.endswith(".parquet"))
+
+
 @contextmanager
-def naming(file: str) -> Iterator[None]:
-    """Raises DataError that names the file, for what pyarrow raises on one that cannot be read."""
+def naming(file: str, remedy: str = "check that the file is whole, and UTF-8 if it is CSV") -> Iterator[None]:
+    """Raises DataError that names the file, for what pyarrow raises on one that cannot be read or written."""
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         told = " ".join(str(error).split())
-        raise DataError(f"{file}: {told}", remedy="check that the file is whole, and UTF-8 if it is CSV") from error
+        raise DataError(f"{file}: {told}", remedy=remedy) from error
 
 
 def _parquet(system: fs.FileSystem, file: str, columns: Columns, cutoff: Cutoff | None) -> Iterator[pa.Table]:
@@ -74,14 +81,22 @@ def _parquet(system: fs.FileSystem, file: str, columns: Columns, cutoff: Cutoff 
             data = pyarrow.dataset.dataset(file, filesystem=system, format=form, partitioning=hive)
         early = None
         if cutoff is not None and "ds" in data.schema.names:
-            bound = cutoff.bound(data.schema.field("ds").type)
-            early = (pc.field("ds") <= bound) | pc.field("ds").is_null() if bound is not None else None
+            early = _within(cutoff.bounds(data.schema.field("ds").type))
         if early is not None and not any(one.subset(filter=early).row_groups for one in data.get_fragments()):
             return
         table = data.to_table(columns=columns.of(data.schema.names, file), filter=early)
         table = cutoff.roughly(table) if cutoff is not None else table
         if table.num_rows or cutoff is None:
             yield table
+
+
+def _within(bounds: tuple[pa.Scalar | None, pa.Scalar] | None) -> pc.Expression | None:
+    """What keeps the rows between; those without a time are kept for the reader to refuse."""
+    if bounds is None:
+        return None
+    first, last = bounds
+    kept = pc.field("ds") <= last if first is None else (pc.field("ds") > first) & (pc.field("ds") <= last)
+    return kept | pc.field("ds").is_null()
 
 
 def _together(tables: list[pa.Table]) -> pa.Table:

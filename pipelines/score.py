@@ -11,8 +11,8 @@ from pipelines.backtest import backtest
 from pipelines.labels import unseen
 from pipelines.panel import Panel
 from pipelines.registry import resolve
-from pipelines.sink import check, write
-from pipelines.source import Source
+from pipelines.sink import check, write, write_forecasts
+from pipelines.source import Source, source
 from pipelines.sources import read
 from pipelines.split import after, ended, origins
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def score(
     data: Source | str | Path,
     horizon: int | None,
-    out: Path,
+    out: Source | str | Path,
     levels: tuple[float, ...],
     *,
     paths: int = 0,
@@ -33,16 +33,22 @@ def score(
     zone: str | None = None,
     duplicates: str = "error",
     as_of: str | None = None,
+    plain: bool = False,
 ) -> int:
-    """Write the forecasts of every series to a CSV or Parquet file, complete or not at all; returns the rows.
+    """Write the forecasts of every series as `pipelines.sink.write_forecasts` does; returns the rows.
 
-    Without a horizon it is the one that the model was trained for.
+    A `plain` file is of the forecasts alone, without step, origin, model and version. Without a horizon it is the one
+    that the model was trained for.
     """
     check(out)
-    artifact = live(name, model)
+    target, version = source(out), version_of(name, model)
+    artifact = live(name, version)
     horizon = horizon or artifact.spec.task.horizon
     panel = panel_for(artifact, data, zone, duplicates, as_of=as_of)
-    return write(answer_frame(artifact, panel, Question(horizon, levels, paths, temperature, seed)), out)
+    frame = answer_frame(artifact, panel, Question(horizon, levels, paths, temperature, seed))
+    if plain and target.path is not None:
+        return write(frame, target.path)
+    return write_forecasts(frame, panel, target, model=name, version=version)
 
 
 def rolling(
@@ -62,6 +68,11 @@ def rolling(
     spec = artifact.spec
     cut = ended(panel) if panel.whole is not None else origins(panel, horizon or spec.task.horizon, windows)
     return backtest(artifact.model, spec.data, spec.task.seasons[0], cut, artifact.calibrator).metrics()
+
+
+def version_of(name: str, model: str | None) -> str:
+    """Which version of a name `live` loads; a folder stands for itself."""
+    return model if model is not None and Path(model).is_dir() else resolve(name, model).version
 
 
 def live(name: str, model: str | None) -> Artifact:

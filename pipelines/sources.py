@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
+from forecaster.errors import DataError
 from pipelines.cutoff import Cutoff
 from pipelines.files import Columns, read_files
 from pipelines.panel import Panel, panel_from_frame
@@ -30,9 +33,11 @@ def read(
     place = source(data)
     columns = Columns(tuple(static), (*known, *past, *([whole] if whole else [])))
     cutoff = Cutoff(as_of, zone) if as_of is not None else None
-    table = read_files(place.path, columns, cutoff) if place.path is not None else read_sql(place, columns, cutoff)
+    table = read_table(place, columns, cutoff)
+    if cutoff is not None and not table.num_rows:
+        raise DataError(f"{place}: no row is as early as {as_of}", remedy="give a later as-of")
     return panel_from_frame(
-        cutoff.exactly(table) if cutoff is not None else table,
+        table,
         frequency=frequency,
         known=known,
         past=past,
@@ -41,3 +46,9 @@ def read(
         duplicates=duplicates,
         whole=whole,
     )
+
+
+def read_table(place: Source, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
+    """The rows of a source as they are, up to the cutoff. Raises DataError that names it."""
+    table = read_files(place.path, columns, cutoff) if place.path is not None else read_sql(place, columns, cutoff)
+    return cutoff.exactly(table) if cutoff is not None and table.num_rows else table

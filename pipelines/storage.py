@@ -1,10 +1,14 @@
 """Where files lie: on this machine, or on what pyarrow opens by URL. A file is there whole or not at all."""
 
 import os
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
-from uuid import uuid4
+from typing import IO
 
-from pyarrow import Buffer, fs
+from pyarrow import fs
+
+from forecaster.durable import replacing
 
 SECONDS = 10
 """That an object store may take to answer a call, each of which is tried three times."""
@@ -28,22 +32,17 @@ def file_system(path: str) -> tuple[fs.FileSystem, str]:
     return system, place
 
 
-def put(path: str, content: Buffer) -> None:
-    """Write a file in place of the one that is there. Nobody sees a part of it, and nothing is left of a failure.
+def put(path: str, write: Callable[[IO[bytes]], object]) -> None:
+    """Let `write` make a file in place of the one that is there: whole, or there is what was there before.
 
     An object appears when all of it has been sent; a file on this machine is renamed. Raises OSError.
     """
     system, place = file_system(path)
     if not isinstance(system, fs.LocalFileSystem):
+        content = BytesIO()
+        write(content)
         with system.open_output_stream(place, compression=None) as stream:
-            stream.write(content)
+            stream.write(content.getbuffer())
         return
-    fresh = Path(f"{place}.{uuid4().hex}.new")
-    try:
-        with fresh.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(place)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with replacing(Path(place)) as fresh, fresh.open("wb") as file:
+        write(file)

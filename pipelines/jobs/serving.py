@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -57,7 +56,7 @@ class Score(Reading):
     """Forecast every series, into a file or a table."""
 
     job: Literal["score"]
-    out: Path
+    out: Source
     quantiles: tuple[float, ...] = TENTHS
     paths: int = Field(0, ge=0)
     seed: int = Field(0, ge=0)

@@ -11,9 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
+from typer.testing import CliRunner
 
+from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
+from pipelines.cli import app
 from pipelines.panel import Panel, panel_from_frame
+from pipelines.registry import resolve
 from pipelines.sources import read
 
 BERLIN = "Europe/Berlin"
@@ -150,3 +154,15 @@ def test_a_query_is_cut_too(as_of: str, begin: str, tmp_path: Path) -> None:
     stamped(poisoned(whole, moment), "naive").to_sql("hours", create_engine(url), index=False)
     expected = truth(whole, moment)
     assert read(f"{url}#hours", as_of=as_of, **OPTIONS).digest == expected.digest
+
+
+def test_a_model_learns_nothing_from_after_the_as_of(home: Path) -> None:
+    whole, moment = hours("2024-10-01", 600), aware("2024-10-20T12:00")
+    stamped(poisoned(whole, moment), "naive").to_csv("data.csv", index=False)
+    arguments = ["train", "data.csv", "--horizon", "6", "--recipe", "seasonal_naive", "--as-of", "2024-10-20T12:00"]
+    columns = ["--known", "price", "--past", "rain", "--static", "state", "--zone", BERLIN]
+    result = CliRunner().invoke(app, [*arguments, *columns])
+    assert result.exit_code == 0, result.output
+    training = load_artifact(resolve("forecaster").folder).spec.training
+    assert training.until == "2024-10-20 12:00+02:00"
+    assert training.digest == truth(whole, moment).digest

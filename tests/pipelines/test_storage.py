@@ -9,7 +9,6 @@ from threading import Thread
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from forecaster.errors import DataError
@@ -29,7 +28,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     def keep(name: str, content: bytes) -> str:
         if request.param == "local":
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        put(f"{root}/{name}", pa.py_buffer(content))
+        put(f"{root}/{name}", lambda file: file.write(content))
         return root
 
     return keep
@@ -150,7 +149,7 @@ def test_a_store_that_denies_access(forbidden: None) -> None:
 
 def test_a_file_is_there_whole_or_not_at_all(store: Store) -> None:
     root = store("data/a.csv", b"old")
-    put(f"{root}/data/a.csv", pa.py_buffer(b"new"))
+    put(f"{root}/data/a.csv", lambda file: file.write(b"new"))
     system, place = file_system(f"{root}/data")
     with system.open_input_stream(f"{place}/a.csv") as stream:
         assert stream.read() == b"new"
@@ -159,7 +158,7 @@ def test_a_file_is_there_whole_or_not_at_all(store: Store) -> None:
 def test_what_fails_leaves_nothing(tmp_path: Path, s3: str) -> None:
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(OSError, match="directory"):
-        put(f"{tmp_path}/a.csv", pa.py_buffer(b"new"))
+        put(f"{tmp_path}/a.csv", lambda file: file.write(b"new"))
     assert [file.name for file in tmp_path.iterdir()] == ["a.csv"]
     with pytest.raises(OSError, match="NO_SUCH_BUCKET"):
-        put("s3://no-such-bucket/a.csv", pa.py_buffer(b"new"))
+        put("s3://no-such-bucket/a.csv", lambda file: file.write(b"new"))
