@@ -7,10 +7,11 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from forecaster.errors import DataError
+from pipelines.jobs.ingest import Ingest
 from pipelines.jobs.serving import Backtest, Package, Promote, Score
 from pipelines.jobs.training import Retrain, Train
 
-Kinds = Annotated[Train | Retrain | Backtest | Score | Promote | Package, Field(discriminator="job")]
+Kinds = Annotated[Ingest | Train | Retrain | Backtest | Score | Promote | Package, Field(discriminator="job")]
 _adapter: TypeAdapter[Kinds] = TypeAdapter(Kinds)
 
 

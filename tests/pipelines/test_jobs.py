@@ -166,6 +166,18 @@ def test_train_then_promote_then_backtest_then_score(home: Path, command: Comman
     assert made["ds"].min() == pd.Timestamp("2024-07-02")
 
 
+def test_what_is_ingested_night_by_night_trains_the_same_model(home: Path, command: Command) -> None:
+    daily().to_csv(home / "sales.csv", index=False)
+    bare = {"horizon": None, "recipes": None, "budget": None, "job": "ingest", "store": "store"}
+    assert "1464 rows, 0 of them late or again" in command("2024-05-01", **bare)
+    assert "12 series appeared" in command("2024-05-01", name="again", **bare)
+    assert "372 rows, 12 of them late or again" in command("2024-05-31", late="1d", **bare)
+    command("2024-05-31")
+    command("2024-05-31", name="stored", source="store", duplicates="last")
+    (straight,), (stored,) = versions("sales"), versions("stored")
+    assert straight.digest == stored.digest
+
+
 def test_known_covariates_reach_beyond_the_date(home: Path, command: Command) -> None:
     daily().assign(promo=lambda rows: rows.ds.dt.day % 3).to_csv(home / "sales.csv", index=False)
     command("2024-05-01", known=["promo"], recipes=["lag_regression"])
