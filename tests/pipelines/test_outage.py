@@ -70,7 +70,7 @@ def settings(home: Path) -> TrainSettings:
     ]
     pd.concat(frames).to_csv(home / "series.csv", index=False)
     return TrainSettings.model_validate(
-        {"data": home / "series.csv", "horizon": 6, "recipes": ("seasonal_naive", "quick"), "budget": "60s"}
+        {"source": home / "series.csv", "horizon": 6, "recipes": ("seasonal_naive", "quick"), "budget": "60s"}
     )
 
 
