@@ -16,13 +16,13 @@ from pipelines.predict import Predictions
 
 LEVELS = (0.1, 0.5, 0.9)
 """Quantile levels that every forecast that is kept has."""
+_NUMBERS = ("mean", *(f"q{level:g}" for level in LEVELS))
 _COLUMNS = {
     "unique_id": pa.string(),
     "step": pa.int64(),
     "issued_at": pa.timestamp("us", "UTC"),
     "version": pa.string(),
-    "mean": pa.float64(),
-    **{f"q{level:g}": pa.float64() for level in LEVELS},
+    **dict.fromkeys(_NUMBERS, pa.float64()),
 }
 """What is read again, beside ds, whose type is the clock's."""
 
@@ -79,6 +79,9 @@ def read_kept(path: Path, model: str, *, steps: bool, zone: str | None, version:
         table = data.to_table([*_COLUMNS, "ds"], filter=chosen)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError) as error:
         raise DataError(f"{path}: {error}", remedy="remove the file that is none of kept forecasts") from error
+    if lacking := [name for name in ("ds", *_NUMBERS) if table[name].null_count]:
+        message = f"{path}: forecasts without {', '.join(lacking)}"
+        raise DataError(message, remedy="keep the quantiles 0.1, 0.5 and 0.9 of every forecast")
     table = table.set_column(table.column_names.index("ds"), "ds", table["ds"].cast(pa.int64()))
     frame: pd.DataFrame = table.to_pandas().sort_values("issued_at", kind="stable", na_position="first")
     return frame.drop_duplicates(["unique_id", "ds", "step"], keep="last").drop(columns="issued_at")
