@@ -67,7 +67,8 @@ def judge(settings: MonitorSettings) -> Report:
     steps = panel.frequency.is_step
     kept = read_kept(settings.forecasts, settings.name, steps=steps, zone=panel.zone, version=version)
     due = beside(kept, panel, spec.task.seasons[0], settings.days, settings.group)
-    rows, moved = promises(settings.name).beside(due), drift(panel, spec.training.until)
+    rows = promises(settings.name, set(due["version"])).beside(due)
+    moved = drift(panel, spec.training.until)
     return Report(
         name=settings.name,
         version=version,

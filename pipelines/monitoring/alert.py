@@ -15,6 +15,22 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from forecaster.errors import DataError
 from pipelines.monitoring.report import Report
 
+TOLD = {
+    "forecasts": "Forecast steps that have met their actual value.",
+    "error": "Mean absolute error of the median, in units of the in-sample error of seasonal naive (MASE).",
+    "promised_error": "What the backtest promised of it.",
+    "naive_error": "The error of seasonal naive from the same origins.",
+    "quantile_loss": "Scaled quantile loss over the levels 0.1, 0.5 and 0.9.",
+    "bias": "Mean of forecast less actual, in the same units.",
+    "promised_bias": "What the backtest had of it.",
+    "promised_coverage": "What the backtest promised of the coverage.",
+    "coverage": "Share of actual values inside their 80 % interval.",
+    "coverage_low": "Lower exact 95 % bound of the coverage.",
+    "coverage_high": "Upper exact 95 % bound of the coverage.",
+    "due": "Forecast steps whose time has come.",
+    "missing": "Share of those without an actual value.",
+}
+"""What each figure of all forecasts is."""
 SECONDS = 5.0
 """What a webhook may take."""
 
@@ -63,7 +79,7 @@ def expose(report: Report, file: Path) -> None:
         one.labels(report.name).set(value)
 
     for name, value in report.overall.items():
-        gauge(name, value, f"{name.replace('_', ' ').capitalize()}, of the forecasts that were judged.")
+        gauge(name, value, TOLD[name])
     gauge("drift", report.drift.distance, "Deviations by which values have moved since training.")
     gauge("breaches", len(report.breaches), "Rules that are breached.")
     gauge("timestamp_seconds", report.at.timestamp(), "When this was measured.")

@@ -1,6 +1,7 @@
 """What the backtest of each version promised for each step ahead: the scores in the MLflow run that trained it."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 SCORES = {"mase": "promised_error", "bias": "promised_bias", "coverage_80": "promised_coverage"}
 """By the name of the backtest, what beside the forecasts says what was promised."""
+_TYPES = {"version": str, "step": np.int64, **dict.fromkeys(SCORES.values(), np.float64)}
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,15 @@ class Promises:
         return rows.merge(self.table, how="left", on=["version", "step"])
 
 
-def promises(name: str) -> Promises:
-    """Those of all versions of a model; none while MLflow does not answer, or knows no such model."""
+def promises(name: str, wanted: Collection[str]) -> Promises:
+    """Those of the versions of a model that are wanted; none while MLflow does not answer."""
     try:
-        found = [_of_run(one.version, one.run_id) for one in versions(name) if one.run_id]
+        found = [_of_run(one.version, one.run_id) for one in versions(name) if one.version in wanted]
     except (MlflowException, DataError) as error:
         log.warning("what the backtest promised is not known: %s", error)
         found = []
-    empty = pd.DataFrame({"version": pd.Series(dtype=str), "step": pd.Series(dtype=np.int64)})
-    table = pd.concat([empty, *found], ignore_index=True) if found else empty
-    return Promises(table.reindex(columns=["version", "step", *SCORES.values()]).astype(_TYPES))
-
-
-_TYPES = {"version": str, "step": np.int64, **dict.fromkeys(SCORES.values(), np.float64)}
+    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(_TYPES))
+    return Promises(table.astype(_TYPES))
 
 
 def _of_run(version: str, run_id: str) -> pd.DataFrame:
@@ -52,5 +50,4 @@ def _of_run(version: str, run_id: str) -> pd.DataFrame:
         column: {point.step: point.value for point in client.get_metric_history(run_id, score + BY_STEP)}
         for score, column in SCORES.items()
     }
-    frame = pd.DataFrame(columns).rename_axis("step").reset_index()
-    return frame.assign(version=version)
+    return pd.DataFrame(columns).rename_axis("step").reset_index().assign(version=version)
