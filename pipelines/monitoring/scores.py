@@ -21,7 +21,7 @@ def scores(rows: pd.DataFrame, by: str, *, alone: bool = False) -> pd.DataFrame:
     Where rows are `alone` each one counts for itself, as within a day; else blocks do.
     """
     rows = rows[rows["actual"].notna()]
-    values, cell = np.unique(rows[by].to_numpy(), return_inverse=True)
+    cell, values = pd.factorize(rows[by], sort=True)
     block = np.arange(len(rows)) if alone else rows["block"].to_numpy()
     held = bounds(rows["inside"].to_numpy(), cell, block, len(values), RISK)
     told = rows.groupby(cell)[list(_MEANS)].mean().reset_index(drop=True)

@@ -13,6 +13,7 @@ from pipelines.settings import Limits
 NOMINAL = 0.8
 """What the interval from the quantile 0.1 to 0.9 should hold."""
 ALL = "all series"
+_JUDGED = ["error", "promised_error", "naive_error", "inside", "promised_coverage", "block"]
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,18 @@ def verdicts(rows: pd.DataFrame, moved: Drift, limits: Limits) -> list[Breach]:
 
     Each rule is tested at the risk over the number of tests (Bonferroni), so that the risk holds for all of them.
     """
-    names, code = np.unique(rows["group"].to_numpy().astype(str), return_inverse=True)
+    code, names = pd.factorize(rows["group"], sort=True)
     groups = [ALL, *names] if len(names) > 1 else [ALL]
     risk = limits.risk / (3 * len(groups) + 2)
-    every = rows.assign(cell=0)
-    cells = pd.concat([every, rows.assign(cell=code + 1)]) if len(groups) > 1 else every
+    judged = rows[_JUDGED]
+    every = judged.assign(cell=0)
+    cells = pd.concat([every, judged.assign(cell=code + 1)]) if len(groups) > 1 else every
     return [
         *_error(cells, groups, limits, risk),
         *_naive(cells, groups, limits, risk),
         *_coverage(cells, groups, limits, risk),
         *_drift(moved, limits, risk),
-        *_missing(every, moved, limits, risk),
+        *_missing(rows.assign(cell=0), moved, limits, risk),
     ]
 
 
