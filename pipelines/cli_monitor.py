@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.options import Duplicates, Name, Zone, mendable
+from pipelines.options import Data, Duplicates, Name, Zone, mendable
 from pipelines.settings import MonitorSettings
 
 BREACHED = 3
@@ -17,7 +17,7 @@ app = typer.Typer()
 @app.command()
 def monitor(
     forecasts: Annotated[Path, typer.Argument(help="Folder of kept forecasts, or a Parquet file of a batch.")],
-    actuals: Annotated[Path, typer.Argument(help="What came, with its past: unique_id, ds, y.")],
+    actuals: Data,
     name: Name = "forecaster",
     group: Annotated[str | None, typer.Option(help="Static column by which series are judged together.")] = None,
     days: Annotated[int, typer.Option(min=1, help="Days that are judged; eight horizons at least.")] = 28,
@@ -25,6 +25,7 @@ def monitor(
     report: Annotated[Path | None, typer.Option(help="HTML file to write.")] = None,
     metrics: Annotated[Path | None, typer.Option(help=".prom file for node_exporter's textfile collector.")] = None,
     webhook: Annotated[str | None, typer.Option(help="URL told of breaches; ${VARIABLE} is read when called.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Read nothing later: a date is its first moment.")] = None,
     zone: Zone = None,
     duplicates: Duplicates = "error",
 ) -> None:
@@ -46,6 +47,7 @@ def monitor(
                 "report": report,
                 "metrics": metrics,
                 "webhook": webhook,
+                "as_of": as_of,
                 "zone": zone,
                 "duplicates": duplicates,
             }

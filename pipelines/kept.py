@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 import pyarrow.parquet
 
+from forecaster.durable import replacing
 from forecaster.errors import DataError
 from pipelines.predict import Predictions
 
@@ -54,9 +55,9 @@ def write_part(folder: Path, tables: list[pa.Table]) -> Path:
     now = datetime.now(UTC)
     file = folder / f"{now:%Y-%m-%d}" / f"{now:%H%M%S}-{uuid4().hex[:12]}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(".new")
-    pyarrow.parquet.write_table(pa.concat_tables(tables, promote_options="default"), fresh, compression="zstd")
-    return fresh.replace(file)
+    with replacing(file) as fresh:
+        pyarrow.parquet.write_table(pa.concat_tables(tables, promote_options="default"), fresh, compression="zstd")
+    return file
 
 
 def read_kept(path: Path, model: str, *, steps: bool, zone: str | None, version: str | None = None) -> pd.DataFrame:

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
-from mlflow.exceptions import MlflowException
 
 from forecaster.artifact import load_artifact
+from forecaster.durable import replace
 from forecaster.errors import DataError
+from pipelines.faults import UnavailableError
 from pipelines.kept import read_kept
 from pipelines.monitoring.alert import address, call, expose
 from pipelines.monitoring.beside import beside
@@ -38,14 +39,14 @@ def monitor(settings: MonitorSettings) -> Report:
     html = page(report)
     if settings.report is not None:
         settings.report.parent.mkdir(parents=True, exist_ok=True)
-        settings.report.write_text(html, encoding="utf-8")
+        replace(settings.report, html.encode())
     if settings.metrics is not None:
         expose(report, settings.metrics)
     if webhook is not None and report.breaches:
         call(webhook, report)
     try:
         _log(settings, report, html)
-    except MlflowException as error:
+    except UnavailableError as error:
         log.warning("MLflow was not told of this: %s", error)
     return report
 
@@ -62,6 +63,7 @@ def judge(settings: MonitorSettings) -> Report:
         zone=settings.zone or spec.data.zone,
         static=(settings.group,) if settings.group is not None else (),
         duplicates=settings.duplicates,
+        as_of=settings.as_of,
     )
     version = champion.version if settings.versions == "champion" else None
     steps = panel.frequency.is_step

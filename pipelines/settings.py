@@ -104,7 +104,7 @@ class MonitorSettings(Spec):
 
     forecasts: Path
     """A folder of kept forecasts, or a Parquet file of a batch."""
-    actuals: Path
+    actuals: Source
     """Where the values are found, with their past as in training."""
     name: Annotated[str, AfterValidator(model_name)] = "forecaster"
     group: str | None = None
@@ -115,6 +115,8 @@ class MonitorSettings(Spec):
     """Whose forecasts are judged: for who retrains every night, those of one version are too few."""
     zone: str | None = None
     duplicates: str = "error"
+    as_of: str | None = None
+    """The last time of the values that are read."""
     limits: Limits = Limits()
     webhook: str | None = None
     """Told of breaches; `${VARIABLE}` stands for one of the environment, which is read when it is called."""

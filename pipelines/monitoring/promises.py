@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from mlflow.exceptions import MlflowException
 
 from forecaster.errors import DataError
+from pipelines.faults import UnavailableError
 from pipelines.logbook import BY_STEP
+from pipelines.outbox import answering
 from pipelines.registry import versions
 from pipelines.tracking import connect
 
@@ -36,13 +37,14 @@ def promises(name: str, wanted: Collection[str]) -> Promises:
     """Those of the versions of a model that are wanted; none while MLflow does not answer."""
     try:
         found = [_of_run(one.version, one.run_id) for one in versions(name) if one.version in wanted]
-    except (MlflowException, DataError) as error:
+    except (UnavailableError, DataError) as error:
         log.warning("what the backtest promised is not known: %s", error)
         found = []
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(_TYPES))
     return Promises(table.astype(_TYPES))
 
 
+@answering()
 def _of_run(version: str, run_id: str) -> pd.DataFrame:
     client = connect()
     # A job that went on after a crash has told some steps twice, the same.

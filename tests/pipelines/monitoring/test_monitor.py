@@ -29,7 +29,7 @@ from pipelines.predict import predict
 from pipelines.registry import resolve, versions
 from pipelines.settings import MonitorSettings, TrainSettings
 from pipelines.tracking import connect
-from tests.pipelines.conftest import free_port
+from tests.pipelines.processes import free_port
 
 DAYS, LIVE = 50, 14
 KEPT, SAME, DOUBLE = Path("kept"), Path("same.csv"), Path("double.csv")
@@ -61,7 +61,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iter
         world(DAYS, 1.0).to_csv(SAME, index=False)
         world(DAYS, 3.0).to_csv(DOUBLE, index=False)
         world(DAYS, 1.0).groupby("unique_id").head(past).to_csv("train.csv", index=False)
-        task = {"data": "train.csv", "horizon": 24, "name": "shop", "zone": "Europe/Berlin"}
+        task = {"source": "train.csv", "horizon": 24, "name": "shop", "zone": "Europe/Berlin"}
         run(TrainSettings.model_validate(task | {"recipes": ("seasonal_naive",), "budget": 1}))
         champion = resolve("shop")
         model = load_artifact(champion.folder)
@@ -208,6 +208,13 @@ def test_other_versions_are_judged_where_all_are_asked_for(shop: Path) -> None:
     every = monitor(settings(Path("old"), versions="all"))
     assert every.overall["forecasts"] == 2 * 24 * LIVE
     assert np.isnan(every.overall["promised_error"])  # of a version that is gone
+
+
+def test_nothing_later_than_the_as_of_is_judged(shop: Path) -> None:
+    report = monitor(settings(as_of="2024-04-10T12:00:00"))
+    assert report.by_day["day"].iloc[-1] == pd.Timestamp("2024-04-10")
+    assert report.overall["missing"] == 0
+    assert report.by_day["forecasts"].iloc[-1] == 2 * 13
 
 
 def test_the_command_exits_with_three_on_a_breach(shop: Path) -> None:
