@@ -8,9 +8,6 @@ import typer
 from pipelines.options import Data, Duplicates, Name, Zone, mendable
 from pipelines.settings import MonitorSettings
 
-BREACHED = 3
-"""Exit code where a rule is breached."""
-
 app = typer.Typer()
 
 
@@ -39,7 +36,7 @@ def monitor(
         settings = MonitorSettings.model_validate(
             {
                 "forecasts": forecasts,
-                "actuals": actuals,
+                "source": actuals,
                 "name": name,
                 "group": group,
                 "days": days,
@@ -57,4 +54,4 @@ def monitor(
             print(f"{figure:20} {value:.4f}")
         for breach in made.breaches:
             print(breach.sentence)
-        raise typer.Exit(BREACHED if made.breaches else 0)
+        raise typer.Exit(made.code)

@@ -58,7 +58,7 @@ def judge(settings: MonitorSettings) -> Report:
     if spec.data.labels or spec.data.whole is not None:
         raise DataError(f"{settings.name!r} does not forecast numbers by time", remedy="monitor a model that does")
     panel = read(
-        settings.actuals,
+        settings.source,
         frequency=spec.data.frequency,
         zone=settings.zone or spec.data.zone,
         static=(settings.group,) if settings.group is not None else (),

@@ -104,8 +104,8 @@ class MonitorSettings(Spec):
 
     forecasts: Path
     """A folder of kept forecasts, or a Parquet file of a batch."""
-    actuals: Source
-    """Where the values are found, with their past as in training."""
+    source: Source
+    """What came, with its past as in training."""
     name: Annotated[str, AfterValidator(model_name)] = "forecaster"
     group: str | None = None
     """A static column by which series are judged together; each for itself without one."""

@@ -37,6 +37,11 @@ class Report:
     breaches: tuple[Breach, ...]
 
     @property
+    def code(self) -> int:
+        """The exit code: 3 where a rule is breached."""
+        return 3 if self.breaches else 0
+
+    @property
     def event(self) -> Event | None:
         """A retrain, where something is breached that a retrain can mend: not values that have not come."""
         reasons = tuple(one.sentence for one in self.breaches if one.rule != "missing")

@@ -96,7 +96,7 @@ def hook() -> Iterator[tuple[str, list[dict[str, object]]]]:
 
 
 def settings(forecasts: Path = KEPT, actuals: Path = SAME, **fields: object) -> MonitorSettings:
-    return MonitorSettings.model_validate({"forecasts": forecasts, "actuals": actuals, "name": "shop", **fields})
+    return MonitorSettings.model_validate({"forecasts": forecasts, "source": actuals, "name": "shop", **fields})
 
 
 def test_what_was_promised_is_what_the_backtest_found(shop: Path) -> None:
@@ -225,6 +225,11 @@ def test_the_command_exits_with_three_on_a_breach(shop: Path) -> None:
     bad = runner.invoke(app, ["monitor", "wild", str(DOUBLE), "--name", "shop"])
     assert bad.exit_code == 3, bad.output
     assert "where the backtest promised" in bad.output
+    told = f"job: monitor\nname: shop\nforecasts: wild\nsource: {DOUBLE}\nlimits: {{naive: 9}}\n"
+    Path("monitor.yaml").write_text(told)
+    job = runner.invoke(app, ["run", "monitor.yaml"])
+    assert job.exit_code == 3, job.output
+    assert "where the backtest promised" in runner.invoke(app, ["runs", "--json"]).output
 
 
 def test_unknown_settings_are_refused() -> None:
