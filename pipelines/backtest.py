@@ -77,13 +77,11 @@ class Backtest(Scores):
 
     def by_step(self) -> dict[str, Float64[ndarray, "horizon"]]:
         """Scores of each step ahead."""
-        error = np.abs(self.actual - self.quantiles[..., MEDIAN])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scaled = np.where(self.unit[:, None] > 0, error / self.unit[:, None], np.nan)
         return {
-            "mase": mean_known(scaled.T),
+            "mase": mean_known(self._scaled(np.abs(self.actual - self.quantiles[..., MEDIAN])).T),
             "coverage_80": coverage(self.actual, *self.interval(80)),
             "coverage_95": coverage(self.actual, *self.interval(95)),
+            "bias": mean_known(self._scaled(self.forecast.mean.numpy() - self.actual).T),
         }
 
     def by_row(self) -> dict[str, Float64[ndarray, "origins"]]:
@@ -115,6 +113,11 @@ class Backtest(Scores):
         calibrator = Calibrator.learn(self.forecast, self.actual, self.support)
         forecast = calibrator.apply(self.forecast) if calibrator is not None else self.forecast
         return calibrator, Dependence.learn(forecast, self.actual, self.support)
+
+    def _scaled(self, error: Float64[ndarray, "origins horizon"]) -> Float64[ndarray, "origins horizon"]:
+        """In the series' unit, NaN where it has none."""
+        unit = np.broadcast_to(self.unit[:, None], error.shape)
+        return np.asarray(np.divide(error, unit, out=np.full(error.shape, np.nan), where=unit > 0))
 
     def scaled_quantile_loss(self) -> float:
         """Mean pinball loss of all levels, times two, over the series' unit: MASE for a whole distribution."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines import cli_jobs, cli_models, cli_serve
+from pipelines import cli_jobs, cli_models, cli_monitor, cli_serve
 from pipelines.options import Data, Duplicates, Horizon, Name, Season, Zone, columns, levels_of, mendable
 from pipelines.settings import TrainSettings
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_serve.app)
 app.add_typer(cli_jobs.app)
+app.add_typer(cli_monitor.app)
 
 
 @app.callback()

@@ -30,8 +30,8 @@ def fan(
 
     `levels` ascend and have 0.5 among them; `times` are those of the history and then of the forecast.
     """
-    figure, axes = _canvas(title, (9.5, 4.0))
-    positions = _positions(axes, times)
+    figure, axes = canvas(title, (9.5, 4.0))
+    positions = along(axes, times)
     ahead = positions[len(history) :]
     widths = {round(1 - 2 * level, 6): k for k, level in enumerate(levels) if level < 0.5 and _mirrored(levels, k)}
     for width, k in sorted(widths.items(), reverse=True):  # the inner ones lie over the outer ones and so are darker
@@ -57,7 +57,7 @@ def fan(
         markersize=2.5,
         label="median forecast",
     )
-    _legend(axes)
+    legend(axes)
     return figure
 
 
@@ -71,8 +71,8 @@ def chances(
 ) -> Figure:
     """The probabilities of each label as shades, a row by label, under the labels that came; codes that are none of
     them, and NaN, leave a gap."""
-    figure, axes = _canvas(title, (9.5, 1.5 + 0.4 * min(len(labels), 12)))
-    positions = _positions(axes, times)
+    figure, axes = canvas(title, (9.5, 1.5 + 0.4 * min(len(labels), 12)))
+    positions = along(axes, times)
     ahead = positions[len(history) :]
     shades = axes.pcolormesh(
         *(ahead, np.arange(len(labels)), probabilities.T), cmap="Blues", vmin=0, vmax=1, shading="nearest"
@@ -90,13 +90,13 @@ def chances(
     )
     axes.set_yticks(np.arange(len(labels)), labels)
     axes.set_ylim(-0.5, len(labels) - 0.5)
-    _legend(axes)
+    legend(axes)
     return figure
 
 
 def coverage_by_step(coverage: Mapping[float, Float64[ndarray, "horizon"]]) -> Figure:
     """The share of values inside their interval by step ahead, for each nominal share (0.8 for 80 %)."""
-    figure, axes = _canvas("Coverage by step ahead")
+    figure, axes = canvas("Coverage by step ahead")
     for colour, (nominal, share) in zip(COLOURS, sorted(coverage.items()), strict=False):
         steps = np.arange(1, len(share) + 1)
         axes.axhline(nominal, color=colour, linewidth=1, linestyle=(0, (4, 4)), alpha=0.7)
@@ -118,7 +118,7 @@ def coverage_by_step(coverage: Mapping[float, Float64[ndarray, "horizon"]]) -> F
 
 def loss_curve(loss: Sequence[float], validation: Sequence[float]) -> Figure:
     """Loss and validation by epoch, with the best validation marked; a validation of NaN is not shown."""
-    figure, axes = _canvas("Learning curve")
+    figure, axes = canvas("Learning curve")
     epochs, later = np.arange(len(loss)), np.asarray(validation, dtype=np.float64)
     axes.plot(epochs, loss, color=INK, linewidth=1.4, marker=_dot(epochs), markersize=2.5, label="training loss")
     if np.isfinite(later).any():
@@ -143,13 +143,13 @@ def loss_curve(loss: Sequence[float], validation: Sequence[float]) -> Figure:
         )
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _legend(axes)
+    legend(axes)
     return figure
 
 
 def metric_by_step(candidates: Mapping[str, Float64[ndarray, "horizon"]], metric: str = "MASE") -> Figure:
     """One error by step ahead for every candidate; the best one is heavier and first in the legend."""
-    figure, axes = _canvas(f"{metric} by step ahead")
+    figure, axes = canvas(f"{metric} by step ahead")
     ranked = sorted(candidates.items(), key=lambda item: float(np.nan_to_num(item[1], nan=np.inf).mean()))
     for place, (name, error) in enumerate(ranked):
         steps = np.arange(1, len(error) + 1)
@@ -173,7 +173,7 @@ def metric_by_step(candidates: Mapping[str, Float64[ndarray, "horizon"]], metric
 
 def fading(shares: Mapping[str, Float64[ndarray, "back"]], gone: float) -> Figure:
     """What is left of a gradient by step back, for each part of the state; under the share `gone` it counts as gone."""
-    figure, axes = _canvas("Gradient of the last loss by the state before")
+    figure, axes = canvas("Gradient of the last loss by the state before")
     axes.set_yscale("log", nonpositive="mask")
     axes.axhline(gone, color=QUIET, linewidth=1, linestyle=(0, (4, 4)), label=f"{gone:.0%}")
     for place, (name, share) in enumerate(shares.items()):
@@ -182,11 +182,12 @@ def fading(shares: Mapping[str, Float64[ndarray, "back"]], gone: float) -> Figur
         axes.plot(back, share, color=colour, linewidth=1.6, marker=_dot(back), markersize=2.5, label=name)
     axes.set_xlabel("recurrent steps back")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _legend(axes)
+    legend(axes)
     return figure
 
 
-def _canvas(title: str, size: tuple[float, float] = (7.5, 4.0)) -> tuple[Figure, Axes]:
+def canvas(title: str, size: tuple[float, float] = (7.5, 4.0)) -> tuple[Figure, Axes]:
+    """An empty figure."""
     figure = Figure(figsize=size, dpi=130, layout="constrained")
     axes = figure.subplots()
     axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold", pad=12)
@@ -199,7 +200,7 @@ def _canvas(title: str, size: tuple[float, float] = (7.5, 4.0)) -> tuple[Figure,
     return figure, axes
 
 
-def _positions(axes: Axes, times: pd.DatetimeIndex | Int64[ndarray, "steps"]) -> ndarray:
+def along(axes: Axes, times: pd.DatetimeIndex | Int64[ndarray, "steps"]) -> ndarray:
     """Where times lie on the axis: instants, labelled with the clock of their zone."""
     if not isinstance(times, pd.DatetimeIndex):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -222,8 +223,9 @@ def _dot(steps: ndarray) -> str:
 def _by_step(axes: Axes) -> None:
     axes.set_xlabel("step ahead")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _legend(axes)
+    legend(axes)
 
 
-def _legend(axes: Axes) -> None:
+def legend(axes: Axes) -> None:
+    """Beside the axes."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9, labelcolor=INK)

@@ -13,6 +13,8 @@ from pipelines.split import HeldOut
 from pipelines.tracking import Run
 from pipelines.train import Candidate, Plan
 
+BY_STEP = "_by_step"
+"""Ends the name of a metric of each step ahead."""
 HISTORY = 3
 """Horizons of history that a fan shows before the forecast."""
 
@@ -37,7 +39,7 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     if one.test is None or plan.split.test is None:
         return
     run.metrics(one.test.metrics())
-    run.by_step({f"{name}_by_step": values for name, values in one.test.by_step().items()})
+    run.by_step({f"{name}{BY_STEP}": values for name, values in one.test.by_step().items()})
     for name, figure in one.test.figures().items():
         run.figure(figure, f"{name}.png")
     for title, figure in fans(plan, one.test).items():
@@ -71,6 +73,7 @@ def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Ca
     rows = [{"candidate": name, **test.metrics()} for name, test in tested.items()]
     run.table(pd.DataFrame(rows), "candidates.json")
     run.metrics(tested[winner.name].metrics())
+    run.by_step({f"{name}{BY_STEP}": values for name, values in tested[winner.name].by_step().items()})
     metric = next(iter(tested[winner.name].by_step()))
     by_step = {name: test.by_step()[metric] for name, test in tested.items()}
     run.figure(figures.metric_by_step(by_step, metric.replace("_", " ")), f"{metric}_by_step.png")

@@ -38,6 +38,17 @@ class Predictions:
     paths: Float64[ndarray, "series paths horizon"]
     """Joint samples: each path is one way that the steps may go together."""
 
+    def select(self, chosen: Int64[ndarray, "chosen"]) -> "Predictions":
+        """Those of the series at these places."""
+        return replace(
+            self,
+            ids=self.ids[chosen],
+            start=self.start[chosen],
+            mean=self.mean[chosen],
+            quantiles=self.quantiles[chosen],
+            paths=self.paths[chosen],
+        )
+
     def frame(self) -> pd.DataFrame:
         """One row per series and step: unique_id, ds, mean, a column per level (q0.1) and one per path (path.1)."""
         series, horizon = self.mean.shape

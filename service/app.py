@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from service.guard import Doors
 from service.live import watch
-from service.routes import METHODS, application, go_live
+from service.routes import METHODS, application, go_down, go_live
 from service.source import WORKERS, live_note
 
 ENVIRONMENT = {
@@ -57,3 +57,8 @@ class Forecaster:
         # What is there by now stays: out of sight of the garbage collector, whose pauses were 200 to 470 ms.
         gc.collect()
         gc.freeze()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        """After the last answer."""
+        go_down(web)

@@ -9,18 +9,20 @@ from forecaster.errors import DataError
 from forecaster.spec import DataSpec
 from pipelines.ask import Question, ask
 from pipelines.frequency import Frequency
+from pipelines.kept import LEVELS
 from pipelines.labels import unseen
 from pipelines.panel import Panel, panel_from_series
 from pipelines.predict import Predictions
 from service.answers import labels, numbers
 from service.errors import RequestError
+from service.keep import Keeper
 from service.schema import MAX_VALUE, ModelName, Series, read_request
 from service.source import Champion
 from service.times import forecast_starts, starts
 
 
-def answer(champion: Champion, body: bytes) -> bytes:
-    """The response to the body of a request.
+def answer(champion: Champion, body: bytes, keeper: Keeper | None = None) -> bytes:
+    """The response to the body of a request, which `keeper` keeps where it tells when the series are.
 
     Raises RequestError or DataError, which name the series, the place and the remedy.
     """
@@ -30,11 +32,14 @@ def answer(champion: Champion, body: bytes) -> bytes:
         _check(series, request.horizon, data)
     panel = _panel(request.series, data)
     begin = forecast_starts(request.series, panel, data.zone)
-    levels = tuple(sorted(request.quantiles))
+    kept = keeper if request.series[0].start is not None else None
+    levels = tuple(sorted({*request.quantiles, *(LEVELS if kept else ())}))
     question = Question(request.horizon, levels, request.paths, request.temperature, request.seed)
     predictions = ask(champion.artifact, panel, question)
     if isinstance(predictions, Predictions):
         _check_finite(predictions)
+        if kept:
+            kept.keep(champion, predictions)
         values = numbers(request, predictions)
     else:
         values = labels(predictions)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from forecaster.errors import DataError
 from service.errors import RequestError
 from service.guard import Queue, read_json
+from service.keep import Keeper, keeping
 from service.live import load
 from service.schema import MAX_BYTES
 from service.source import live_note
@@ -35,7 +36,7 @@ async def forecast(request: Request) -> Response:
     state = request.app.state
     try:
         body = await read_json(request, max_bytes=MAX_BYTES, seconds=BODY_SECONDS)
-        answer = await state.queue.run(state.answer, state.live.champion, body)
+        answer = await state.queue.run(state.answer, state.live.champion, body, state.keeper)
     except RequestError as refused:
         return refused.response()
     except DataError as error:
@@ -85,8 +86,16 @@ def application() -> Starlette:
 
 
 def go_live(app: Starlette) -> None:
-    """Load the champion."""
+    """Load the champion, and keep what it answers if that is wanted."""
     from service.forecast import answer  # not above: the supervisor of the workers needs no torch
 
     app.state.answer, app.state.live = answer, load(live_note())
+    where = keeping()
+    app.state.keeper = Keeper(where) if where else None
     app.state.queue = Queue(threads=max(2, os.cpu_count() or 1), length=LINE)
+
+
+def go_down(app: Starlette) -> None:
+    """Write what is kept and not yet written."""
+    if app.state.keeper:
+        app.state.keeper.close()

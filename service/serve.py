@@ -6,6 +6,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from service.keep import FOLDER, Keeping, keeping
 from service.source import VARIABLE, WORKERS, load_champion, stage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,10 +21,12 @@ def serve(model: Path, name: str, version: str, *, host: str, port: int, workers
 
     A note is watched: when it names another version, the workers go over to that.
 
-    Raises ServeError when the port is taken or the artifact is not sound.
+    Raises ServeError when the port is taken, the artifact is not sound, or forecasts cannot be kept.
     """
     # First of all, for BentoML starts workers that cannot live again and again.
     address = _free_address(host, port)
+    if where := _keeping():
+        os.environ[FOLDER] = str(where.folder)  # for we change the folder
     with tempfile.TemporaryDirectory(prefix="forecaster-") as home:
         with ProcessPoolExecutor(1) as pool:  # torch does not stay in the memory of the supervisor
             note = pool.submit(_sound, model, Path(home, "model"), name, version).result()
@@ -51,6 +54,13 @@ def _sound(model: Path, home: Path, name: str, version: str) -> Path:
     except Exception as error:
         raise ServeError(f"{model} cannot be served: {error}") from error
     return note
+
+
+def _keeping() -> Keeping | None:
+    try:
+        return keeping()
+    except (ValueError, OSError) as error:
+        raise ServeError(f"forecasts cannot be kept: {error}") from error
 
 
 def _free_address(host: str, port: int) -> str:

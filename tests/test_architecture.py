@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "forecaster": {"jaxtyping", "numpy", "pydantic", "safetensors", "torch"},
     "pipelines": {
-        *{"jaxtyping", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "rich", "sklearn"},
-        *{"requests", "scipy", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
+        *{"jaxtyping", "matplotlib", "mlflow", "numpy", "pandas", "prometheus_client", "pyarrow", "pydantic", "rich"},
+        *{"requests", "scipy", "sklearn", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
     },
     "service": {
         *{"bentoml", "numpy", "orjson", "pandas", "prometheus_client", "pydantic", "starlette", "uvloop"},

@@ -1,0 +1,19 @@
+"""The job that watches a model."""
+
+from typing import Literal
+
+from pipelines.jobs.job import Job, Outcome, Turn
+from pipelines.monitor import monitor
+from pipelines.settings import MonitorSettings
+
+
+class Monitor(Job, MonitorSettings):
+    """Hold kept forecasts against what came; a breach is the outcome, and exit code 3."""
+
+    job: Literal["monitor"]
+
+    def work(self, turn: Turn) -> Outcome:
+        told = {name: getattr(self, name) for name in MonitorSettings.model_fields}
+        report = monitor(MonitorSettings.model_validate(told | {"as_of": turn.as_of or self.as_of}))
+        well = f"as promised, over {report.overall['forecasts']:.0f} forecasts"
+        return Outcome("; ".join(breach.sentence for breach in report.breaches) or well, report.version, report.code)

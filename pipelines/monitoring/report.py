@@ -1,0 +1,48 @@
+"""What a monitoring job ends with."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from pipelines.monitoring.drift import Drift
+from pipelines.monitoring.verdicts import Breach
+
+
+@dataclass(frozen=True)
+class Event:
+    """What calls for a job: a retrain of a model, and why."""
+
+    job: str
+    name: str
+    at: str
+    """UTC, ISO 8601."""
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How the forecasts of a model did."""
+
+    name: str
+    version: str | None
+    """None where those of all versions are judged."""
+    at: datetime
+    overall: dict[str, float]
+    """As in `pipelines.monitoring.scores.in_all`."""
+    by_day: pd.DataFrame
+    by_group: pd.DataFrame
+    by_step: pd.DataFrame
+    drift: Drift
+    breaches: tuple[Breach, ...]
+
+    @property
+    def code(self) -> int:
+        """The exit code: 3 where a rule is breached."""
+        return 3 if self.breaches else 0
+
+    @property
+    def event(self) -> Event | None:
+        """A retrain, where something is breached that a retrain can mend: not values that have not come."""
+        reasons = tuple(one.sentence for one in self.breaches if one.rule != "missing")
+        return Event("retrain", self.name, self.at.isoformat(timespec="seconds"), reasons) if reasons else None

@@ -1,0 +1,139 @@
+"""Keeps what was answered, off the way of the request: a bounded line, and a thread that writes Parquet files."""
+
+import hashlib
+import logging
+import os
+import queue
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from prometheus_client import Counter
+
+if TYPE_CHECKING:
+    from pipelines.predict import Predictions
+    from service.source import Champion
+
+FOLDER, SHARE = "FORECASTER_KEEP", "FORECASTER_KEEP_SHARE"
+"""Environment variables: the folder to keep forecasts in, and the share of the series whose forecasts are kept."""
+WAITING = 2_000_000
+"""Steps of forecasts that may wait to be written; what comes on top is not kept, and counted."""
+ROWS, SECONDS = 500_000, 300.0
+"""A file is written when it has so many rows, or is so old."""
+
+log = logging.getLogger("bentoml.forecaster")
+kept = Counter("forecaster_kept", "Forecast steps that were written to FORECASTER_KEEP.")
+dropped = Counter("forecaster_dropped", "Forecast steps to keep that were not: too many were waiting, or no room.")
+
+
+def sampled(series: str, share: float) -> bool:
+    """Whether a series is among a share of all: always the same ones, whoever asks.
+
+    >>> sampled("a", 1.0), sampled("a", 0.0)
+    (True, False)
+    """
+    digest = hashlib.blake2b(series.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) < share * 2**64
+
+
+class Keeping(NamedTuple):
+    """What the environment says of keeping."""
+
+    folder: Path
+    share: float
+
+
+def keeping() -> Keeping | None:
+    """As the environment says, None where nothing is kept. Raises ValueError, or OSError where the folder cannot be."""
+    folder, share = os.environ.get(FOLDER), float(os.environ.get(SHARE, "1"))
+    if not 0 <= share <= 1:
+        raise ValueError(f"{SHARE} is {share:g}, and a share is between 0 and 1")
+    if not folder:
+        return None
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Keeping(Path(folder).absolute(), share)
+
+
+class Answered(NamedTuple):
+    """Forecasts in line."""
+
+    at: datetime
+    model: str
+    version: str
+    predictions: "Predictions"
+
+
+class Keeper:
+    """Keeps forecasts until it is closed."""
+
+    def __init__(self, where: Keeping) -> None:
+        self.folder, self.share = where
+        self.line: queue.SimpleQueue[Answered | None] = queue.SimpleQueue()
+        self.waiting, self.lock = 0, threading.Lock()
+        self.thread = threading.Thread(target=self._work, name="keep", daemon=True)
+        self.thread.start()
+
+    def keep(self, champion: "Champion", predictions: "Predictions") -> None:
+        """Put forecasts of a model in line, at once: where it is full they are dropped and counted."""
+        size = predictions.mean.size
+        with self.lock:
+            full = self.waiting + size > WAITING
+            self.waiting += 0 if full else size
+        if full:
+            dropped.inc(size)
+            return
+        series, horizon = predictions.mean.shape
+        light = replace(predictions, paths=np.empty((series, 0, horizon)))
+        self.line.put(Answered(datetime.now(UTC), champion.name, champion.version, light))
+
+    def close(self, seconds: float = 10.0) -> None:
+        """Write what waits, and end."""
+        self.line.put(None)
+        self.thread.join(seconds)
+
+    def _work(self) -> None:
+        going = True
+        while going:
+            made, going = self._gather()
+            size = _steps(made)
+            try:
+                self._write(made)
+            except Exception:  # a full disk, say: the service answers on, and keeps again when there is room
+                dropped.inc(size)
+                log.exception("%d forecast steps could not be kept in %s", size, self.folder)
+            with self.lock:
+                self.waiting -= size
+
+    def _gather(self) -> tuple[list[Answered], bool]:
+        """What comes until a file is large or old enough, and whether more may come."""
+        made: list[Answered] = []
+        late = time.monotonic() + SECONDS
+        while _steps(made) < ROWS:
+            try:
+                came = self.line.get(timeout=max(0.0, late - time.monotonic()))
+            except queue.Empty:
+                return made, True
+            if came is None:
+                return made, False
+            made.append(came)
+        return made, True
+
+    def _write(self, made: list[Answered]) -> None:
+        from pipelines.kept import rows, write_part  # not above: the supervisor of the workers needs no torch
+
+        tables = []
+        for one in made:
+            chosen = np.flatnonzero([sampled(str(series), self.share) for series in one.predictions.ids])
+            if chosen.size:
+                tables.append(rows(one.predictions.select(chosen), one.model, one.version, one.at))
+        if tables:
+            write_part(self.folder, tables)
+            kept.inc(sum(table.num_rows for table in tables))
+
+
+def _steps(made: list[Answered]) -> int:
+    return sum(one.predictions.mean.size for one in made)
