@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOSPC
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -66,6 +67,8 @@ def naming(file: str, remedy: str = "check that the file is whole, and UTF-8 if 
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno == ENOSPC:
+            raise  # no fault of the file: told as every full disk is
         told = " ".join(str(error).split())
         raise DataError(f"{file}: {told}", remedy=remedy) from error
 
