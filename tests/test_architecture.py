@@ -21,7 +21,7 @@ FLOORS = {
     "forecaster": {"jaxtyping", "numpy", "pydantic", "safetensors", "torch"},
     "pipelines": {
         *{"jaxtyping", "matplotlib", "mlflow", "numpy", "pandas", "prometheus_client", "pyarrow", "pydantic", "rich"},
-        *{"requests", "scipy", "sklearn", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
+        *{"requests", "scipy", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
     },
     "service": {
         *{"bentoml", "numpy", "orjson", "pandas", "prometheus_client", "pydantic", "starlette", "uvloop"},

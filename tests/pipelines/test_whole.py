@@ -163,7 +163,7 @@ def test_a_number_is_told_with_an_interval(home: Path) -> None:
     data = autoregressive(120, 1, phi)
     truth = pd.Series(phi, index=[f"s{i:03}" for i in range(120)])
     data.assign(phi=data["unique_id"].map(truth[:90])).to_parquet(home / "data.parquet")
-    recipes = ("--recipe", "whole_constant,whole_gru", "--budget", "6s", "--name", "phi")
+    recipes = ("--recipe", "whole_constant,whole_gru", "--budget", "15s", "--name", "phi")
     cli("train", "data.parquet", "--target-kind", "series", "--target", "phi", *recipes)
     cli("forecast", "data.parquet", "--out", "out.parquet", "--name", "phi", "--quantiles", "0.1,0.5,0.9")
     out = pd.read_parquet("out.parquet").set_index("unique_id")
