@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +28,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     frame = pd.read_csv(sample())
     frame[frame["ds"] > "2016-10"].to_csv(folder / "series.csv", index=False)
+    shutil.copy(sample(), folder)
+    (folder / "retrain.yaml").write_text(blocks("yaml")[0])
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("forecaster ")]
-    assert len(commands) == 7
+    assert len(commands) == 10
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
     environment.pop("MLFLOW_TRACKING_URI", None)
     for command in commands:
