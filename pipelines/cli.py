@@ -1,13 +1,27 @@
 """The command line `forecaster`."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipelines import cli_models, cli_serve
-from pipelines.options import Data, Duplicates, Horizon, Name, Season, Zone, columns, levels_of, mendable
+from pipelines.options import (
+    Address,
+    Data,
+    Duplicates,
+    EngineName,
+    Horizon,
+    Name,
+    Season,
+    Workers,
+    Zone,
+    columns,
+    levels_of,
+    mendable,
+)
 from pipelines.settings import TrainSettings
 
 app = typer.Typer(
@@ -88,7 +102,7 @@ def train(
 @app.command()
 def forecast(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Forecasts as CSV or Parquet, by the ending.")],
+    out: Annotated[Path, typer.Option(help="Forecasts as CSV or Parquet, by the ending; none: a folder of Parquet.")],
     horizon: Horizon = None,
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
     paths: Annotated[int, typer.Option(min=0, help="Joint sample paths, as columns path.1, path.2 ...")] = 0,
@@ -98,6 +112,9 @@ def forecast(
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
     zone: Zone = None,
     duplicates: Duplicates = "error",
+    engine: EngineName = "processes",
+    workers: Workers = None,
+    address: Address = None,
 ) -> None:
     """Forecast every series of a file with the champion: unique_id, ds, mean, q0.1 ... q0.9.
 
@@ -105,12 +122,20 @@ def forecast(
     Labels are forecast as unique_id, ds, label and a column p.<label> with the probability of each. What is told of
     whole series has a row for each and no ds.
 
+    Parquet that is too large for memory is forecast into a folder, in shards by as many processes as there are cores,
+    or by --workers, or on Ray. Stopped at any moment, the same command goes on where it was.
+
     forecaster forecast sales.csv --horizon 28 --out forecasts.csv
+
+    forecaster forecast sales/ --horizon 28 --out forecasts/ --engine ray
     """
+    from pipelines.engine import engine as engine_of
     from pipelines.score import score
+    from pipelines.shards import score_shards
 
     with mendable():
-        rows = score(
+        many = partial(score_shards, engine=engine_of(engine, workers, address)) if not out.suffix else score
+        rows = many(
             *(data, horizon, out, levels_of(quantiles)),
             paths=paths,
             seed=seed,

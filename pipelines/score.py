@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
@@ -68,24 +69,31 @@ def rolling(
 
 def live(name: str, model: str | None) -> Artifact:
     """The champion of a name, one of its versions, or the artifact in a folder."""
-    if model is not None and Path(model).is_dir():
-        return load_artifact(Path(model))
-    return load_artifact(resolve(name, model).folder)
+    return load_artifact(place(name, model))
+
+
+def place(name: str, model: str | None) -> Path:
+    """The folder of that artifact."""
+    return Path(model) if model is not None and Path(model).is_dir() else resolve(name, model).folder
 
 
 def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str, *, answers: bool = False) -> Panel:
     """A file read as the artifact's training data was, with or without the answers of whole series."""
-    spec = artifact.spec.data
-    panel = read(
-        data,
-        frequency=spec.frequency,
-        zone=zone or spec.zone,
-        known=tuple(column.name for column in spec.known),
-        past=tuple(column.name for column in spec.past),
-        static=tuple(column.name for column in spec.static),
-        duplicates=duplicates,
-        whole=spec.whole.name if answers and spec.whole is not None else None,
-    )
-    for sentence in unseen(panel, spec):
+    panel = read(data, **reading(artifact, zone, duplicates, answers=answers))
+    for sentence in unseen(panel, artifact.spec.data):
         log.warning(sentence)
     return panel
+
+
+def reading(artifact: Artifact, zone: str | None, duplicates: str, *, answers: bool = False) -> dict[str, Any]:
+    """How a table is read as the artifact's training data was."""
+    spec = artifact.spec.data
+    return {
+        "frequency": spec.frequency,
+        "zone": zone or spec.zone,
+        "known": tuple(column.name for column in spec.known),
+        "past": tuple(column.name for column in spec.past),
+        "static": tuple(column.name for column in spec.static),
+        "duplicates": duplicates,
+        "whole": spec.whole.name if answers and spec.whole is not None else None,
+    }
