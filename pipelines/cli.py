@@ -63,16 +63,21 @@ def train(
     zone: Zone = None,
     end: Annotated[str | None, typer.Option(help="The label after which a series is over.")] = None,
     duplicates: Duplicates = "error",
+    engine: EngineName = "processes",
+    workers: Workers = None,
+    address: Address = None,
 ) -> None:
     """Train the candidates, backtest them, and promote the best one to champion.
 
     A column y of words such as idle and busy is a series of labels: it is forecast as probabilities. With --target-kind
     series, one label or one number is told of each series, which the column --target has where it is known.
 
-    Stopped at any moment, the same command goes on where it was.
+    Candidates are trained one after another, or side by side with --workers or on Ray. Stopped at any moment, the same
+    command goes on where it was.
 
         forecaster train sales.csv --horizon 28
     """
+    from pipelines.engine import engine as engine_of
     from pipelines.screen import watched
 
     with mendable():
@@ -96,7 +101,7 @@ def train(
             }
             | ({"recipes": columns(recipe)} if recipe else {})
         )
-        watched(settings)
+        watched(settings, engine_of(engine, workers, address, alone=True))
 
 
 @app.command()
@@ -129,9 +134,9 @@ def forecast(
 
     forecaster forecast sales/ --horizon 28 --out forecasts/ --engine ray
     """
+    from pipelines.bulk import score_shards
     from pipelines.engine import engine as engine_of
     from pipelines.score import score
-    from pipelines.shards import score_shards
 
     with mendable():
         many = partial(score_shards, engine=engine_of(engine, workers, address)) if not out.suffix else score
@@ -200,16 +205,21 @@ def backtest(
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
     zone: Zone = None,
     duplicates: Duplicates = "error",
+    engine: EngineName = "processes",
+    workers: Workers = None,
+    address: Address = None,
 ) -> None:
     """Forecast from past origins and compare with what came.
 
     forecaster backtest sales.csv --horizon 28 --windows 4
     """
+    from pipelines.engine import engine as engine_of
     from pipelines.score import rolling
 
     with mendable():
+        spread = engine_of(engine, workers, address, alone=True)
         for score, value in rolling(
-            data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates
+            data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates, engine=spread
         ).items():
             print(f"{score:24} {value:.4f}")
 

@@ -55,6 +55,10 @@ class Processes(Engine):
         return results
 
 
+HERE = Processes(1)
+"""This process."""
+
+
 class Ray(Engine):
     """A Ray cluster, or one that is started on this machine and ends with this process.
 
@@ -96,15 +100,18 @@ class Ray(Engine):
             yield _result(waiting.popleft())
 
 
-def engine(name: str, workers: int | None = None, address: str | None = None) -> Engine:
-    """The engine of a name. Raises DataError on one that there is not, or that takes no address."""
+def engine(name: str, workers: int | None = None, address: str | None = None, *, alone: bool = False) -> Engine:
+    """The engine of a name; `alone` makes this process of processes of which no number is given.
+
+    Raises DataError on one that there is not, or that takes no address.
+    """
     if name not in ENGINES:
         raise DataError(f"no engine is called {name!r}", remedy=f"choose from {', '.join(ENGINES)}")
     if name == "ray":
         return Ray(address, workers)
     if address is not None:
         raise DataError(f"an address of {address!r} for processes of this machine", remedy="add --engine ray")
-    return Processes(workers)
+    return Processes(1 if alone and workers is None else workers)
 
 
 def _call(function: Callable[[T], R], item: T) -> R:

@@ -1,13 +1,14 @@
 """The champion on a file: forecasts to a file, and backtests."""
 
 import logging
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
-from pipelines.ask import Question, answer_frame
+from pipelines.ask import Question, answer_frame, reading
 from pipelines.backtest import backtest
+from pipelines.engine import HERE, Engine
 from pipelines.labels import unseen
 from pipelines.panel import Panel
 from pipelines.registry import resolve
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 MOST = 100_000_000
 """Values in the sample paths of a file, which are held in memory."""
+ORIGINS = 2**13
+"""Series and origins that are backtested at a time."""
 
 
 def score(
@@ -58,13 +61,18 @@ def rolling(
     model: str | None = None,
     zone: str | None = None,
     duplicates: str = "error",
+    engine: Engine = HERE,
 ) -> dict[str, float]:
     """Every score of the model on the last `windows` origins of a file, a horizon apart, or on its whole series."""
     artifact = live(name, model)
     panel = panel_for(artifact, data, zone, duplicates, answers=True)
     spec = artifact.spec
     cut = ended(panel) if panel.whole is not None else origins(panel, horizon or spec.task.horizon, windows)
-    return backtest(artifact.model, spec.data, spec.task.seasons[0], cut, artifact.calibrator).metrics()
+    borders = pairwise([*range(0, len(cut.actual), ORIGINS), len(cut.actual)])
+    parts = filter(None, (cut.rows(begin, end) for begin, end in borders))
+    told = artifact.model, spec.data, spec.task.seasons[0]
+    scores = list(engine.map(lambda part: backtest(*told, part, artifact.calibrator), parts))
+    return type(scores[0]).joined(scores).metrics()
 
 
 def live(name: str, model: str | None) -> Artifact:
@@ -83,17 +91,3 @@ def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str,
     for sentence in unseen(panel, artifact.spec.data):
         log.warning(sentence)
     return panel
-
-
-def reading(artifact: Artifact, zone: str | None, duplicates: str, *, answers: bool = False) -> dict[str, Any]:
-    """How a table is read as the artifact's training data was."""
-    spec = artifact.spec.data
-    return {
-        "frequency": spec.frequency,
-        "zone": zone or spec.zone,
-        "known": tuple(column.name for column in spec.known),
-        "past": tuple(column.name for column in spec.past),
-        "static": tuple(column.name for column in spec.static),
-        "duplicates": duplicates,
-        "whole": spec.whole.name if answers and spec.whole is not None else None,
-    }

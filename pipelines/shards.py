@@ -1,15 +1,11 @@
-"""Forecasts of Parquet files of any size: rows are dealt out by series, and each shard of series is forecast by itself.
+"""The work on Parquet files of any size: rows are dealt out by series, and each shard of series is forecast by itself.
 
 A piece of the input becomes a file with one row group for each shard, and a shard one file of forecasts. Both are
-written under a temporary name and renamed: what is there is whole, so a job that was stopped goes on where it was.
+written under a temporary name and renamed: what is there is whole, and is not done again.
 """
 
-import hashlib
-import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -19,24 +15,16 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from forecaster.artifact import Artifact, digest, load_artifact
-from forecaster.errors import DataError
-from pipelines.ask import Question, answer_frame
-from pipelines.engine import Engine
+from forecaster.artifact import Artifact
+from pipelines.ask import Question, answer_frame, reading
 from pipelines.panel import Panel, panel_from_frame
-from pipelines.score import place, reading
-from pipelines.table import check_columns, distinct
+from pipelines.table import distinct
 
-PIECE = 2**22
-"""Rows that are dealt out at a time, or one row group where it is larger."""
-SHARD = 2**21
-"""Rows of a typical shard."""
-VALUES = 2**24
-"""Forecast values that a shard holds at a time."""
-NOTE, WORK = "_forecast.json", "_work"
-"""What was asked, and what is left to do it: whoever reads Parquet skips names that begin so."""
+WORK = "_work"
+"""The folder of the pieces: whoever reads Parquet skips names that begin so."""
 
 Piece = tuple[int, list[ds.ParquetFileFragment]]
+"""Its number and its row groups."""
 
 
 @dataclass(frozen=True)
@@ -60,92 +48,7 @@ class Job:
         return self.out / WORK
 
 
-def score_shards(
-    data: Path,
-    horizon: int | None,
-    out: Path,
-    levels: tuple[float, ...],
-    engine: Engine,
-    *,
-    paths: int = 0,
-    temperature: float = 1.0,
-    seed: int = 0,
-    name: str,
-    model: str | None = None,
-    zone: str | None = None,
-    duplicates: str = "error",
-) -> int:
-    """Write the forecasts of every series of a Parquet file or folder into the folder `out`; returns the rows.
-
-    Stopped at any moment, the same call goes on. Engines on several machines need `data` and `out` on all of them.
-    Raises DataError where `out` holds something else.
-    """
-    folder = place(name, model)
-    artifact = load_artifact(folder)
-    question = Question(horizon or artifact.spec.task.horizon, levels, paths, temperature, seed)
-    source = _dataset(data, artifact)
-    rows = sum(fragment.count_rows() for fragment in source.get_fragments())
-    many = max(1, -(-rows // SHARD)), max(1, VALUES // (question.horizon * (len(levels) + paths)))
-    job = Job(artifact, question, zone, duplicates, out.absolute(), source.schema, *many)
-    if _unfinished(job, source, digest(folder)):
-        _all(engine.map(partial(_deal, job), _pieces(source)))
-        _all(engine.map(partial(_forecast, job), range(job.shards)))
-        shutil.rmtree(job.work)
-    return sum(pq.read_metadata(part).num_rows for part in out.glob("*.parquet"))
-
-
-def _dataset(data: Path, artifact: Artifact) -> ds.Dataset:
-    """The files, and the schema of the columns that the model needs."""
-    files = sorted(data.rglob("*.parquet")) if data.is_dir() else [data]
-    if not files or not all(file.suffix == ".parquet" and file.exists() for file in files):
-        remedy = "give Parquet, or name a file after --out"
-        raise DataError(f"{data}: a folder of forecasts is made from a Parquet file or a folder of them", remedy=remedy)
-    columns = reading(artifact, None, "error")
-    covariates = [*columns["known"], *columns["past"], *columns["static"]]
-    form = ds.ParquetFileFormat(read_options={"dictionary_columns": ["unique_id", *columns["static"]]})
-    found = ds.dataset([str(file.absolute()) for file in files], format=form)
-    check_columns(found.schema.names, covariates)
-    if "unique_id" not in found.schema.names:
-        raise DataError(f"{data}: there is no column unique_id", remedy="name a file after --out for a single series")
-    return found.replace_schema(pa.schema([found.schema.field(name) for name in ("unique_id", "ds", "y", *covariates)]))
-
-
-def _unfinished(job: Job, source: ds.Dataset, model: str) -> bool:
-    """Whether there is something to do in the folder, which is made and marked as this job's."""
-    files = [(file, Path(file).stat().st_size, Path(file).stat().st_mtime_ns) for file in source.files]
-    asked = [files, model, repr(job.question), job.zone, job.duplicates, job.shards, job.together]
-    note = json.dumps({"asked": hashlib.sha256(json.dumps(asked).encode()).hexdigest()})
-    there = job.out / NOTE
-    if there.exists() and there.read_text() == note:
-        return job.work.exists()
-    if job.out.exists() and any(job.out.iterdir()):
-        raise DataError(f"{job.out} holds something else than these forecasts", remedy="empty it, or choose another")
-    job.work.mkdir(parents=True)
-    there.write_text(note)
-    return True
-
-
-def _pieces(source: ds.Dataset) -> Iterator[Piece]:
-    """Row groups of about `PIECE` rows together."""
-    number, rows, piece = 0, 0, list[ds.ParquetFileFragment]()
-    for fragment in source.get_fragments():
-        for group in fragment.split_by_row_group():
-            piece.append(group)
-            rows += group.count_rows()
-            if rows >= PIECE:
-                yield number, piece
-                number, rows, piece = number + 1, 0, []
-    if piece:
-        yield number, piece
-
-
-def _all(results: Iterator[None]) -> None:
-    """Wait until all is done."""
-    for _ in results:
-        pass
-
-
-def _deal(job: Job, piece: Piece) -> None:
+def deal(job: Job, piece: Piece) -> None:
     """Sort the rows of a piece by the shards that their series belong to, in the order that they had."""
     number, groups = piece
     out = job.work / f"{number:06d}.parquet"
@@ -164,7 +67,7 @@ def _deal(job: Job, piece: Piece) -> None:
     fresh.replace(out)
 
 
-def _forecast(job: Job, shard: int) -> None:
+def forecast(job: Job, shard: int) -> None:
     """Forecast one shard; one without a series leaves no file."""
     out = job.out / f"part-{shard:06d}.parquet"
     if out.exists():

@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
-from pipelines import shards
+from pipelines import bulk
 from pipelines.ask import Question, answer_frame
+from pipelines.bulk import score_shards
 from pipelines.cli import app
 from pipelines.engine import Engine, Processes
 from pipelines.panel import panel_from_frame
-from pipelines.shards import score_shards
 from tests.pipelines.conftest import HORIZON, make_artifact
 
 T = TypeVar("T")
@@ -32,9 +32,9 @@ LEVELS = (0.1, 0.5, 0.9)
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several pieces, shards and parts of a shard."""
-    monkeypatch.setattr(shards, "PIECE", 700)
-    monkeypatch.setattr(shards, "SHARD", 500)
-    monkeypatch.setattr(shards, "VALUES", 3 * HORIZON * len(LEVELS))
+    monkeypatch.setattr(bulk, "PIECE", 700)
+    monkeypatch.setattr(bulk, "SHARD", 500)
+    monkeypatch.setattr(bulk, "VALUES", 3 * HORIZON * len(LEVELS))
 
 
 @pytest.fixture(scope="module")
