@@ -242,6 +242,12 @@ def test_a_way_to_run_code_from_data_is_seen(source: str) -> None:
     assert code_runners(parse(pipelines__save=source)) != []
 
 
+def test_the_pool_is_allowed_where_it_is_and_nothing_else_of_its_package() -> None:
+    assert code_runners(parse(pipelines__engine="from joblib import Parallel")) == []
+    assert code_runners(parse(pipelines__engine="from joblib import load")) != []
+    assert code_runners(parse(pipelines__score="from joblib import Parallel")) != []
+
+
 def test_a_package_that_is_not_declared_is_seen() -> None:
     trees = parse(pipelines__job="import sklearn.linear_model\nimport yaml\nimport math")
     assert undeclared(trees, ["scikit-learn>=1.6"]) == ["yaml"]
