@@ -43,7 +43,7 @@ def measure(case: Case, folder: Path) -> None:
     """Train, draw paths and print the share of sums within the central 80 % of those of the paths."""
     file = folder / f"{case.data}_train.csv.gz"
     settings = TrainSettings(
-        data=file, horizon=case.horizon, season=case.season, recipes=(case.recipe,), budget=BUDGET, name=case.data
+        source=file, horizon=case.horizon, season=case.season, recipes=(case.recipe,), budget=BUDGET, name=case.data
     )
     run(settings)
     artifact = live(case.data, None)

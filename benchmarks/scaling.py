@@ -33,6 +33,7 @@ from pipelines.bulk import SHARD
 from pipelines.predict import predict
 from pipelines.score import live, panel_for
 from pipelines.settings import TrainSettings
+from pipelines.source import Source
 
 RESULTS = Path(__file__).parent / "results"
 STEPS, HORIZON, FEW = 200, 24, 500
@@ -109,7 +110,7 @@ def main(
         torch.set_num_threads(1)
         write(Path("many"), series)
         write(Path("few"), FEW)
-        job.run(TrainSettings(data=Path("few"), horizon=HORIZON, recipes=(recipe,), budget=20, name="scaling"))
+        job.run(TrainSettings(source=Source(path="few"), horizon=HORIZON, recipes=(recipe,), budget=20, name="scaling"))
         artifact = live("scaling", None)
         alone = in_process(artifact)
         print(f"{recipe}: {alone['rate']:.0f} series a second, {alone['cpu_rate']:.0f} in one of processor time")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors.torch import save as pack
 
 from forecaster.build import build
 from forecaster.conformal import Calibrator
+from forecaster.durable import replacing
 from forecaster.model import Model
 from forecaster.paths import CAUTIOUS, Dependence
 from forecaster.spec import ArtifactSpec
@@ -45,12 +45,10 @@ def save(artifact: Artifact, folder: Path) -> str:
     if artifact.dependence is not CAUTIOUS:
         contents[DEPENDENCE] = artifact.dependence.to_bytes()
     contents[MANIFEST] = _manifest({name: _sum(content) for name, content in contents.items()})
-    fresh = folder.with_name(folder.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for name, content in contents.items():
-        (fresh / name).write_bytes(content)
-    fresh.replace(folder)
+    with replacing(folder) as fresh:
+        fresh.mkdir(parents=True)
+        for name, content in contents.items():
+            (fresh / name).write_bytes(content)
     return digest(folder)
 
 

@@ -21,7 +21,7 @@ from forecaster.labels.recurrent import LabelRecurrent
 from forecaster.logarithm import Logarithm
 from forecaster.model import Model
 from forecaster.plain import Plain
-from forecaster.pointwise import Linear, SeasonalNaive
+from forecaster.pointwise import NONE, Covariates, Linear, SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import (
     CoreSpec,
@@ -59,13 +59,15 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return build_recurrent(spec, task)
             case LinearSpec():
                 lags = spec.lags or max(2 * task.seasons[-1], task.horizon)
-                return Linear(horizon=task.horizon, lags=lags, past=task.past)
+                return Linear(horizon=task.horizon, lags=lags, past=task.past, reads=_read(spec, task))
             case EnsembleSpec():
                 return Ensemble([build(member, task, seed) for member in spec.members])
             case SeasonalNaiveSpec():
                 return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
             case StateSpaceSpec():
-                structural = Structural(Kalman(task.horizon, task.seasons, spec.harmonics), past=task.past)
+                reads = _read(spec, task)
+                core = Kalman(task.horizon, task.seasons, spec.harmonics, reads.known)
+                structural = Structural(core, past=task.past, static=reads.static)
                 return Logarithm(structural) if task.positive else structural
             case LabelRecurrentSpec():
                 return LabelRecurrent(
@@ -75,6 +77,11 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return LabelCounts(labels=task.labels, order=spec.order, end=task.end, past=task.past)
             case WholeSpec():
                 return build_whole(spec, task)
+
+
+def _read(spec: LinearSpec | StateSpaceSpec, task: Task) -> Covariates:
+    """The covariates of a task that a model reads."""
+    return Covariates(task.known, task.past, task.static) if spec.covariates else NONE
 
 
 def build_recurrent(spec: RecurrentSpec, task: Task) -> Model:

@@ -5,6 +5,8 @@ import pkgutil
 from importlib import import_module
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from forecaster.errors import DataError
 
 T = TypeVar("T")
@@ -27,14 +29,22 @@ def named(package: str, base: type[T]) -> dict[str, type[T]]:
 
 
 def make(catalogue: dict[str, type[T]], kind: str, name: str, *arguments: int, **options: Any) -> T:
-    """The class called `name`, made with these arguments. Raises DataError on a name or an option it does not have."""
+    """The class called `name`, made with these arguments.
+
+    Raises DataError on a name or an option that there is not, and on an option that is not what the class says it is.
+    """
     if name not in catalogue:
         raise DataError(f"no {kind} is called {name!r}", remedy=f"choose from {', '.join(sorted(catalogue))}")
-    signature = inspect.signature(catalogue[name])
-    if unknown := options.keys() - signature.parameters.keys():
-        known = list(signature.parameters)[len(arguments) :]
-        raise DataError(
-            f"the {kind} {name!r} has no option {min(unknown)!r}",
-            remedy=f"choose from {', '.join(known)}" if known else "leave it out",
-        )
+    parameters = dict(list(inspect.signature(catalogue[name]).parameters.items())[len(arguments) :])
+    for option, value in options.items():
+        if option not in parameters:
+            raise DataError(
+                f"the {kind} {name!r} has no option {option!r}",
+                remedy=f"choose from {', '.join(parameters)}" if parameters else "leave it out",
+            )
+        try:
+            TypeAdapter(parameters[option].annotation).validate_python(value, strict=True)
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"]
+            raise DataError(f"the option {option!r} of the {kind} {name!r} is {value!r}", remedy=problem) from None
     return catalogue[name](*arguments, **options)

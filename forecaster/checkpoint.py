@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as pack
 from torch import nn
+
+from forecaster.durable import replace
 
 
 class Progress(NamedTuple):
@@ -16,21 +19,17 @@ class Progress(NamedTuple):
 
 
 def save(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-    """Write weights, optimizer moments and progress; a crash leaves the old file or the new."""
+    """Write weights, optimizer moments and progress; a crash or a full disk leaves the old file or the new."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for number, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
     tensors["progress"] = torch.tensor(progress)
-    fresh = file.with_suffix(".new")
-    save_file({name: value.contiguous() for name, value in tensors.items()}, fresh)
-    fresh.replace(file)
+    replace(file, pack({name: value.contiguous() for name, value in tensors.items()}))
 
 
 def save_weights(file: Path, model: nn.Module) -> None:
     """Write only the weights."""
-    fresh = file.with_suffix(".new")
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, fresh)
-    fresh.replace(file)
+    replace(file, pack({name: value.contiguous() for name, value in model.state_dict().items()}))
 
 
 def load_weights(file: Path, model: nn.Module) -> None:

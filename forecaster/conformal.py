@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from forecaster.batch import Forecast
 from forecaster.spec import Spec
+from forecaster.support import REAL, Support
 
 ENOUGH = 50
 """Residuals that one step needs of its own; with fewer it borrows from its neighbours."""
@@ -21,6 +22,7 @@ class Widening(Spec):
     levels: tuple[float, ...]
     shares: tuple[tuple[float, ...], ...]
     residuals: int
+    unit: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,9 @@ class Calibrator:
     (Romano et al. 2019) in its relative form (Sesia and Candès 2020), which keeps what the model says of calm and
     lively hours. The median stays: the held-out days have a bias of their own, which would come back on other days as
     an error. Steps beyond the last one take its shares.
+
+    Of whole values the width of an interval is how many of them are in it, so that one around a single count has a
+    width too.
     """
 
     levels: tuple[float, ...]
@@ -40,13 +45,17 @@ class Calibrator:
     """Of the widest interval first."""
     residuals: int
     """Number of held-out values it was learned from."""
+    unit: float = 0.0
+    """The least distance of two values, which each interval is wider by than its ends are apart."""
 
     @classmethod
-    def learn(cls, forecast: Forecast, actual: Float64[ndarray, "series horizon"]) -> "Calibrator | None":
+    def learn(
+        cls, forecast: Forecast, actual: Float64[ndarray, "series horizon"], support: Support = REAL
+    ) -> "Calibrator | None":
         """From forecasts and what came after them (NaN where unknown); None where there is nothing to learn from."""
         low, high = _ends(forecast.quantiles.numpy())
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            outside = np.maximum(low - actual[..., None], actual[..., None] - high) / (high - low)
+            outside = np.maximum(low - actual[..., None], actual[..., None] - high) / (high - low + support.unit)
         rows = outside.transpose(1, 0, 2)
         known = np.isfinite(rows).all(-1)
         if not known.any():
@@ -60,14 +69,14 @@ class Calibrator:
             for interval, level in enumerate(forecast.levels[: rows.shape[-1]]):
                 # Weibull's is the estimate by which a fresh value is inside with exactly that probability.
                 shares[step, interval] = np.quantile(beyond[:, interval], 1 - 2 * level, method="weibull")
-        return cls(forecast.levels, shares, int(known.sum()))
+        return cls(forecast.levels, shares, int(known.sum()), support.unit)
 
     def apply(self, forecast: Forecast) -> Forecast:
         """The forecast with its intervals widened or narrowed, and sorted where that has crossed them."""
         steps = np.minimum(np.arange(forecast.quantiles.shape[1]), len(self.shares) - 1)
         (low, high), middle = _ends(forecast.quantiles), len(self.levels) // 2
         median = forecast.quantiles[..., middle : middle + 1]
-        more = torch.from_numpy(self.shares[steps]).to(median) * (high - low)
+        more = torch.from_numpy(self.shares[steps]).to(median) * (high - low + self.unit)
         low, high = torch.minimum(low - more, median), torch.maximum(high + more, median)
         quantiles = torch.cat([low, median, high.flip(-1)], -1).sort(-1).values
         return Forecast(forecast.levels, quantiles, forecast.mean)
@@ -75,13 +84,14 @@ class Calibrator:
     def to_json(self) -> str:
         """One JSON object, see `Widening`."""
         rows = tuple(tuple(row) for row in self.shares.tolist())
-        return Widening(levels=self.levels, shares=rows, residuals=self.residuals).model_dump_json(indent=1)
+        written = Widening(levels=self.levels, shares=rows, residuals=self.residuals, unit=self.unit)
+        return written.model_dump_json(indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Calibrator":
         """The inverse of `to_json`."""
         read = Widening.model_validate_json(text)
-        return cls(read.levels, np.array(read.shares), read.residuals)
+        return cls(read.levels, np.array(read.shares), read.residuals, read.unit)
 
 
 Array = TypeVar("Array", ndarray, torch.Tensor)

@@ -97,16 +97,24 @@ CAUTIOUS = Dependence(np.ones((1, 1)))
 
 
 def sample(
-    forecast: Forecast, dependence: Dependence, paths: int, generator: torch.Generator, support: Support
+    forecast: Forecast,
+    dependence: Dependence,
+    paths: int,
+    generator: torch.Generator,
+    support: Support,
+    temperature: float = 1.0,
 ) -> Float64[Tensor, "series paths horizon"]:
     """Paths whose values at each step have the distribution of the forecast, and which move as errors did.
+
+    A temperature T takes the density of the normal scores to the power of 1 / T, as a softmax of logits over T does
+    with probabilities: they stay normal and joint, with T times the variance. At 0 each step is the median.
 
     Counts are whole: the line through the quantiles is rounded up from some part of a whole on, which leaves whole
     quantiles as they are and is chosen so that the paths have the mean of the forecast. Of 0 and 1 the mean is the
     whole distribution, and the quantiles tell less.
     """
     series, horizon = forecast.mean.shape
-    z = dependence.draw(series, paths, horizon, generator)
+    z = temperature**0.5 * dependence.draw(series, paths, horizon, generator)
     if support == BINARY:
         tail: Tensor = torch.special.ndtr(-z)
         return (tail < forecast.mean.unsqueeze(1)).double()

@@ -1,19 +1,34 @@
 """Models that give one value per step, with a rough spread for calibration to mend: what every network has to beat."""
 
 from abc import abstractmethod
-from typing import final
+from typing import NamedTuple, final
 
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
+from forecaster.labels.model import tokens
 from forecaster.model import Carry, Numeric
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS, normal_quantiles
 from forecaster.scale import normalise
 from forecaster.state import where
 from forecaster.support import REAL
+
+
+class Seen(NamedTuple):
+    """What one value per step is told from."""
+
+    target: Float64[Tensor, "batch memory"]
+    """The last values, NaN where missing."""
+    latest: Float64[Tensor, "batch 1"]
+    """The last known value, however long ago."""
+    past: Float32[Tensor, "batch memory past"]
+    """Covariates of the last steps, NaN where missing."""
+    known: Float32[Tensor, "batch horizon known"]
+    """Covariates of the steps ahead."""
+    static: Int64[Tensor, "batch static"]
 
 
 class Pointwise(Numeric):
@@ -25,16 +40,14 @@ class Pointwise(Numeric):
     stride = 1
     support = REAL
 
-    def __init__(self, *, horizon: int, memory: int, past: int) -> None:
+    def __init__(self, *, horizon: int, memory: int, past: int, static: int = 0) -> None:
         super().__init__()
-        self.horizon, self.memory, self.past = horizon, memory, past
+        self.horizon, self.memory, self.past, self.static = horizon, memory, past, static
         self.register_buffer("nothing", torch.zeros(0), persistent=False)
 
     @abstractmethod
-    def point(
-        self, target: Float64[Tensor, "batch memory"], latest: Float64[Tensor, "batch 1"]
-    ) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
-        """The next `horizon` values, and the scale: from the last values (NaN where missing) and the last known."""
+    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
+        """The next `horizon` values, and the scale."""
 
     @final
     def start(self, lanes: int, stride: int = 1) -> Carry:  # noqa: ARG002
@@ -42,7 +55,8 @@ class Pointwise(Numeric):
         return {
             "last.target": like.new_full((lanes, self.memory), torch.nan, dtype=torch.float64),
             "last.latest": like.new_zeros(lanes, 1, dtype=torch.float64),
-            "last.static": like.new_zeros(lanes, 0, dtype=torch.int64),
+            "last.past": like.new_full((lanes, self.memory, self.past), torch.nan),
+            "last.static": like.new_zeros(lanes, self.static, dtype=torch.int64),
         }
 
     @final
@@ -50,74 +64,114 @@ class Pointwise(Numeric):
         return self._read(carry, batch)[0]
 
     @final
-    def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:  # noqa: ARG002
-        mean, scale = self.point(carry["last.target"], carry["last.latest"])
+    def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
+        target, latest, past, static = (carry[f"last.{name}"] for name in ("target", "latest", "past", "static"))
+        mean, scale = self.point(Seen(target, latest, past, known, static))
         spread = scale[:, None, None] * normal_quantiles(LEVELS, scale)
         return Forecast(LEVELS, mean.unsqueeze(-1) + spread, mean)
 
     @final
     def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
         """Mean absolute error in units of the scale, of the forecasts from every step."""
-        after, target, latest = self._read(carry, batch)
-        history = target[:, 1:].unfold(1, self.memory, 1)
-        ahead = torch.cat([batch.target, batch.future], 1)[:, 1:].unfold(1, self.horizon, 1)
-        mean, scale = self.point(history.flatten(0, 1), latest[:, 1:].reshape(-1, 1))
-        error = normalise(ahead[:, : history.shape[1]].flatten(0, 1), mean, scale.unsqueeze(1)).abs()
+        after, target, latest, past = self._read(carry, batch)
+        time = batch.target.shape[1]
+
+        def origins(values: Tensor, length: int) -> Tensor:
+            """The `length` values from each of the first `time` places on, of [batch, steps, ...]."""
+            return values[:, 1:].unfold(1, length, 1)[:, :time].flatten(0, 1)
+
+        history, ahead = origins(target, self.memory), torch.cat([batch.target, batch.future], 1)
+        beside = origins(past, self.memory).mT, origins(batch.known, self.horizon).mT
+        static = after["last.static"].repeat_interleave(time, dim=0)
+        mean, scale = self.point(Seen(history, latest[:, 1:].reshape(-1, 1), *beside, static))
+        error = normalise(origins(ahead, self.horizon), mean, scale.unsqueeze(1)).abs()
         counts = ~error.isnan() & (scale > 0).unsqueeze(1)
         return after, mean_loss(torch.where(counts, error, 0.0), counts)
 
     def _read(
         self, carry: Carry, batch: Batch
-    ) -> tuple[Carry, Float64[Tensor, "batch history"], Float64[Tensor, "batch steps"]]:
-        """The carry after a batch, its values after those remembered, and the last known one by each of its steps."""
+    ) -> tuple[
+        Carry,
+        Float64[Tensor, "batch history"],
+        Float64[Tensor, "batch steps"],
+        Float32[Tensor, "batch history past"],
+    ]:
+        """The carry after a batch, its values and past covariates after those remembered, and by each of its steps the
+        last known value."""
         carry = where(batch.reset, self.start(len(batch.reset)), carry)
         target = torch.cat([carry["last.target"], batch.target], 1)
         latest = fill_forward(torch.cat([carry["last.latest"], batch.target], 1).unsqueeze(-1)).squeeze(-1)
-        after = carry | {"last.target": target[:, -self.memory :], "last.latest": latest[:, -1:]}
-        return after, target, latest
+        past = torch.cat([carry["last.past"], batch.past], 1)
+        after = {
+            "last.target": target[:, -self.memory :],
+            "last.latest": latest[:, -1:],
+            "last.past": past[:, -self.memory :],
+            "last.static": batch.static[:, : self.static],
+        }
+        return after, target, latest, past
 
 
 class SeasonalNaive(Pointwise):
-    """Repeats the last season; over a gap, one of the three seasons before, or else the last known value."""
+    """Repeats the last season; over a gap, one of the three seasons before, or else the last known value.
+
+    It has no use for covariates: nothing in it is learned that could weigh them.
+    """
 
     def __init__(self, *, horizon: int, season: int, past: int = 0) -> None:
         super().__init__(horizon=horizon, memory=4 * season + 1, past=past)
         self.season = season
 
-    def point(
-        self, target: Float64[Tensor, "batch memory"], latest: Float64[Tensor, "batch 1"]
-    ) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
-        seasons = torch.unflatten(target[:, -4 * self.season :], 1, (4, self.season))
+    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
+        seasons = torch.unflatten(seen.target[:, -4 * self.season :], 1, (4, self.season))
         last = fill_forward(seasons)[:, -1]
-        last = torch.where(last.isnan(), latest, last)
-        change = (target[:, self.season :] - target[:, : -self.season]).abs()
+        last = torch.where(last.isnan(), seen.latest, last)
+        change = (seen.target[:, self.season :] - seen.target[:, : -self.season]).abs()
         return last[:, [step % self.season for step in range(self.horizon)]], mean_of_known(change).squeeze(1)
 
 
-class Linear(Pointwise):
-    """Direct linear regression of all steps ahead on the last `lags` values, in units of their own scale.
+class Covariates(NamedTuple):
+    """How many a model reads of each kind, and how many categories each static one has."""
 
-    Its weights come from least squares, not from gradient descent (`pipelines.baselines`).
+    known: int = 0
+    past: int = 0
+    static: tuple[int, ...] = ()
+
+
+NONE = Covariates()
+
+
+class Linear(Pointwise):
+    """Direct linear regression of each step ahead, in units of the scale of the last `lags` values.
+
+    It reads these values, past covariates of the same steps, those known for the step itself, and the categories
+    one-hot, of which one that was not seen in training is all of them equally. What is missing is zero. Its weights
+    come from least squares, not from gradient descent (`pipelines.baselines`).
     """
 
-    def __init__(self, *, horizon: int, lags: int, past: int = 0) -> None:
-        super().__init__(horizon=horizon, memory=lags, past=past)
-        self.map = nn.Linear(lags, horizon)
+    def __init__(self, *, horizon: int, lags: int, past: int = 0, reads: Covariates = NONE) -> None:
+        super().__init__(horizon=horizon, memory=lags, past=past, static=len(reads.static))
+        self.reads = reads
+        self.map = nn.Linear(lags * (1 + reads.past) + sum(reads.static) + reads.known, horizon)
 
     def scaled(
-        self, target: Float64[Tensor, "batch memory"]
-    ) -> tuple[Float32[Tensor, "batch memory"], Float64[Tensor, "batch 1"], Float64[Tensor, "batch 1"]]:
-        """The lags in scaled units, zero where missing, with the level and the scale that were taken out."""
+        self,
+        target: Float64[Tensor, "batch memory"],
+        past: Float32[Tensor, "batch memory past"],
+        static: Int64[Tensor, "batch static"],
+    ) -> tuple[Float32[Tensor, "batch columns"], Float64[Tensor, "batch 1"], Float64[Tensor, "batch 1"]]:
+        """What all steps ahead are told from, in scaled units, with the level and the scale that were taken out."""
         level = mean_of_known(target)
         scale = mean_of_known((target - level).abs())
-        return normalise(target, level, scale).nan_to_num(), level, scale
+        beside = past[..., : self.reads.past].flatten(1)
+        kinds = [tokens(static[:, s].double() - 1, size) for s, size in enumerate(self.reads.static)]
+        return torch.cat([normalise(target, level, scale), beside, *kinds], 1).nan_to_num(), level, scale
 
-    def point(
-        self, target: Float64[Tensor, "batch memory"], latest: Float64[Tensor, "batch 1"]
-    ) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
-        lags, level, scale = self.scaled(target)
-        level = torch.where(target.isnan().all(1, keepdim=True), latest, level)
-        return level + scale * self.map(lags).double(), scale.squeeze(1)
+    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
+        common, level, scale = self.scaled(seen.target, seen.past, seen.static)
+        level = torch.where(seen.target.isnan().all(1, keepdim=True), seen.latest, level)
+        shared, own = self.map.weight.split([common.shape[1], self.reads.known], 1)
+        z = nn.functional.linear(common, shared, self.map.bias) + (seen.known[..., : self.reads.known] * own).sum(-1)
+        return level + scale * z.double(), scale.squeeze(1)
 
 
 def fill_forward(values: Float64[Tensor, "batch time width"]) -> Float64[Tensor, "batch time width"]:

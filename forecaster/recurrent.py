@@ -64,7 +64,7 @@ class Recurrent(Numeric):
         self.known, self.past = known, past
         self.memory = max(stride, *seasons)
         self.smoothing = Smoothing(stride, relative)
-        self.embed = nn.ModuleList(nn.Embedding(size + 1, 4) for size in static)
+        self.embed = nn.ModuleList(nn.Embedding(size + 1, 4, padding_idx=0) for size in static)
         coming = sum(min(season, horizon) for season in seasons)
         self.input = nn.Linear(stride * (2 + known + 2 * past) + coming + 4 * len(static) + 1, core.inputs)
         self.share = nn.Parameter(torch.full((len(seasons), horizon), 1 / len(seasons)))

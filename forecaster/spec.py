@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Spec(BaseModel):
     """A frozen value; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class CoreSpec(Spec):
@@ -33,6 +33,12 @@ class HeadSpec(Spec):
     """Name of a class in `forecaster.heads`."""
     options: dict[str, bool | int | float] = {}
     """What the head is made from."""
+
+    @field_validator("options")
+    @classmethod
+    def _without_temperature(cls, options: dict[str, bool | int | float]) -> dict[str, bool | int | float]:
+        """Artifacts have a temperature of 1 from when it was no matter of the request; it changed nothing."""
+        return dict(options.items() - {("temperature", 1.0)})
 
 
 class Task(Spec):
@@ -82,6 +88,8 @@ class LinearSpec(Spec):
     kind: Literal["linear"] = "linear"
     lags: int = Field(0, ge=0)
     """Number of last values; 0 chooses two seasons, at least one horizon."""
+    covariates: bool = False
+    """Whether it reads them; artifacts in which it did not yet say nothing of it."""
 
 
 class SeasonalNaiveSpec(Spec):
@@ -96,6 +104,8 @@ class StateSpaceSpec(Spec):
     kind: Literal["state_space"] = "state_space"
     harmonics: int = Field(6, ge=0)
     """Waves of each season at most; half its steps are enough for any pattern."""
+    covariates: bool = False
+    """As in `LinearSpec`."""
 
 
 class EnsembleSpec(Spec):

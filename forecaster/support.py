@@ -23,6 +23,11 @@ class Support:
         """Whether a multiple of a value is a value too."""
         return not self.whole
 
+    @property
+    def unit(self) -> float:
+        """The least distance of two values."""
+        return 1.0 if self.whole else 0.0
+
     def holds(self, values: Float64[Tensor, "*shape"]) -> Bool[Tensor, "*shape"]:
         """Which values are in it; one that is missing is."""
         inside = (values >= self.low) & (values <= self.high) & (not self.whole or values == values.round())

@@ -62,7 +62,7 @@ class Recurring(Reader):
         super().__init__()
         self.core, self.features = core, core.features
         self.smoothing = Smoothing(1)
-        self.embed = nn.ModuleList(nn.Embedding(size + 1, 4) for size in static)
+        self.embed = nn.ModuleList(nn.Embedding(size + 1, 4, padding_idx=0) for size in static)
         self.input = nn.Linear(4 + known + 2 * past + 4 * len(static), core.inputs)
 
     def start(self, lanes: int) -> Carry:

@@ -1,5 +1,6 @@
 """The one door to forecasts: the command line, MLflow and the service all ask here, of numbers and of labels."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from pipelines.panel import Panel
 from pipelines.predict import TENTHS, Predictions, predict
 from pipelines.predict_labels import LabelPredictions, predict_labels
 
+MOST = 100_000_000
+"""Values in all sample paths, which are held in memory."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -23,7 +27,7 @@ class Question:
     paths: int = 0
     """Joint sample paths of each series."""
     temperature: float = 1.0
-    """Of the paths of labels: at 0 each step is the likeliest one."""
+    """Of the paths: at 0 each step is the likeliest label, or the median."""
     seed: int = 0
     """The same seed gives the same paths."""
 
@@ -39,10 +43,20 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
             f"the model tells {data.whole.name!r} of each series once, and not for {question.horizon} steps",
             remedy="ask for a horizon of 1",
         )
+    sampling = question.paths, question.temperature, question.seed
+    if question.paths < 0 or not 0 <= question.temperature < math.inf:
+        raise DataError(
+            f"{question.paths} paths at a temperature of {question.temperature:g}", remedy="give neither below 0"
+        )
+    if (values := len(panel) * question.horizon * question.paths) > MOST:
+        shape = f"{len(panel)} series x {question.horizon} steps x {question.paths} paths"
+        raise DataError(
+            f"{shape} are {values} values, more than {MOST}",
+            remedy="ask for fewer paths, or for a part of the series",
+        )
     if isinstance(model, LabelModel):
-        sampling = question.paths, question.temperature, question.seed
         return predict_labels(model, data, panel, question.horizon, *sampling)
-    return predict(artifact, panel, question.horizon, question.levels, question.paths, question.seed)
+    return predict(artifact, panel, question.horizon, question.levels, *sampling)
 
 
 def answer_frame(artifact: Artifact, panel: Panel, question: Question) -> pd.DataFrame:

@@ -96,8 +96,12 @@ class Backtest(Scores):
         }
 
     def by_row(self) -> dict[str, Float64[ndarray, "origins"]]:
-        """The error of the median, and its unit."""
-        return {"mase": mase(self.actual, self.quantiles[..., MEDIAN], self.unit), "unit": self.unit}
+        """The loss, the error of the median, and the unit of both."""
+        return {
+            "scaled_quantile_loss": self._losses(),
+            "mase": mase(self.actual, self.quantiles[..., MEDIAN], self.unit),
+            "unit": self.unit,
+        }
 
     def figures(self) -> dict[str, Figure]:
         """Coverage by step."""
@@ -117,15 +121,19 @@ class Backtest(Scores):
 
     def residuals(self) -> tuple[Calibrator | None, Dependence]:
         """By how much the intervals should have been wider, and how errors go on from step to step."""
-        calibrator = Calibrator.learn(self.forecast, self.actual)
+        calibrator = Calibrator.learn(self.forecast, self.actual, self.support)
         forecast = calibrator.apply(self.forecast) if calibrator is not None else self.forecast
         return calibrator, Dependence.learn(forecast, self.actual, self.support)
 
     def scaled_quantile_loss(self) -> float:
         """Mean pinball loss of all levels, times two, over the series' unit: MASE for a whole distribution."""
+        return _mean(self._losses())
+
+    def _losses(self) -> Float64[ndarray, "origins"]:
         loss = mean_known(2 * pinball(self.actual, self.quantiles, LEVELS).mean(-1))
         usable = self.unit > 0
-        return _mean(np.divide(loss, self.unit, out=np.full_like(loss, np.nan), where=usable))
+        losses: ndarray = np.divide(loss, self.unit, out=np.full_like(loss, np.nan), where=usable)
+        return losses
 
 
 def backtest(

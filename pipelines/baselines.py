@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.linear_model import Ridge
 
 from forecaster.labels.counts import LabelCounts
 from forecaster.model import Model
@@ -34,14 +33,27 @@ def _count(model: LabelCounts, panel: Panel, data: DataSpec) -> None:
 
 
 def _regress(model: Linear, panel: Panel, data: DataSpec, seed: int) -> None:
+    """Ridge regression of each step ahead on what all of them read and on what is known of the step itself.
+
+    Neither weights nor steps are many, so the normal equations, of which all steps share the largest part, are solved.
+    """
     windows = Windows(Table(panel, data), lanes=WINDOWS, context=model.memory, ahead=model.horizon, stride=1, seed=seed)
     batch = next(windows.epoch(0))
-    lags, level, scale = model.scaled(batch.target)
-    ahead = ((batch.future - level) / scale).numpy()
-    usable = np.isfinite(ahead).all(1) & (np.abs(ahead) < 100).all(1)
+    common, level, scale = model.scaled(batch.target, batch.past, batch.static)
+    known = batch.known[:, model.memory :, : model.reads.known]
+    ahead = (batch.future - level) / scale
+    usable = (ahead.abs() < 100).all(1)  # which NaN is not
     if not usable.any():
         return
-    ridge = Ridge(alpha=float(np.sqrt(usable.sum()))).fit(lags.numpy()[usable], ahead[usable])
-    with torch.no_grad():
-        model.map.weight.copy_(torch.from_numpy(ridge.coef_.reshape(model.horizon, -1)))
-        model.map.bias.copy_(torch.from_numpy(np.atleast_1d(ridge.intercept_)))
+    columns, ahead = torch.cat([common, known.flatten(1)], 1)[usable].double(), ahead[usable]
+    usual, middle = columns.mean(0), ahead.mean(0)
+    x, y = columns - usual, ahead - middle
+    products, wanted = x.mT @ x, x.mT @ y
+    shared, each = common.shape[1], model.reads.known
+    penalty = float(usable.sum()) ** 0.5 * torch.eye(shared + each, dtype=x.dtype)
+    for step in range(model.horizon):
+        own = torch.cat([torch.arange(shared), shared + step * each + torch.arange(each)])
+        weight = torch.linalg.solve(products[own][:, own] + penalty, wanted[own, step])
+        with torch.no_grad():
+            model.map.weight[step] = weight
+            model.map.bias[step] = middle[step] - usual[own] @ weight

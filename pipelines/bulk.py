@@ -30,9 +30,9 @@ NOTE = "_forecast.json"
 
 
 def score_shards(
-    data: Path,
+    data: str | Path,
     horizon: int | None,
-    out: Path,
+    out: str | Path,
     levels: tuple[float, ...],
     engine: Engine,
     *,
@@ -52,7 +52,7 @@ def score_shards(
     folder = place(name, model)
     artifact = load_artifact(folder)
     question = Question(horizon or artifact.spec.task.horizon, levels, paths, temperature, seed)
-    source = _dataset(data, artifact)
+    source, out = _dataset(Path(data), artifact), Path(out)
     rows = sum(fragment.count_rows() for fragment in source.get_fragments())
     many = max(1, -(-rows // SHARD)), max(1, VALUES // (question.horizon * (len(levels) + paths)))
     job = Job(artifact, question, zone, duplicates, out.absolute(), source.schema, *many)

@@ -1,14 +1,13 @@
 """Artifacts of registered models on this machine: fetched once, checked each time, there without MLflow."""
 
-import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
-from forecaster.artifact import ArtifactError, digest, load_artifact
+from forecaster.artifact import Artifact, ArtifactError, digest, load_artifact
+from pipelines.note import Note
 
 
 class Cache:
@@ -45,25 +44,20 @@ class Cache:
                     fetched.replace(place)
         return place
 
-    def remember(self, name: str, version: str, seal: str) -> None:
-        """Note the champion of a model."""
-        fresh = self._note(name).with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps({"version": version, "digest": seal}))
-        fresh.replace(self._note(name))
+    def last(self, name: str) -> Note | None:
+        """The champion that was noted last, where its artifact is here."""
+        file = self.note(name)
+        note = Note.read(file) if file.exists() else None
+        return note if note is not None and self.holds(note.digest) else None
 
-    def last(self, name: str) -> tuple[str, str] | None:
-        """Version and digest of the champion that was noted last, where its artifact is here."""
-        if not self._note(name).exists():
-            return None
-        note = json.loads(self._note(name).read_text())
-        return (note["version"], note["digest"]) if self.holds(note["digest"]) else None
-
-    def _note(self, name: str) -> Path:
+    def note(self, name: str) -> Path:
+        """The file that says which version of a model was the champion last."""
         return self.folder / f"{quote(name, safe='')}.json"
 
 
-def check(folder: Path, seal: str) -> None:
-    """Raise ArtifactError unless the folder holds the artifact of this digest, every byte of it."""
-    load_artifact(folder)
+def check(folder: Path, seal: str) -> Artifact:
+    """The artifact of this digest. Raises ArtifactError unless the folder holds it, every byte of it."""
+    artifact = load_artifact(folder)
     if digest(folder) != seal:
         raise ArtifactError(f"{folder}: not the artifact that was registered (its digest differs)")
+    return artifact

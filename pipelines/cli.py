@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines import cli_models, cli_serve
+from pipelines import cli_jobs, cli_look, cli_models, cli_serve
 from pipelines.options import (
     Address,
     Data,
@@ -32,6 +32,8 @@ app = typer.Typer(
 )
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_serve.app)
+app.add_typer(cli_jobs.app)
+app.add_typer(cli_look.app)
 
 
 @app.callback()
@@ -62,6 +64,7 @@ def train(
     static: Annotated[str, typer.Option(help="Columns of categories, one value per series.")] = "",
     zone: Zone = None,
     end: Annotated[str | None, typer.Option(help="The label after which a series is over.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Read nothing later: a date is its first moment.")] = None,
     duplicates: Duplicates = "error",
     engine: EngineName = "processes",
     workers: Workers = None,
@@ -83,7 +86,7 @@ def train(
     with mendable():
         settings = TrainSettings.model_validate(
             {
-                "data": data,
+                "source": data,
                 "horizon": horizon,
                 "target_kind": target_kind,
                 "target": target,
@@ -97,6 +100,7 @@ def train(
                 "static": columns(static),
                 "zone": zone,
                 "end": end,
+                "as_of": as_of,
                 "duplicates": duplicates,
             }
             | ({"recipes": columns(recipe)} if recipe else {})
@@ -107,12 +111,14 @@ def train(
 @app.command()
 def forecast(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Forecasts as CSV or Parquet, by the ending; none: a folder of Parquet.")],
+    out: Annotated[
+        str, typer.Option(help="CSV or Parquet by the ending, here or by URL, or a table: url#table; folder/: shards.")
+    ],
     horizon: Horizon = None,
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
     paths: Annotated[int, typer.Option(min=0, help="Joint sample paths, as columns path.1, path.2 ...")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same paths.")] = 0,
-    temperature: Annotated[float, typer.Option(min=0, help="Of paths of labels; 0 is the likeliest label.")] = 1.0,
+    temperature: Annotated[float, typer.Option(min=0, help="Of paths; 0: the likeliest labels, the medians.")] = 1.0,
     name: Name = "forecaster",
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
     zone: Zone = None,
@@ -137,10 +143,14 @@ def forecast(
     from pipelines.bulk import score_shards
     from pipelines.engine import engine as engine_of
     from pipelines.score import score
+    from pipelines.source import source
 
     with mendable():
-        many = partial(score_shards, engine=engine_of(engine, workers, address)) if not out.suffix else score
-        rows = many(
+        if out.endswith("/"):
+            write = partial(score_shards, engine=engine_of(engine, workers, address))
+        else:
+            write = partial(score, plain=True)
+        rows = write(
             *(data, horizon, out, levels_of(quantiles)),
             paths=paths,
             seed=seed,
@@ -150,7 +160,7 @@ def forecast(
             zone=zone,
             duplicates=duplicates,
         )
-        print(f"{rows} rows in {out}")
+        print(f"{rows} rows in {source(out)}")
 
 
 @app.command()
@@ -176,7 +186,7 @@ def fill(
     with mendable():
         settings = FillSettings.model_validate(
             {
-                "data": data,
+                "source": data,
                 "out": out,
                 "season": season,
                 "budget": budget,
@@ -222,31 +232,3 @@ def backtest(
             data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates, engine=spread
         ).items():
             print(f"{score:24} {value:.4f}")
-
-
-@app.command()
-def gradients(
-    data: Data,
-    steps: Annotated[int, typer.Option(min=1, help="Recurrent steps to look back.")] = 100,
-    name: Name = "forecaster",
-    model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
-    zone: Zone = None,
-    duplicates: Duplicates = "error",
-) -> None:
-    """Show how far back the gradient of a recurrent model reaches; numbers and a figure go to MLflow.
-
-    forecaster gradients sales.csv
-    """
-    from pipelines.memory import gradients as look_back
-
-    with mendable():
-        print(look_back(data, steps, name=name, model=model, zone=zone, duplicates=duplicates))
-
-
-@app.command()
-def recipes() -> None:
-    """List the recipes that candidates are made of."""
-    from pipelines.recipe import recipes as known
-
-    for name, recipe in known().items():
-        print(f"{name:18} {recipe.summary}")

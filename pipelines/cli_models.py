@@ -21,7 +21,7 @@ def list_models(name: Name = "forecaster") -> None:
 @app.command()
 def champion(name: Name = "forecaster") -> None:
     """The champion, and who promoted it, when and why."""
-    from pipelines.registry import history
+    from pipelines.promotion import history
 
     with mendable():
         for one in history(name)[-1:]:
@@ -30,9 +30,20 @@ def champion(name: Name = "forecaster") -> None:
 
 
 @app.command()
+def history(name: Name = "forecaster") -> None:
+    """Every promotion: who made which version the champion, when and why."""
+    from pipelines.promotion import history as promotions
+
+    with mendable():
+        for one in promotions(name):
+            measure = f"{one.metric} {one.value:.4f}, " if one.metric else ""
+            print(f"{one.version:>4}  {one.at}  {one.by}  {measure}{one.reason}")
+
+
+@app.command()
 def promote(version: str, name: Name = "forecaster", reason: str = "by hand") -> None:
     """Make a version the champion."""
-    from pipelines.registry import promote as promote_version
+    from pipelines.promotion import promote as promote_version
 
     with mendable():
         promote_version(name, version, reason=reason)
@@ -42,7 +53,7 @@ def promote(version: str, name: Name = "forecaster", reason: str = "by hand") ->
 @app.command()
 def rollback(name: Name = "forecaster") -> None:
     """Go back to the champion before."""
-    from pipelines.registry import rollback as roll_back
+    from pipelines.promotion import rollback as roll_back
 
     with mendable():
         print(f"version {roll_back(name)} of {name} is the champion again")

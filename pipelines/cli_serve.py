@@ -18,14 +18,20 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     model: Annotated[str | None, typer.Option(help="A version instead of the champion.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
 ) -> None:
-    """Serve the champion: POST /forecast."""
-    from pipelines.registry import resolve
+    """Serve the champion: POST /forecast. Another champion is served within seconds; a version that is named stays."""
+    from pipelines.follow import beside
+    from pipelines.registry import copies, resolve
 
     with mendable():
         champion = resolve(name, model)
-        command = [sys.executable, "-P", "-m", "service", str(champion.folder), "--name", champion.name]
-        os.execv(sys.executable, [*command, "--version", champion.version, "--host", host, "--port", str(port)])
+        command = [sys.executable, "-P", "-m", "service"]
+        command += ["--host", host, "--port", str(port), "--workers", str(workers)]
+        if model is None:
+            raise typer.Exit(beside([*command, str(copies().note(name))], name))
+        command += [str(champion.folder), "--name", name, "--version", champion.version]
+        os.execv(sys.executable, command)
 
 
 @app.command()
@@ -55,7 +61,7 @@ def demo(
 
     with mendable():
         settings = TrainSettings.model_validate(
-            {"data": sample(), "horizon": HORIZON, "budget": budget, "name": NAME, "zone": ZONE}
+            {"source": sample(), "horizon": HORIZON, "budget": budget, "name": NAME, "zone": ZONE}
         )
         live = champion(lambda: watched(settings), retrain)
         serve(live, port, mlflow_port)

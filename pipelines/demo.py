@@ -15,7 +15,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from forecaster.errors import DataError
-from pipelines.registry import Champion, resolve
+from pipelines.follow import start
+from pipelines.registry import Champion, copies, resolve
 from pipelines.sources import read
 from pipelines.tracking import tracking_uri
 
@@ -54,11 +55,7 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
         sys.executable,
         "-m",
         "service",
-        str(live.folder),
-        "--name",
-        live.name,
-        "--version",
-        live.version,
+        str(copies().note(live.name)),
     ]
     ui = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri()]
     ui += ["--default-artifact-root", str(Path("mlruns/artifacts").absolute())]
@@ -69,6 +66,7 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
             children.enter_context(_child(ui, UI)),
         ]
         children.callback(_end, processes)
+        start(live.name)
         _wait(f"http://127.0.0.1:{port}/readyz", processes)
         _wait(f"http://127.0.0.1:{mlflow_port}/health", processes)
         print(f"\nservice   http://127.0.0.1:{port}         (OpenAPI at /openapi.json)")

@@ -54,7 +54,7 @@ def run(settings: FillSettings, report: Callable[[str, FitSpec, Point], None] = 
     a recipe that does not read in both directions.
     """
     check(settings.out)
-    panel = read(settings.data, zone=settings.zone, duplicates=settings.duplicates)
+    panel = read(settings.source, zone=settings.zone, duplicates=settings.duplicates)
     missing = np.isnan(panel.values)
     empty = np.logical_and.reduceat(missing, panel.indptr[:-1])
     wanted, some = missing & ~np.repeat(empty, panel.lengths), panel.select(np.flatnonzero(~empty))
@@ -90,10 +90,9 @@ def fill(
     folder = WORK / hashlib.sha256((settings.model_dump_json() + panel.digest).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     memory = Memory(folder)
-    with Run.start(settings.name, "fill", resume_id=memory.run("fill")) as tracked:
-        memory.keep("fill", tracked.id)
+    with Run.start(settings.name, "fill", key=memory.key("fill")) as tracked:
         tracked.params(settings.model_dump(mode="json") | {"seasons": seasons, "gaps": len(like), "window": WINDOW})
-        tracked.dataset(panel, settings.data.name, "fill")
+        tracked.dataset(panel, settings.source.name, "fill")
         spec = within(settings.budget, model, gaps, spec, folder)
         curve = train(model, gaps, spec, folder, report=lambda point: report(settings.recipe, spec, point))
         log_curve(tracked, curve)

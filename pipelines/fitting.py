@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from forecaster.checkpoint import load_weights, save_weights
+from forecaster.durable import replace
 from forecaster.learner import Learner
 from forecaster.model import Model
 from forecaster.parallel import agree, first, wait
@@ -68,7 +69,7 @@ def within(
     affordable = max(int(agree(seconds / each)), 20)
     within = spec.model_copy(update={"updates": min(spec.updates, affordable)})
     if first():
-        replace(file, within.model_dump_json())
+        replace(file, within.model_dump_json().encode())
     return within
 
 
@@ -97,7 +98,7 @@ def train(
             save_weights(best_file, model)
         curve.append(Point(step, validation))
         if first():
-            replace(curve_file, json.dumps([asdict(point) for point in curve]))
+            replace(curve_file, json.dumps([asdict(point) for point in curve]).encode())
         report(curve[-1])
         if step.epoch - best(curve).step.epoch >= PATIENCE:
             break
@@ -117,10 +118,3 @@ def read_curve(file: Path) -> list[Point]:
     """The learning curve that `train` keeps."""
     rows = json.loads(file.read_text()) if file.exists() else []
     return [Point(Step(**row["step"]), row["validation"]) for row in rows]
-
-
-def replace(file: Path, text: str) -> None:
-    """Write a small file so that a crash leaves the old content or the new."""
-    fresh = file.with_suffix(".new")
-    fresh.write_text(text)
-    fresh.replace(file)

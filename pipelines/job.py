@@ -1,30 +1,35 @@
-"""The training job from data to champion, with everything it does kept in MLflow."""
+"""Training from data to a registered version, with everything it does kept in MLflow."""
 
 import dataclasses
 import hashlib
-import json
 import logging
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from forecaster.artifact import save
-from forecaster.build import build
+from forecaster.durable import replace
 from forecaster.parallel import wait
 from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.admit import admit
+from pipelines.challenge import Incumbent, SeenError, entries, judge, last_seen, unbeaten
+from pipelines.contest import Verdict
 from pipelines.covariates import describe
 from pipelines.engine import HERE, Engine
-from pipelines.fitting import Point, replace
+from pipelines.fitting import Point
 from pipelines.logbook import log_candidate, log_comparison, log_plan
 from pipelines.panel import Panel
+from pipelines.promotion import accept, promote
 from pipelines.pyfunc import log_model
 from pipelines.recipe import Recipe
 from pipelines.recipe import choose as choose_recipes
-from pipelines.registry import promote, register
+from pipelines.registry import register, registered
 from pipelines.settings import TrainSettings
 from pipelines.sources import read
 from pipelines.split import answered, by_series, split
@@ -37,78 +42,132 @@ WORK = Path("mlruns") / "work"
 """Where jobs keep what they need to go on after a crash."""
 
 
+Report = Callable[[str, FitSpec, Point], None]
+"""Told of every epoch: the candidate, how it is trained and how far it is."""
+
+
 @dataclass(frozen=True)
 class Result:
-    """What a job ends with."""
+    """What training ends with."""
 
     candidates: list[Candidate]
-    champion: Candidate
+    winner: Candidate
     name: str
     version: str
+    before: str | None
+    """The version that was the champion when training began."""
+    verdict: Verdict | None
+    """How the winner did against it; None where there was none."""
+    folder: Path
+    """What is needed to do it again after a crash, until it is not."""
     seconds: float
 
+    def promote(self, alone: AbstractContextManager[None] | None = None, *, contested: bool = False) -> str:
+        """Make the version the champion, and return why; contested, only where it is better.
 
-def run(
-    settings: TrainSettings, report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None, engine: Engine = HERE
-) -> Result:
+        `alone` is held meanwhile. Raises KeptError where the champion is not beaten.
+        """
+        best = f"best of {len(self.candidates)} candidates: {self.winner.name}"
+        metric = self.winner.test.criterion if self.winner.test is not None else ""
+        record = promote(
+            self.name,
+            self.version,
+            metric=metric,
+            value=self.winner.loss,
+            reason=best if self.verdict is None else f"{best}; {self.verdict.reason}",
+            check=partial(unbeaten, before=self.before, verdict=self.verdict, metric=metric) if contested else accept,
+            alone=alone,
+        )
+        return record.reason
+
+    def forget(self) -> None:
+        """Remove what the work has left; the same job would begin anew."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def run(settings: TrainSettings, report: Report = lambda *epoch: None, engine: Engine = HERE) -> Result:
     """Train, compare, register and promote. Stopped at any moment and run again, it goes on where it was.
 
-    The engine trains the candidates. Elsewhere than here, they report when they are done.
-
-    Raises DataError on data that cannot be trained on.
+    The engine trains the candidates; elsewhere than here, they report when they are done. Raises DataError on data
+    that cannot be trained on.
     """
-    began = time.perf_counter()
-    panel, chosen, plan = _planned(settings, report, engine.workers)
-    there = plan if engine.here else dataclasses.replace(plan, report=lambda *epoch: None)
-    trained = engine.map(lambda one: candidate(there, *one), chosen.items())
-    memory = Memory(plan.folder)
-    with Run.start(settings.name, "train", resume_id=memory.run("train")) as parent:
-        memory.keep("train", parent.id)
-        log_plan(parent, settings, plan)
-        candidates = []
-        for name in chosen:
-            with Run.start(settings.name, name, parent=parent, resume_id=memory.run(name)) as child:
-                memory.keep(name, child.id)
-                candidates.append(next(trained))
-                log_candidate(child, plan, candidates[-1])
-            if not engine.here:
-                _tell(report, candidates[-1])
-        if (together := combine(plan, candidates)) is not None:
-            with Run.start(settings.name, together.name, parent=parent, resume_id=memory.run(together.name)) as child:
-                memory.keep(together.name, child.id)
-                log_candidate(child, plan, together)
-            candidates.append(together)
-        winner = choose(candidates)
-        log.info("the best candidate is %s with a loss of %.4f", winner.name, winner.loss)
-        folder = plan.folder / "model"
-        shutil.rmtree(folder, ignore_errors=True)
-        digest = save(refit(plan, winner), folder)
-        log_comparison(parent, plan, candidates, winner)
-        uri = log_model(parent, folder, panel)
-        metrics = winner.test.metrics() if winner.test is not None else {}
-        version = register(settings.name, uri, run_id=parent.id, digest=digest, metrics=metrics)
-        promote(
-            settings.name,
-            version,
-            metric=winner.test.criterion if winner.test is not None else "",
-            value=winner.loss,
-            reason=f"best of {len(candidates)} candidates: {winner.name}",
-        )
+    result = train(settings, report, engine=engine)
+    result.promote()
     wait()  # for those who read what is there
-    shutil.rmtree(plan.folder)
-    return Result(candidates, winner, settings.name, version, time.perf_counter() - began)
+    result.forget()
+    return result
 
 
 def follow(settings: TrainSettings) -> None:
     """Take part in the same `run` of another process that torchrun has started: train along, and keep nothing."""
     _, chosen, plan = _planned(settings)
-    candidates = [candidate(plan, name, recipe) for name, recipe in chosen.items()]
+    candidates = [candidate(plan, name, *entry) for name, entry in entries(plan, chosen, None).items()]
     together = combine(plan, candidates)
     refit(plan, choose(candidates if together is None else [*candidates, together]))
     wait()
 
 
-def _tell(report: Callable[[str, FitSpec, Point], None], done: Candidate) -> None:
+def train(
+    settings: TrainSettings,
+    report: Report = lambda *epoch: None,
+    champion: Incumbent | None = None,
+    engine: Engine = HERE,
+) -> Result:
+    """Train, compare and register, and judge a champion by origins that are later than what it has seen.
+
+    Raises DataError on data that cannot be trained on or that the champion cannot read, and SeenError where there is
+    no horizon of data that the champion has not seen.
+    """
+    began = time.perf_counter()
+    panel, chosen, plan = _planned(settings, report, champion, engine.workers)
+    memory = Memory(plan.folder)
+    with Run.start(settings.name, "train", key=memory.key("train")) as parent:
+        log_plan(parent, settings, plan)
+
+        def child(name: str) -> AbstractContextManager[Run]:
+            return Run.start(settings.name, name, parent=parent, key=memory.key(name))
+
+        candidates, known = [], entries(plan, chosen, champion)
+        there = plan if engine.here else dataclasses.replace(plan, report=lambda *epoch: None)
+        trained = engine.map(lambda one: candidate(there, one[0], *one[1]), known.items())
+        for name in known:
+            with child(name) as run:
+                candidates.append(next(trained))
+                log_candidate(run, plan, candidates[-1])
+            if not engine.here:
+                _tell(report, candidates[-1])
+        if (together := combine(plan, candidates)) is not None:
+            with child(together.name) as run:
+                log_candidate(run, plan, together)
+            candidates.append(together)
+        winner, verdict = choose(candidates), None
+        log.info("the best candidate is %s with a loss of %.4f", winner.name, winner.loss)
+        if champion is not None:
+            with child("champion") as run:
+                verdict = judge(parent, run, plan, winner, champion)
+        folder = plan.folder / "model"
+        shutil.rmtree(folder, ignore_errors=True)
+        digest = save(refit(plan, winner), folder)
+        log_comparison(parent, plan, candidates, winner)
+        version = registered(settings.name, parent.id, digest)
+        if version is None:
+            metrics = winner.test.metrics() if winner.test is not None else {}
+            uri = log_model(parent, folder, panel)
+            tested = plan.split.test.digest if plan.split.test is not None else ""
+            version = register(settings.name, uri, run_id=parent.id, digest=digest, metrics=metrics, tested=tested)
+    return Result(
+        candidates,
+        winner,
+        name=settings.name,
+        version=version,
+        before=champion.version if champion is not None else None,
+        verdict=verdict,
+        folder=plan.folder,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _tell(report: Report, done: Candidate) -> None:
     """All epochs of a candidate at once."""
     if done.artifact.spec.fit is not None:
         for point in done.curve:
@@ -117,12 +176,13 @@ def _tell(report: Callable[[str, FitSpec, Point], None], done: Candidate) -> Non
 
 def _planned(
     settings: TrainSettings,
-    report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None,
+    report: Report = lambda *epoch: None,
+    champion: Incumbent | None = None,
     workers: int = 1,
 ) -> tuple[Panel, dict[str, Recipe], Plan]:
-    """The data, the candidates, and what they share."""
+    """The data, the recipes, and what all candidates share."""
     panel = read(
-        settings.data,
+        settings.source,
         frequency=settings.frequency,
         zone=settings.zone,
         known=settings.known,
@@ -130,37 +190,43 @@ def _planned(
         static=settings.static,
         duplicates=settings.duplicates,
         whole=settings.target,
+        as_of=settings.as_of,
     )
     panel = panel if panel.whole is None else answered(panel)
     chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
-    return panel, chosen, prepare(settings, panel, chosen, report, workers)
+    return panel, chosen, prepare(settings, panel, chosen, report, champion, workers)
 
 
 def prepare(
     settings: TrainSettings,
     panel: Panel,
     chosen: dict[str, Recipe],
-    report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None,
+    report: Report = lambda *epoch: None,
+    champion: Incumbent | None = None,
     workers: int = 1,
 ) -> Plan:
     """What all candidates share: the task read from the data, its split, and the folder of the work.
 
     The budget is for `workers` that train networks side by side, and for one that trains the winner on.
-
-    Raises DataError on a recipe that cannot be built, or that the data is not for, before anything is trained.
+    Raises DataError, before anything is trained, on a recipe that cannot be built or that the data is not for, on a
+    champion of other data, and SeenError where there is no horizon of data that it has not seen.
     """
     data = describe(panel, settings.end)
     task = automatic.task(panel, data, settings.horizon or 1, settings.season)
+    until = last_seen(champion, panel, data) if champion is not None else None
+    parts = split(panel, task, until) if panel.whole is None else by_series(panel, settings.seed)
+    if champion is not None and parts.test is None:
+        raise SeenError(f"version {champion.version} has seen the data up to {until}, all but less than a horizon")
     for name, recipe in chosen.items():
-        admit(panel, name, build(recipe.model, task))
+        admit(panel, name, recipe, task)
     networks = sum(recipe.fit is not None for recipe in chosen.values())
-    parts = [settings, task, *chosen.values()]
-    identity = "".join(part.model_dump_json() for part in parts) + panel.digest
+    told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
+    identity = told + panel.digest + (champion.digest if champion is not None else "")
     folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return Plan(
         panel=panel,
-        split=split(panel, task) if panel.whole is None else by_series(panel, settings.seed),
+        split=parts,
         data=data,
         task=task,
         seed=settings.seed,
@@ -171,17 +237,14 @@ def prepare(
 
 
 class Memory:
-    """The MLflow runs of a job by name, so that after a crash it goes on in the same ones."""
+    """The keys of a job's MLflow runs, so that after a crash it goes on in the same ones."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / "runs.json"
-        self.ids: dict[str, str] = json.loads(self.file.read_text()) if self.file.exists() else {}
+        file = folder / "job"
+        if not file.exists():
+            replace(file, uuid4().hex.encode())
+        self.job = file.read_text()
 
-    def run(self, name: str) -> str | None:
-        """The id of the run that an earlier attempt has started."""
-        return self.ids.get(name)
-
-    def keep(self, name: str, run_id: str) -> None:
-        """Remember a run."""
-        self.ids[name] = run_id
-        replace(self.file, json.dumps(self.ids))
+    def key(self, name: str) -> str:
+        """What a run of the job is found by."""
+        return f"{self.job}/{name}"

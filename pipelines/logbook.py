@@ -21,7 +21,7 @@ def log_plan(run: Run, settings: TrainSettings, plan: Plan) -> None:
     """The question and the data of a job."""
     run.params(settings.model_dump(mode="json") | {f"task.{k}": v for k, v in plan.task.model_dump().items()})
     run.params({"frequency": plan.data.frequency, "zone": plan.data.zone or "none", "device": plan.device.type})
-    run.dataset(plan.panel, settings.data.name, "train")
+    run.dataset(plan.panel, settings.source.name, "train")
 
 
 def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:

@@ -15,6 +15,7 @@ from forecaster.spec import DataSpec
 from pipelines import figures
 from pipelines.panel import Panel
 from pipelines.score import live, panel_for
+from pipelines.source import Source, source
 from pipelines.tracking import Run
 from pipelines.windows import Table
 
@@ -59,7 +60,7 @@ class Memory:
 
 
 def gradients(
-    data: Path,
+    data: Source | str | Path,
     steps: int,
     *,
     name: str,
@@ -73,7 +74,7 @@ def gradients(
     memory = measure(artifact.model, artifact.spec.data, panel, steps)
     with Run.start(name, "gradients") as run:
         run.params({"candidate": artifact.spec.candidate, "model": model or "champion", "series": memory.series})
-        run.dataset(panel, data.name, "gradients")
+        run.dataset(panel, source(data).name, "gradients")
         run.by_step({f"gradient.{part}": norm for part, norm in memory.norms.items()})
         run.metrics({f"reach.{part}": back for part, back in memory.reach.items() if back is not None})
         run.figure(figures.fading(memory.shares, GONE), "gradients.png")

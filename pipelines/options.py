@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +10,14 @@ from pydantic import ValidationError
 
 from forecaster.artifact import ArtifactError
 from forecaster.errors import DataError
+from pipelines.faults import AGAIN, passing
 
 Data = Annotated[
-    Path, typer.Argument(help="CSV (.csv, .csv.gz), Parquet file or folder: unique_id, ds, y, covariates.")
+    str,
+    typer.Argument(
+        help="CSV (.csv, .csv.gz), Parquet file or folder, on this machine or by URL (s3://bucket/folder), or a table "
+        "of a database (postgresql+psycopg://user:${PASSWORD}@host/name#table): unique_id, ds, y, covariates."
+    ),
 ]
 Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast; a trained model has its own.")]
 Season = Annotated[int | None, typer.Option(min=1, help="Steps in a season; by frequency if left out.")]
@@ -29,7 +33,7 @@ Address = Annotated[str | None, typer.Option(help="Of a running Ray cluster; wit
 
 @contextmanager
 def mendable() -> Iterator[None]:
-    """Errors that a user can mend end with one line on stderr and exit code 2; Ctrl-C with 130."""
+    """Errors end in one line on stderr: exit code 2 where a user can mend them, 75 where they pass, 130 for Ctrl-C."""
     try:
         yield
     except (DataError, ArtifactError) as error:
@@ -42,6 +46,11 @@ def mendable() -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
         raise typer.Exit(130) from None
+    except Exception as error:
+        if (fault := passing(error)) is None:
+            raise
+        print(f"error: {fault}", file=sys.stderr)
+        raise typer.Exit(AGAIN) from None
 
 
 def columns(text: str) -> tuple[str, ...]:

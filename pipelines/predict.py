@@ -55,9 +55,12 @@ def predict(
     horizon: int,
     levels: tuple[float, ...] = TENTHS,
     paths: int = 0,
+    temperature: float = 1.0,
     seed: int = 0,
 ) -> Predictions:
     """Forecast every series of `panel`, at ascending quantile `levels` between 0 and 1, and in joint sample paths.
+
+    At a temperature below 1 paths stay nearer to the median, above they are bolder than the forecast.
 
     Raises DataError when the panel does not have the covariates or the frequency that the model needs.
     """
@@ -65,7 +68,8 @@ def predict(
     assert isinstance(model, Numeric)  # `pipelines.ask` sees to it
     made = forecast(model, data, panel, horizon, artifact.calibrator)
     quantiles = model.support.nearest(interpolate(made.quantiles, LEVELS, levels))
-    samples = sample(made, artifact.dependence, paths, torch.Generator().manual_seed(seed), model.support)
+    generator = torch.Generator().manual_seed(seed)
+    samples = sample(made, artifact.dependence, paths, generator, model.support, temperature)
     return Predictions(
         panel.ids,
         panel.ends(),

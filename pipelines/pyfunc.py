@@ -52,8 +52,9 @@ class ForecastModel(PythonModel):
     """Forecasts of a table in the long form.
 
     The input has the columns unique_id, ds and y and the covariates of the model; those known ahead have rows
-    with an empty y for the whole horizon. `params` are `horizon` and `quantiles`. The output has a row per
-    series and step: unique_id, ds, mean and a column per quantile, q0.1 for the level 0.1.
+    with an empty y for the whole horizon. `params` are `horizon`, `quantiles`, and of joint sample paths how many
+    (`paths`), their `temperature` and their `seed`. The output has a row per series and step: unique_id, ds, mean, a
+    column per quantile, q0.1 for the level 0.1, and one per path, path.1, path.2 ...
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -93,7 +94,8 @@ def forecast(artifact: Artifact, frame: pd.DataFrame, params: Mapping[str, Any])
     )
     for sentence in unseen(panel, data):
         log.warning(sentence)
-    return answer_frame(artifact, panel, Question(horizon, levels))
+    sampling = int(params.get("paths", 0)), float(params.get("temperature", 1)), int(params.get("seed", 0))
+    return answer_frame(artifact, panel, Question(horizon, levels, *sampling))
 
 
 def log_model(run: Run, folder: Path, panel: Panel) -> str:
@@ -144,6 +146,9 @@ def signature(spec: ArtifactSpec) -> ModelSignature:
     params = [
         ParamSpec("horizon", "long", spec.task.horizon),
         ParamSpec("quantiles", "double", list(TENTHS), shape=(-1,)),
+        ParamSpec("paths", "long", 0),
+        ParamSpec("temperature", "double", 1.0),
+        ParamSpec("seed", "long", 0),
     ]
     return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema(params))
 

@@ -1,11 +1,11 @@
-"""Registered models: their versions, who made which one the champion, and how to get its artifact."""
+"""Registered models: their versions, which one is the champion, and how to get its artifact."""
 
 import json
 import logging
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,14 +17,17 @@ from mlflow.exceptions import MlflowException
 from forecaster.artifact import ArtifactError
 from forecaster.errors import DataError
 from pipelines.cache import Cache
+from pipelines.faults import UnavailableError, tell_full
+from pipelines.note import Note
+from pipelines.outbox import answering
 from pipelines.pyfunc import FOLDER
-from pipelines.tracking import connect, tracking_uri, user
+from pipelines.tracking import connect, tracking_uri
 
 log = logging.getLogger(__name__)
 
 ALIAS = "champion"
-DIGEST, METRIC, PROMOTION = "digest", "metric.", "promotion."
-"""Tags of a version: the digest of its artifact, its scores, and a record of each promotion."""
+DIGEST, TESTED, METRIC, PROMOTION = "digest", "tested", "metric.", "promotion."
+"""Tags of a version: digests of its artifact and of what it was tested on, its scores, a record of each promotion."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Version:
     digest: str
     created: datetime
     run_id: str
+    tested: str
+    """Digest of the origins that its metrics are of."""
     metrics: dict[str, float]
     promotions: tuple[Promotion, ...]
     champion: bool
@@ -67,8 +72,14 @@ class Champion:
     folder: Path
 
 
-def register(name: str, model_uri: str, *, run_id: str, digest: str, metrics: Mapping[str, float]) -> str:
-    """Make a model that `log_model` has logged a version of `name`, sealed by its digest; returns which."""
+@answering()
+def register(
+    name: str, model_uri: str, *, run_id: str, digest: str, metrics: Mapping[str, float], tested: str = ""
+) -> str:
+    """Make a model that `log_model` has logged a version of `name`, sealed by its digest; returns which.
+
+    `tested` is the digest of what its metrics were measured by.
+    """
     client = connect()
     model_id = model_uri.removeprefix("models:/")
     known = {METRIC + key: repr(float(value)) for key, value in metrics.items() if not math.isnan(value)}
@@ -78,9 +89,18 @@ def register(name: str, model_uri: str, *, run_id: str, digest: str, metrics: Ma
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     location = client.get_logged_model(model_id).artifact_location  # MLflow looks for a URI in its global store
-    return str(client.create_model_version(name, location, run_id, known | {DIGEST: digest}, model_id=model_id).version)
+    tags = known | {DIGEST: digest, TESTED: tested}
+    return str(client.create_model_version(name, location, run_id, tags, model_id=model_id).version)
 
 
+@answering()
+def registered(name: str, run_id: str, digest: str) -> str | None:
+    """The version that a run has made of an artifact, if it has: a job that goes on after a crash makes no other."""
+    found = connect().search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    return next((str(one.version) for one in found if one.tags.get(DIGEST) == digest), None)
+
+
+@answering()
 def versions(name: str) -> list[Version]:
     """Every version, oldest first; DataError where there is none."""
     client = connect()
@@ -92,89 +112,48 @@ def versions(name: str) -> list[Version]:
     return [_version(one, str(one.version) == str(champion)) for one in sorted(found, key=lambda one: int(one.version))]
 
 
-def history(name: str) -> list[Promotion]:
-    """Every promotion of the versions that still exist, oldest first."""
-    records = [record for one in versions(name) for record in one.promotions]
-    return sorted(records, key=lambda record: record.at)
-
-
-def promote(
-    name: str,
-    version: str,
-    *,
-    metric: str | None = None,
-    value: float | None = None,
-    by: str | None = None,
-    reason: str = "",
-    back: bool = False,
-) -> Promotion:
-    """Make a version the champion, and leave a record of it as a tag of the version.
-
-    A metric left out is that of the last promotion, a value left out that of the version. DataError where
-    there is no such version.
-    """
-    every, past = versions(name), history(name)
-    chosen = next((one for one in every if one.version == version), None)
-    if chosen is None:
-        raise DataError(f"model {name!r} has no version {version!r}", remedy=f"take one of {_numbers(every)}")
-    metric = metric if metric is not None else past[-1].metric if past else ""
-    record = Promotion(
-        version=version,
-        at=datetime.now(UTC).isoformat(timespec="microseconds"),
-        by=by if by is not None else user(),
-        metric=metric,
-        value=value if value is not None else chosen.metrics.get(metric, math.nan),
-        previous=next((one.version for one in every if one.champion), None),
-        reason=reason,
-        back=back,
-    )
-    # The record comes first: a promotion cut short leaves a record too many, never a champion without one.
-    client, tag = connect(), PROMOTION + record.at.replace("+00:00", "Z")
-    client.set_model_version_tag(name, version, tag, json.dumps(asdict(record)))
-    client.set_registered_model_alias(name, ALIAS, version)
-    return record
-
-
-def rollback(name: str, *, by: str | None = None, reason: str = "rolled back") -> str:
-    """Call back the champion before the present one, and so on back; returns its version."""
-    line: list[str] = []
-    for record in history(name):
-        if record.back and record.version in line:
-            line = line[: line.index(record.version)]
-        if line[-1:] != [record.version]:
-            line.append(record.version)
-    while line[-1:] == [one.version for one in versions(name) if one.champion]:
-        line.pop()
-    if not line:
-        raise DataError(f"model {name!r} has no earlier champion", remedy="promote one of its versions by number")
-    return promote(name, line[-1], by=by, reason=reason, back=True).version
-
-
 def resolve(name: str, version: str | None = None) -> Champion:
     """The champion of `name`, or one of its versions, fetched into `mlruns/cache` and checked.
 
     While MLflow does not answer, it is the champion that was fetched last. Raises DataError where there is no
-    such model, version or champion, and ArtifactError where the artifact is not the one that was registered.
+    such model, version or champion, ArtifactError where the artifact is not the one that was registered, and
+    UnavailableError where MLflow does not answer and there is no copy.
     """
-    cache = Cache(Path("mlruns", "cache").absolute())
+    cache = copies()
     try:
-        client = connect()
-        found = _find(client, name, version)
-    except MlflowException as error:
-        last = cache.last(name) if error.get_http_status_code() >= 500 else None  # type: ignore[no-untyped-call]
-        if last is None or version not in (None, last[0]):
+        with answering():
+            client = connect()
+            found = _find(client, name, version)
+    except UnavailableError as error:
+        last = cache.last(name)
+        if last is None or version not in (None, last.version):
             raise
-        log.warning(
-            "MLflow does not answer; version %s of %s was fetched before and is used: %s",
-            last[0],
-            name,
-            error,
-        )
-        return Champion(name, *last, cache.folder / last[1])
+        log.warning("version %s of %s was fetched before and is used: %s", last.version, name, error)
+        return Champion(name, last.version, last.digest, cache.folder / last.digest)
     champion = _fetch(client, found, cache)
     if version is None:
-        cache.remember(name, champion.version, champion.digest)
+        Note(name=name, version=champion.version, digest=champion.digest).write(cache.note(name))
     return champion
+
+
+def champion(name: str) -> Champion | None:
+    """As `resolve`, but None where there is no champion yet."""
+    try:
+        return resolve(name)
+    except DataError:
+        return None
+
+
+@answering()
+def named(name: str) -> Note:
+    """The champion as MLflow names it; raises what `resolve` does, but reads and checks no artifact."""
+    found = _find(connect(), name, None)
+    return Note(name=name, version=str(found.version), digest=found.tags.get(DIGEST, ""))
+
+
+def copies() -> Cache:
+    """The artifacts on this machine."""
+    return Cache(Path("mlruns", "cache").absolute())
 
 
 def _find(client: MlflowClient, name: str, version: str | None) -> ModelVersion:
@@ -185,10 +164,10 @@ def _find(client: MlflowClient, name: str, version: str | None) -> ModelVersion:
     except MlflowException as error:
         if not _absent(error):
             raise
-    numbers = _numbers(versions(name))
+    every = numbers(versions(name))
     if version is not None:
-        raise DataError(f"model {name!r} has no version {version!r}", remedy=f"take one of {numbers}")
-    remedy = f"promote one of {numbers}: forecaster models promote VERSION --name {name}"
+        raise DataError(f"model {name!r} has no version {version!r}", remedy=f"take one of {every}")
+    remedy = f"promote one of {every}: forecaster models promote VERSION --name {name}"
     raise DataError(f"model {name!r} has no champion yet", remedy=remedy)
 
 
@@ -202,7 +181,8 @@ def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Champion:
         try:
             return Path(mlflow.artifacts.download_artifacts(source, dst_path=str(scratch), tracking_uri=tracking_uri()))
         except (MlflowException, OSError) as error:
-            raise ArtifactError(f"{title} cannot be fetched from its store: {error}") from error
+            tell_full(error, cache.folder)
+            raise ArtifactError(f"{title} cannot be fetched from its store: {' '.join(str(error).split())}") from error
 
     return Champion(found.name, str(found.version), seal, cache.artifact(seal, download))
 
@@ -214,6 +194,7 @@ def _version(one: ModelVersion, champion: bool) -> Version:
         digest=one.tags.get(DIGEST, ""),
         created=datetime.fromtimestamp(one.creation_timestamp / 1000, UTC),
         run_id=one.run_id or "",
+        tested=one.tags.get(TESTED, ""),
         metrics={key.removeprefix(METRIC): float(v) for key, v in one.tags.items() if key.startswith(METRIC)},
         promotions=tuple(Promotion(**json.loads(v)) for key, v in one.tags.items() if key.startswith(PROMOTION)),
         champion=champion,
@@ -224,7 +205,8 @@ def _absent(error: MlflowException) -> bool:
     return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
-def _numbers(every: list[Version]) -> str:
+def numbers(every: list[Version]) -> str:
+    """The versions there are, in words."""
     return ", ".join(one.version for one in every)
 
 

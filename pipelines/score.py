@@ -4,30 +4,30 @@ import logging
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from forecaster.artifact import Artifact, load_artifact
-from forecaster.errors import DataError
 from pipelines.ask import Question, answer_frame, reading
 from pipelines.backtest import backtest
 from pipelines.engine import HERE, Engine
 from pipelines.labels import unseen
 from pipelines.panel import Panel
 from pipelines.registry import resolve
-from pipelines.sink import check, write
+from pipelines.sink import check, write, write_forecasts
+from pipelines.source import Source, source
 from pipelines.sources import read
-from pipelines.split import ended, origins
+from pipelines.split import after, ended, origins
 
 log = logging.getLogger(__name__)
 
-MOST = 100_000_000
-"""Values in the sample paths of a file, which are held in memory."""
 ORIGINS = 2**13
 """Series and origins that are backtested at a time."""
 
 
 def score(
-    data: Path,
+    data: Source | str | Path,
     horizon: int | None,
-    out: Path,
+    out: Source | str | Path,
     levels: tuple[float, ...],
     *,
     paths: int = 0,
@@ -37,23 +37,27 @@ def score(
     model: str | None = None,
     zone: str | None = None,
     duplicates: str = "error",
+    as_of: str | None = None,
+    plain: bool = False,
 ) -> int:
-    """Write the forecasts of every series to a CSV or Parquet file, complete or not at all; returns the rows.
+    """Write the forecasts of every series as `pipelines.sink.write_forecasts` does; returns the rows.
 
-    Without a horizon it is the one that the model was trained for.
+    A `plain` file is of the forecasts alone, without step, origin, model and version. Without a horizon it is the one
+    that the model was trained for.
     """
     check(out)
-    artifact = live(name, model)
+    target, version = source(out), version_of(name, model)
+    artifact = live(name, version)
     horizon = horizon or artifact.spec.task.horizon
-    panel = panel_for(artifact, data, zone, duplicates)
-    if (values := len(panel) * horizon * paths) > MOST:
-        message = f"{len(panel)} series x {horizon} steps x {paths} paths are {values} values, more than {MOST}"
-        raise DataError(message, remedy="ask for fewer paths, or for a part of the series")
-    return write(answer_frame(artifact, panel, Question(horizon, levels, paths, temperature, seed)), out)
+    panel = panel_for(artifact, data, zone, duplicates, as_of=as_of)
+    frame = answer_frame(artifact, panel, Question(horizon, levels, paths, temperature, seed))
+    if plain and target.path is not None:
+        return write(frame, target.path)
+    return write_forecasts(frame, panel, target, model=name, version=version)
 
 
 def rolling(
-    data: Path,
+    data: Source | str | Path,
     horizon: int | None,
     windows: int,
     *,
@@ -61,11 +65,12 @@ def rolling(
     model: str | None = None,
     zone: str | None = None,
     duplicates: str = "error",
+    as_of: str | None = None,
     engine: Engine = HERE,
 ) -> dict[str, float]:
     """Every score of the model on the last `windows` origins of a file, a horizon apart, or on its whole series."""
     artifact = live(name, model)
-    panel = panel_for(artifact, data, zone, duplicates, answers=True)
+    panel = panel_for(artifact, data, zone, duplicates, answers=True, as_of=as_of)
     spec = artifact.spec
     cut = ended(panel) if panel.whole is not None else origins(panel, horizon or spec.task.horizon, windows)
     borders = pairwise([*range(0, len(cut.actual), ORIGINS), len(cut.actual)])
@@ -73,6 +78,11 @@ def rolling(
     told = artifact.model, spec.data, spec.task.seasons[0]
     scores = list(engine.map(lambda part: backtest(*told, part, artifact.calibrator), parts))
     return type(scores[0]).joined(scores).metrics()
+
+
+def version_of(name: str, model: str | None) -> str:
+    """Which version of a name `live` loads; a folder stands for itself."""
+    return model if model is not None and Path(model).is_dir() else resolve(name, model).version
 
 
 def live(name: str, model: str | None) -> Artifact:
@@ -85,9 +95,25 @@ def place(name: str, model: str | None) -> Path:
     return Path(model) if model is not None and Path(model).is_dir() else resolve(name, model).folder
 
 
-def panel_for(artifact: Artifact, data: Path, zone: str | None, duplicates: str, *, answers: bool = False) -> Panel:
-    """A file read as the artifact's training data was, with or without the answers of whole series."""
-    panel = read(data, **reading(artifact, zone, duplicates, answers=answers))
-    for sentence in unseen(panel, artifact.spec.data):
+def panel_for(
+    artifact: Artifact,
+    data: Source | str | Path,
+    zone: str | None,
+    duplicates: str,
+    *,
+    answers: bool = False,
+    as_of: str | None = None,
+) -> Panel:
+    """A source read as the artifact's training data was, with or without the answers of whole series.
+
+    Later than `as_of` only what the model knows ahead of time is read.
+    """
+    spec = artifact.spec.data
+    options = reading(artifact, zone, duplicates, answers=answers)
+    panel = read(data, **options, as_of=as_of if not spec.known else None)
+    if as_of is not None and spec.known:
+        past = panel.lengths - after(panel, as_of)
+        panel = panel.select(np.flatnonzero(past)).cut(past[past > 0])
+    for sentence in unseen(panel, spec):
         log.warning(sentence)
     return panel

@@ -41,7 +41,7 @@ class Scores(ABC):
 
     @abstractmethod
     def by_row(self) -> dict[str, Float64[ndarray, "origins"]]:
-        """Scores of each series and origin; the first ranks them."""
+        """Scores of each series and origin; the first, of which the loss is the mean, ranks them."""
 
     @abstractmethod
     def figures(self) -> dict[str, Figure]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from forecaster.spec import Spec
+from pipelines.source import Source
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -32,7 +33,7 @@ def model_name(text: str) -> str:
 class TrainSettings(Spec):
     """A training job."""
 
-    data: Path
+    source: Source
     horizon: int | None = Field(None, ge=1, le=10_000)
     """Steps to forecast; none for whole series."""
     target_kind: Literal["step", "series"] = "step"
@@ -48,6 +49,8 @@ class TrainSettings(Spec):
     duplicates: str = "error"
     end: str | None = None
     """The label that ends a series."""
+    as_of: str | None = None
+    """The last time that is read: a date is its first moment; an integer where steps are counted."""
     recipes: tuple[str, ...] = ()
     """Candidates; none stand for those that suit the data."""
     budget: Annotated[float, BeforeValidator(seconds)] = Field(300.0, gt=0)
@@ -67,7 +70,7 @@ class TrainSettings(Spec):
 class FillSettings(Spec):
     """A job that fills gaps."""
 
-    data: Path
+    source: Source
     out: Path
     season: int | None = Field(None, ge=1)
     zone: str | None = None

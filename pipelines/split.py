@@ -10,15 +10,17 @@ so that its parts follow one another without overlap, for each series up to its 
 What is to be told of whole series is split by series: each is in one part, from its beginning to its end.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from forecaster.errors import DataError
 from forecaster.spec import Task
+from pipelines.lists import read_starts
 from pipelines.panel import Panel
 
 _ENOUGH = 64  # held-out horizons that say enough of a model, over all series
@@ -34,6 +36,11 @@ class HeldOut(NamedTuple):
     panel: Panel
     actual: Float64[ndarray, "rows horizon"]
     """NaN in gaps and where an answer is not known, and for a series that had no observation before the origin."""
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what was to be forecast from what."""
+        return hashlib.sha256(self.panel.digest.encode() + np.nan_to_num(self.actual, nan=np.inf).tobytes()).hexdigest()
 
     def rows(self, begin: int, end: int) -> "HeldOut | None":
         """Some of them, None where that is none."""
@@ -69,28 +76,43 @@ def origins(panel: Panel, horizon: int, windows: int, stride: int | None = None)
     return HeldOut(before, actual)
 
 
-def split(panel: Panel, task: Task) -> Split:
+def split(panel: Panel, task: Task, until: str | None = None) -> Split:
     """Hold out the last horizons of each series to test on, and as many before them to calibrate on.
 
     More of them for few series than for many, and further apart in long series than in short ones: a week of holidays
     at the end of two years should not decide. Where a typical series has no room for both, the test comes first;
-    where it has none, everything is there to train on.
+    where it has none, everything is there to train on. With `until`, the last time that another model has seen, the
+    test knows later values only, and there is none where those are fewer than a horizon.
     """
     typical = float(np.median(panel.lengths))
     room = int(typical / 2) // task.horizon
     wanted = min(_MOST, -(-_ENOUGH // len(panel)), max(1, int(_SHARE * typical) // task.horizon))
-    test = min(wanted, room)
+    fresh = after(panel, until)
+    test = min(wanted, room, int(fresh.max()) // task.horizon)
     calibrate = min(wanted, room - test)
     if not test:
         return Split(panel)
-    stride = max(task.horizon, int(_SHARE * typical) // (calibrate + test))
-    both, border = origins(panel, task.horizon, calibrate + test, stride), calibrate * len(panel)
+    spread = int(_SHARE * typical) // (calibrate + test) if until is None else int(fresh.max()) // test
+    both = origins(panel, task.horizon, calibrate + test, max(task.horizon, spread))
+    border = calibrate * len(panel)
+    ahead = np.tile(panel.lengths, calibrate + test) - both.panel.lengths  # steps that are left at each origin
+    seen = ahead[:, None] - np.arange(task.horizon) > np.tile(fresh, calibrate + test)[:, None]
+    both.actual[border:][seen[border:]] = np.nan
     return Split(
         train=both.panel.select(np.arange(len(panel))),
         calibrate=both.rows(0, border),
         test=both.rows(border, len(both.actual)),
         both=both,
     )
+
+
+def after(panel: Panel, until: str | None) -> Int64[ndarray, "series"]:
+    """How many of its last steps each series has after a time, as an artifact says it; all without one."""
+    if until is None:
+        return panel.lengths
+    time, zone = read_starts(["until"], [int(until) if panel.frequency.is_step else until], panel.frequency, panel.zone)
+    last, _ = panel.frequency.locate(time.repeat(len(panel)), panel.start, zone)
+    return panel.lengths - np.clip(last + 1, 0, panel.lengths)
 
 
 def answered(panel: Panel) -> Panel:

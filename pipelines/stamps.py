@@ -15,10 +15,12 @@ from pipelines.zone import DAY, SECOND, Times, local, parse_zone, stamp, utc
 Who = Callable[[int], str]
 """The id of the series to which a row belongs."""
 
-_STEP = r"^[+-]?\d{1,15}$"
+STEP = r"^[+-]?\d{1,15}$"
 LARGEST_STEP = 10**15
+SCALE = {"s": SECOND, "ms": 10**6, "us": 10**3, "ns": 1}
+"""Nanoseconds in the units of Arrow's timestamps."""
 _BLOCK = 2**20  # rows whose zone is looked up at a time, which bounds the memory
-_TIME = r"^\s*(?P<moment>\d{4}-\d\d(?:-\d\d(?:[T ][\d:.]+)?)?)\s*(?P<offset>[Zz]|[+-]\d\d(?::?\d\d)?)?\s*$"
+TIME = r"^\s*(?P<moment>\d{4}-\d\d(?:-\d\d(?:[T ][\d:.]+)?)?)\s*(?P<offset>[Zz]|[+-]\d\d(?::?\d\d)?)?\s*$"
 _WRITE = "write it as in 2024-01-31 or 2024-01-31T18:30:00+01:00, between the years 1700 and 2200"
 
 
@@ -57,7 +59,7 @@ def read_stamps(column: pa.ChunkedArray, zone: str | None, who: Who, field: str 
 
 
 def _nanoseconds(times: Times, unit: str, who: Who, field: str) -> Times:
-    scale = {"s": SECOND, "ms": 10**6, "us": 10**3, "ns": 1}[unit]
+    scale = SCALE[unit]
     outside = (times < FIRST_DAY * DAY // scale) | (times >= LAST_DAY * DAY // scale)
     if outside.any():
         row = int(outside.argmax())
@@ -84,9 +86,9 @@ def _read_text(column: pa.ChunkedArray, zone: str | None, who: Who, field: str) 
         row = int(np.flatnonzero(bad[codes])[0])
         return DataError(message, series=who(row), place=f"{field} {words[codes[row]].as_py()!r}", remedy=remedy)
 
-    if pc.all(pc.match_substring_regex(words, _STEP)).as_py():
+    if pc.all(pc.match_substring_regex(words, STEP)).as_py():
         return Stamps(words.cast(pa.int64()).to_numpy()[codes], "step", None)
-    parts = pc.extract_regex(words, _TIME)
+    parts = pc.extract_regex(words, TIME)
     if parts.null_count:
         raise refuse(parts.is_null().to_numpy(zero_copy_only=False), "not a time", _WRITE)
     moment = pc.replace_substring_regex(parts.field("moment"), r"^(\d{4}-\d\d)$", r"\1-01")
@@ -147,12 +149,12 @@ def localise(wall: Times, series: NDArray[np.int32], zone: str, frequency: Frequ
         twice.append(begin + np.flatnonzero(times[block] != last))
     rows = np.concatenate(twice)
     if rows.size and frequency.is_fixed:
-        later = _second(rows, wall, series, zone, who)
+        later = second(rows, wall, series, zone, who)
         times[later] = utc(wall[later], zone)[1]
     return times
 
 
-def _second(rows: Times, wall: Times, series: NDArray[np.int32], zone: str, who: Who) -> Times:
+def second(rows: Times, wall: Times, series: NDArray[np.int32], zone: str, who: Who) -> Times:
     """Those of `rows`, whose times clocks show twice, that mean the second one.
 
     Where time runs forward from row to row, they are not later on the clock than a row before them.

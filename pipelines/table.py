@@ -52,7 +52,7 @@ def read_rows(
     check_columns(table.column_names, [*known, *past, *static, *([whole] if whole else [])])
     if not table.num_rows:
         raise DataError("the table has no rows", remedy="give at least one observation")
-    ids, series = _series(table)
+    ids, series = read_series(table)
 
     def who(row: int) -> str:
         return str(ids[series[row]])
@@ -96,22 +96,23 @@ def read_rows(
     )
 
 
-def check_columns(names: Sequence[str], covariates: Sequence[str]) -> None:
+def check_columns(names: Sequence[str], covariates: Sequence[str], place: str | None = None) -> None:
     """Raise DataError unless the columns of a table are the long form and hold the covariates, each once."""
     wanted = ["ds", "y", *covariates]
     twice = sorted({name for name in wanted if wanted.count(name) > 1 or names.count(name) > 1})
     if twice:
-        raise DataError(f"columns named twice: {twice}", remedy="name each once, as one kind of covariate")
+        raise DataError(f"columns named twice: {twice}", place=place, remedy="name each once, as one kind")
     if missing := [name for name in wanted if name not in names]:
         wide = "y" in missing and "unique_id" not in names
         raise DataError(
             f"no column {' and no column '.join(map(repr, missing))}; there are {list(names)}",
+            place=place,
             remedy="bring it into the long form, a row per series and time with the columns unique_id, ds, y"
             + (" (pandas.melt does)" if wide else ""),
         )
 
 
-def _series(table: pa.Table) -> tuple[NDArray[np.object_], Int32[ndarray, " rows"]]:
+def read_series(table: pa.Table) -> tuple[NDArray[np.object_], Int32[ndarray, " rows"]]:
     """The ids in ascending order and the number of each row's."""
     if "unique_id" not in table.column_names:
         return np.array([SINGLE], dtype=object), np.zeros(table.num_rows, dtype=np.int32)

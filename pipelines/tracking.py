@@ -6,17 +6,16 @@ import logging
 import math
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pandas as pd
 from jaxtyping import Float64
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunInfo
 from mlflow.exceptions import MlflowException
 from mlflow.telemetry import set_telemetry_client
 from mlflow.utils.mlflow_tags import (
@@ -28,13 +27,16 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_USER,
 )
 from mlflow.utils.validation import (
-    MAX_DATASET_DIGEST_SIZE,
     MAX_METRICS_PER_BATCH,
     MAX_PARAM_VAL_LENGTH,
     MAX_PARAMS_TAGS_PER_BATCH,
 )
 from numpy import ndarray
 
+from pipelines.dataset import described
+from pipelines.faults import UnavailableError
+from pipelines.first_use import ensure
+from pipelines.outbox import Outbox, answering
 from pipelines.panel import Panel
 
 log = logging.getLogger(__name__)
@@ -44,11 +46,13 @@ SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # A dead server fails a call within seconds. As shipped, MLflow tries for minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # A server that is dead or hangs fails a call within 5 s, and `Outbox` calls again. As shipped it takes minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
 }
 """How MLflow is used here, unless the environment says otherwise."""
+KEY = "forecaster.key"
+"""The tag by which a run is found again, after a crash or where MLflow made it and the answer was lost."""
 
 for _name, _value in SETTINGS.items():
     os.environ.setdefault(_name, _value)
@@ -68,7 +72,11 @@ def tracking_uri() -> str:
 
 def connect() -> MlflowClient:
     """A client of the store at `tracking_uri`, independent of MLflow's global state."""
-    return MlflowClient(tracking_uri())
+    uri = tracking_uri()
+    _, local, database = uri.partition("sqlite:///")
+    if local:
+        ensure(Path(database))
+    return MlflowClient(uri)
 
 
 def user() -> str:
@@ -79,13 +87,20 @@ def user() -> str:
         return str(os.getuid())
 
 
-@dataclass(frozen=True)
 class Run:
-    """A run in MLflow; nothing is active globally, so runs nest and run side by side."""
+    """A run in MLflow; nothing is active globally, so runs nest and run side by side.
 
-    client: MlflowClient
-    experiment_id: str
-    id: str
+    What it is told while MLflow does not answer is kept, and told as soon as MLflow does; the outermost run ends when
+    all of it is told, or with an UnavailableError.
+    """
+
+    def __init__(
+        self, experiment: str, name: str, parent: "Run | None", key: str | None, tags: Mapping[str, str]
+    ) -> None:
+        self.outbox: Outbox = parent.outbox if parent is not None else Outbox()
+        self.experiment, self.name, self.parent, self.tags = experiment, name, parent, dict(tags)
+        self.key = key if key is not None else uuid4().hex
+        self.outbox.put(self._open)
 
     @classmethod
     @contextmanager
@@ -95,35 +110,55 @@ class Run:
         name: str,
         *,
         parent: "Run | None" = None,
-        resume_id: str | None = None,
+        key: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Iterator["Run"]:
-        """A new run, or `resume_id` where the store has it; it ends FINISHED, FAILED or KILLED (Ctrl-C)."""
-        client = connect()
-        experiment_id = _experiment(client, experiment)
-        run_id = _resumed(client, resume_id, experiment_id) if resume_id is not None else None
-        if run_id is None:
-            own = {
-                MLFLOW_USER: user(),
-                MLFLOW_SOURCE_NAME: Path(sys.argv[0]).name,
-                MLFLOW_SOURCE_TYPE: "LOCAL",
-                **({MLFLOW_PARENT_RUN_ID: parent.id} if parent is not None else {}),
-            }
-            run_id = client.create_run(experiment_id, run_name=name, tags=own | dict(tags or {})).info.run_id
-        run = cls(client, experiment_id, run_id)
+        """A run, the one of this `key` if there is one; it ends FINISHED, FAILED or KILLED (Ctrl-C).
+
+        Raises UnavailableError at the end where MLflow does not answer and there is no parent that is told later.
+        """
+        run = cls(experiment, name, parent, key, tags or {})
         try:
-            yield run
+            with answering():
+                yield run
+        except UnavailableError:
+            raise  # the run goes on
         except BaseException as error:
             run._give_up("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
-        client.set_terminated(run_id, "FINISHED")
+        run.outbox.put(lambda: run._client.set_terminated(run._id, "FINISHED"))
+        if parent is None:
+            run.outbox.empty()
+
+    @property
+    def client(self) -> MlflowClient:
+        """The client of the store, which has been told all; raises UnavailableError where it cannot be."""
+        self.outbox.empty()
+        return self._client
+
+    @property
+    def id(self) -> str:
+        """The id in MLflow, which has been told all; raises UnavailableError where it cannot be."""
+        self.outbox.empty()
+        return self._id
+
+    @property
+    def experiment_id(self) -> str:
+        """The id of the experiment; raises UnavailableError where MLflow cannot be told what waits."""
+        self.outbox.empty()
+        return self._experiment_id
 
     def params(self, values: Mapping[str, object]) -> None:
         """Parameters, cut at MLflow's limit; one that the run has already keeps its value."""
-        there = self.client.get_run(self.id).data.params
-        new = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in values.items() if key not in there]
-        for begin in range(0, len(new), MAX_PARAMS_TAGS_PER_BATCH):
-            self.client.log_batch(self.id, params=new[begin : begin + MAX_PARAMS_TAGS_PER_BATCH])
+        params = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in values.items()]
+
+        def call() -> None:
+            there = self._client.get_run(self._id).data.params
+            new = [param for param in params if param.key not in there]
+            for begin in range(0, len(new), MAX_PARAMS_TAGS_PER_BATCH):
+                self._client.log_batch(self._id, params=new[begin : begin + MAX_PARAMS_TAGS_PER_BATCH])
+
+        self.outbox.put(call)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Metrics at one step in one call; NaN, a value that is not known, is left out."""
@@ -131,15 +166,20 @@ class Run:
 
     def curve(self, rows: Sequence[Mapping[str, float]], steps: Sequence[int]) -> None:
         """Metrics at many steps, such as a row per epoch, 1000 values a call; NaN is left out."""
-        now = time.time_ns() // 1_000_000
         points = [
-            Metric(key, float(value), now, int(step))
+            (key, float(value), int(step))
             for row, step in zip(rows, steps, strict=True)
             for key, value in row.items()
             if not math.isnan(value)
         ]
-        for begin in range(0, len(points), MAX_METRICS_PER_BATCH):
-            self.client.log_batch(self.id, metrics=points[begin : begin + MAX_METRICS_PER_BATCH])
+
+        def call() -> None:
+            # All at the time of the run's start: MLflow keeps one of two that are equal, and this may be done again.
+            metrics = [Metric(key, value, self._began, step) for key, value, step in points]
+            for begin in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+                self._client.log_batch(self._id, metrics=metrics[begin : begin + MAX_METRICS_PER_BATCH])
+
+        self.outbox.put(call)
 
     def by_step(self, metrics: Mapping[str, Float64[ndarray, "steps"]]) -> None:
         """Metrics by step ahead or back: MLflow's step 1 is the first."""
@@ -149,46 +189,55 @@ class Run:
 
     def dataset(self, panel: Panel, name: str, context: str) -> None:
         """The data that went in, by digest, columns and profile; `context` says what for, such as 'train'."""
-        kinds = {
-            "unique_id": "string",
-            "ds": "long" if panel.frequency.is_step else "datetime",
-            "y": "string" if panel.labels else "double",
-        }
-        kinds |= dict.fromkeys([*panel.known_names, *panel.past_names], "double")
-        kinds |= dict.fromkeys(panel.static_names, "string")
-        columns = [{"type": kind, "name": column, "required": True} for column, kind in kinds.items()]
-        dataset = Dataset(
-            name=name,
-            digest=panel.digest[:MAX_DATASET_DIGEST_SIZE],
-            source_type="local",
-            source=json.dumps({"uri": name}),
-            schema=json.dumps({"mlflow_colspec": columns}),
-            profile=json.dumps(panel.profile),
-        )
-        self.client.log_inputs(self.id, [DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])])
+        dataset = described(panel, name)
+        inputs = [DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])]
+        self.outbox.put(lambda: self._client.log_inputs(self._id, inputs))
 
     def figure(self, figure: Figure, path: str) -> None:
         """A picture; the ending of `path` says which kind."""
-        self.client.log_figure(self.id, figure, path)
+        self.outbox.put(lambda: self._client.log_figure(self._id, figure, path))
 
     def table(self, frame: pd.DataFrame, path: str) -> None:
         """A small table as `.json` that MLflow shows as a table, in place of one of that name."""
         text = frame.to_json(orient="split", index=False, date_format="iso", double_precision=15)
-        self.client.log_text(self.id, text, path)
-        # As `log_table` does, which would add the rows of a job that goes on to those of its first attempt.
-        tables = json.loads(self.client.get_run(self.id).data.tags.get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
-        if (entry := {"path": path, "type": "table"}) not in tables:
-            self.client.set_tag(self.id, MLFLOW_LOGGED_ARTIFACTS, json.dumps([*tables, entry]))
+
+        def call() -> None:
+            self._client.log_text(self._id, text, path)
+            # As `log_table` does, which would add the rows of a job that goes on to those of its first attempt.
+            tables = json.loads(self._client.get_run(self._id).data.tags.get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
+            if (entry := {"path": path, "type": "table"}) not in tables:
+                self._client.set_tag(self._id, MLFLOW_LOGGED_ARTIFACTS, json.dumps([*tables, entry]))
+
+        self.outbox.put(call)
 
     def artifact_folder(self, folder: Path, path: str) -> None:
         """All files of a folder, under `path`."""
-        self.client.log_artifacts(self.id, str(folder), path)
+        self.outbox.put(lambda: self._client.log_artifacts(self._id, str(folder), path))
+
+    def _open(self) -> None:
+        self._client = connect()
+        self._experiment_id = _experiment(self._client, self.experiment)
+        found = self._client.search_runs([self._experiment_id], f"tags.`{KEY}` = '{self.key}'", max_results=1)
+        if found:
+            self._client.update_run(found[0].info.run_id, "RUNNING")
+        info = found[0].info if found else self._create()
+        self._id, self._began = str(info.run_id), int(info.start_time)
+
+    def _create(self) -> RunInfo:
+        own = {
+            KEY: self.key,
+            MLFLOW_USER: user(),
+            MLFLOW_SOURCE_NAME: Path(sys.argv[0]).name,
+            MLFLOW_SOURCE_TYPE: "LOCAL",
+            **({MLFLOW_PARENT_RUN_ID: self.parent._id} if self.parent is not None else {}),
+        }
+        return self._client.create_run(self._experiment_id, run_name=self.name, tags=own | self.tags).info
 
     def _give_up(self, status: str) -> None:
         try:
-            self.client.set_terminated(self.id, status)
+            self.outbox.put(lambda: self._client.set_terminated(self._id, status))
         except MlflowException as error:  # what ended the run matters more, and is raised by the caller
-            log.warning("MLflow was not told that run %s ended as %s: %s", self.id, status, error)
+            log.warning("MLflow was not told that run %s ended as %s: %s", self.name, status, error)
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
@@ -203,16 +252,3 @@ def _experiment(client: MlflowClient, name: str) -> str:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
         return _experiment(client, name)  # another job was faster
-
-
-def _resumed(client: MlflowClient, run_id: str, experiment_id: str) -> str | None:
-    try:
-        run = client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return None
-    if run.info.lifecycle_stage != "active" or run.info.experiment_id != experiment_id:
-        return None
-    client.update_run(run_id, "RUNNING")
-    return run_id

@@ -75,11 +75,14 @@ class Candidate:
         return self.test.loss if self.test is not None else float("nan")
 
 
-def candidate(plan: Plan, name: str, recipe: Recipe) -> Candidate:
-    """Train a recipe on the first part of the data, calibrate it on the next and test it on the last."""
+def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None) -> Candidate:
+    """Train a recipe, from other weights if given, on the first part of the data, calibrate it on the next and test it
+    on the last."""
     began = time.perf_counter()
     panel, calibrate = plan.split.train, plan.split.calibrate
     model, spec, curve = build(recipe.model, plan.task, plan.seed), recipe.fit, []
+    if start is not None:
+        model.load_state_dict(start.state_dict())
     if spec is None:
         solve(model, panel, plan.data, plan.seed)
     else:

@@ -1,4 +1,4 @@
-"""`python -m service ARTIFACT`: serve an artifact folder."""
+"""`python -m service MODEL`: serve an artifact folder, or the champion that a note names."""
 
 import argparse
 import sys
@@ -6,16 +6,17 @@ from pathlib import Path
 
 from service.serve import ServeError, serve
 
-parser = argparse.ArgumentParser(prog="python -m service", description="Serve an artifact folder over HTTP.")
-parser.add_argument("artifact", type=Path, help="folder of a trained model, with spec.json in it")
+parser = argparse.ArgumentParser(prog="python -m service", description="Serve a model over HTTP.")
+parser.add_argument("model", type=Path, help="artifact folder with spec.json in it, or a note, which is watched")
 parser.add_argument("--name", default="forecaster", help="what answers call the model")
 parser.add_argument("--version", default="1", help="and its version")
 parser.add_argument("--host", default="127.0.0.1")
 parser.add_argument("--port", type=int, default=3000)
+parser.add_argument("--workers", type=int, default=1, help="processes that answer")
 
 if __name__ == "__main__":
     chosen = parser.parse_args()
     try:
-        serve(chosen.artifact, chosen.name, chosen.version, host=chosen.host, port=chosen.port)
+        serve(**vars(chosen))
     except ServeError as error:
         sys.exit(f"error: {error}")

@@ -1,6 +1,7 @@
 """The BentoML service: how its server is set up around our routes."""
 
 import gc
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,9 @@ from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from starlette.applications import Starlette
 
 from service.guard import Doors
+from service.live import watch
 from service.routes import METHODS, application, go_live
+from service.source import WORKERS, live_note
 
 ENVIRONMENT = {
     "BENTOML_DO_NOT_TRACK": "true",
@@ -40,6 +43,7 @@ class Server(bentoml.Service):  # type: ignore[misc]  # BentoML ships no types f
 @bentoml.service(
     name="forecaster",
     service_class=Server,
+    workers=int(os.environ.get(WORKERS, "1")),
     logging={"access": {"enabled": False}},
     envs=[{"name": name, "value": value} for name, value in ENVIRONMENT.items()],
 )
@@ -49,6 +53,7 @@ class Forecaster:
 
     def __init__(self) -> None:
         go_live(web)
+        watch(web, live_note())
         # What is there by now stays: out of sight of the garbage collector, whose pauses were 200 to 470 ms.
         gc.collect()
         gc.freeze()

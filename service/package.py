@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("forecaster", "pipelines", "service")
 PACKAGES = (
     *("httptools", "jaxtyping", "numpy", "orjson", "pandas", "pyarrow"),
-    *("pydantic", "safetensors", "starlette", "torch", "uvloop"),
+    *("prometheus_client", "pydantic", "safetensors", "starlette", "torch", "uvloop"),
 )
 """What the service imports when it runs; BentoML adds itself."""
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"

@@ -12,8 +12,9 @@ from starlette.routing import Route
 from forecaster.errors import DataError
 from service.errors import RequestError
 from service.guard import Queue, read_json
+from service.live import load
 from service.schema import MAX_BYTES
-from service.source import live_folder, load_champion
+from service.source import live_note
 
 BODY_SECONDS = 30.0
 """Time in which a request's body has to arrive."""
@@ -34,7 +35,7 @@ async def forecast(request: Request) -> Response:
     state = request.app.state
     try:
         body = await read_json(request, max_bytes=MAX_BYTES, seconds=BODY_SECONDS)
-        answer = await state.queue.run(state.answer, state.champion, body)
+        answer = await state.queue.run(state.answer, state.live.champion, body)
     except RequestError as refused:
         return refused.response()
     except DataError as error:
@@ -49,12 +50,12 @@ async def forecast(request: Request) -> Response:
 
 async def card(request: Request) -> Response:
     """GET /: which model is live and where to go from here."""
-    return Response(request.app.state.card, media_type="application/json")
+    return Response(request.app.state.live.card, media_type="application/json")
 
 
 async def openapi(request: Request) -> Response:
     """GET /openapi.json."""
-    return Response(request.app.state.openapi, media_type="application/json")
+    return Response(request.app.state.live.openapi, media_type="application/json")
 
 
 async def docs(_: Request) -> Response:
@@ -84,12 +85,8 @@ def application() -> Starlette:
 
 
 def go_live(app: Starlette) -> None:
-    """Load the champion, forecast once so that the first request finds all warm, and write its documents."""
+    """Load the champion."""
     from service.forecast import answer  # not above: the supervisor of the workers needs no torch
-    from service.openapi import describe, document
 
-    champion = load_champion(live_folder())
-    app.state.answer, app.state.champion = answer, champion
-    app.state.openapi = document(champion)
-    app.state.card = describe(champion)
+    app.state.answer, app.state.live = answer, load(live_note())
     app.state.queue = Queue(threads=max(2, os.cpu_count() or 1), length=LINE)

@@ -67,7 +67,7 @@ class ForecastRequest(Wire):
     )
     paths: int = Field(0, ge=0, le=MAX_PATHS, description="Number of joint sample paths of each series.")
     temperature: float = Field(
-        1.0, ge=0, le=100, description="Of paths of labels; at 0 each step is the likeliest label."
+        1.0, ge=0, le=100, description="Of paths; at 0 each step is the likeliest label, or the median of numbers."
     )
     seed: int = Field(0, ge=0, lt=2**53, description="The same request with the same seed gets the same paths.")
 

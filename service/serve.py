@@ -6,7 +6,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from service.source import VARIABLE, stage
+from service.source import VARIABLE, WORKERS, load_champion, stage
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,16 +15,19 @@ class ServeError(RuntimeError):
     """A server that cannot come up."""
 
 
-def serve(artifact: Path, name: str, version: str, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; `name` and `version` are what answers call the model.
+def serve(model: Path, name: str, version: str, *, host: str, port: int, workers: int = 1) -> None:
+    """Serve an artifact folder, which answers call `name` and `version`, or what a note names, until SIGTERM or SIGINT.
+
+    A note is watched: when it names another version, the workers go over to that.
 
     Raises ServeError when the port is taken or the artifact is not sound.
     """
     # First of all, for BentoML starts workers that cannot live again and again.
     address = _free_address(host, port)
     with tempfile.TemporaryDirectory(prefix="forecaster-") as home:
-        model = _staged(Path(home, "model"), artifact, name, version)
-        os.environ[VARIABLE] = str(model)
+        with ProcessPoolExecutor(1) as pool:  # torch does not stay in the memory of the supervisor
+            note = pool.submit(_sound, model, Path(home, "model"), name, version).result()
+        os.environ[VARIABLE], os.environ[WORKERS] = str(note), str(workers)
         os.environ["BENTOML_DO_NOT_TRACK"] = "true"
         os.environ["BENTOML_HOME"] = home  # has the files behind the metrics: two servers must not share them
         os.chdir(ROOT)  # where the workers import this package from
@@ -33,22 +36,21 @@ def serve(artifact: Path, name: str, version: str, *, host: str, port: int) -> N
         Forecaster.serve_http(host=address, port=port)  # type: ignore[attr-defined]  # a bentoml.Service
 
 
-def check(model: Path) -> None:
-    """Raise what is wrong with a folder that `stage` wrote: the model loads and answers its example."""
+def check(note: Path) -> None:
+    """Raise what is wrong with a model that a note names: it loads and answers its example."""
     from service.openapi import document
-    from service.source import load_champion
 
-    document(load_champion(model))
+    document(load_champion(note))
 
 
-def _staged(model: Path, artifact: Path, name: str, version: str) -> Path:
+def _sound(model: Path, home: Path, name: str, version: str) -> Path:
+    """The note of a model that can be served, in `home` unless the model comes with a note."""
     try:
-        stage(model, artifact, name, version)
-        with ProcessPoolExecutor(1) as pool:  # torch does not stay in the memory of the supervisor
-            pool.submit(check, model).result()
+        note = model.absolute() if model.is_file() else stage(home, model, name, version)
+        check(note)
     except Exception as error:
-        raise ServeError(f"{artifact} cannot be served: {error}") from error
-    return model
+        raise ServeError(f"{model} cannot be served: {error}") from error
+    return note
 
 
 def _free_address(host: str, port: int) -> str:

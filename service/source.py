@@ -1,4 +1,4 @@
-"""Which model is live: a folder on disk, read once into an immutable value."""
+"""Which model is live: a note on disk and the artifact that it names, read into an immutable value."""
 
 import os
 import shutil
@@ -6,24 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pipelines.note import Note
 
 if TYPE_CHECKING:
     from forecaster.artifact import Artifact
 
 VARIABLE = "FORECASTER_MODEL"
-"""Environment variable with the folder of the model to serve."""
+"""Environment variable with the note of the model to serve."""
+WORKERS = "FORECASTER_WORKERS"
+"""Environment variable with the number of processes that answer."""
+NOTE = "champion.json"
 PACKED = Path(__file__).resolve().parent.parent / "champion"
-"""Where a Bento has its model, beside this package."""
-
-
-class Named(BaseModel):
-    """`champion.json`: what the registry calls the artifact beside it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    version: str
+"""Where a Bento has its note and artifact, beside this package."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +30,24 @@ class Champion:
 
 
 def stage(folder: Path, artifact: Path, name: str, version: str) -> Path:
-    """Lay out `folder` (new) as a model to serve: champion.json and a copy of the `artifact` folder."""
-    shutil.copytree(artifact, folder / "artifact")
-    (folder / "champion.json").write_text(Named(name=name, version=version).model_dump_json())
-    return folder
+    """Lay out `folder` (new) as a model to serve, with a copy of the `artifact` folder; returns its note."""
+    from forecaster.artifact import digest  # the supervisor imports this module too and needs no torch
+
+    note = Note(name=name, version=version, digest=digest(artifact))
+    shutil.copytree(artifact, note.artifact(folder / NOTE))
+    note.write(folder / NOTE)
+    return folder / NOTE
 
 
-def live_folder() -> Path:
-    """The folder that the environment names, else the model packed into a Bento."""
+def live_note() -> Path:
+    """The note that the environment names, else that of the model packed into a Bento."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else PACKED
+    return Path(named) if named else PACKED / NOTE
 
 
-def load_champion(folder: Path) -> Champion:
-    """Read a folder as `stage` writes it. Raises ArtifactError or OSError where it is not sound."""
-    from forecaster.artifact import load_artifact  # the supervisor imports this module too and needs no torch
+def load_champion(file: Path) -> Champion:
+    """Read what a note names. Raises ArtifactError or OSError where it is not sound."""
+    from pipelines.cache import check
 
-    named = Named.model_validate_json((folder / "champion.json").read_bytes())
-    return Champion(named.name, named.version, load_artifact(folder / "artifact"))
+    note = Note.read(file)
+    return Champion(note.name, note.version, check(note.artifact(file), note.digest))

@@ -9,6 +9,7 @@ from hypothesis import settings
 from ray import shutdown
 
 from pipelines.engine import Engine, Ray
+from tests.pipelines.servers import programs
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Public series beside the repository, not part of it."""
@@ -33,8 +34,13 @@ def ray() -> Iterator[Engine]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def lacks(item: pytest.Item) -> bool:
+        fixtures = getattr(item, "fixturenames", ())
         gpu = item.get_closest_marker("gpu") is not None and not torch.cuda.is_available()
-        return gpu or ("shared" in getattr(item, "fixturenames", ()) and not SHARED.is_dir())
+        given = (
+            item.callspec.params.values() if hasattr(item, "callspec") else ()
+        )  # "postgres" may be one of many sinks
+        database = any(isinstance(one, str) and one == "postgres" for one in (*fixtures, *given)) and programs() is None
+        return gpu or database or ("shared" in fixtures and not SHARED.is_dir())
 
     lacking = [item for item in items if lacks(item)]
     items[:] = [item for item in items if item not in lacking]

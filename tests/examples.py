@@ -64,6 +64,7 @@ CORES: dict[str, Callable[[], Core]] = {name: partial(cell, 2, 3) for name, cell
     "smoothing-4": lambda: Smoothing(4),
     "kalman": lambda: Kalman(2, (1,), 1),
     "kalman seasons": lambda: Kalman(3, (4, 7), 2),
+    "kalman covariates": lambda: Kalman(2, (3,), 1, known=2),
     "dilated smoothing": lambda: Dilated(Smoothing(2), 3),
     "dilated in dilated": lambda: Dilated(Dilated(GRU(2, 2), 2), 3),
     "stack of residual dilations": lambda: Stack([Residual(Dilated(LSTM(2, 2), d)) for d in (1, 2, 4)]),
@@ -201,9 +202,17 @@ MODELS: dict[str, Example] = RECURRENT | {
         _covariates(Task(horizon=6, stride=3, seasons=(3,))),
     ),
     "linear": Example(LinearSpec(lags=7), Task(horizon=4, seasons=(2,), past=1)),
+    "linear covariates": Example(LinearSpec(lags=5, covariates=True), _covariates(Task(horizon=3, seasons=(2,)))),
+    "linear of before": Example(LinearSpec(lags=3), _covariates(Task(horizon=2))),
     "state space": Example(StateSpaceSpec(), Task(horizon=3)),
     "state space seasons": Example(
         StateSpaceSpec(harmonics=2), _covariates(Task(horizon=4, stride=2, seasons=(4, 12)))
+    ),
+    "state space covariates": Example(
+        StateSpaceSpec(harmonics=1, covariates=True), _covariates(Task(horizon=3, seasons=(4,)))
+    ),
+    "state space of logarithms": Example(
+        StateSpaceSpec(covariates=True), _covariates(Task(horizon=2, seasons=(3,), positive=True))
     ),
 }
 

@@ -2,10 +2,10 @@
 
 import torch
 from jaxtyping import Float
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from forecaster.core import Cell
-from forecaster.errors import DataError
 from forecaster.state import State
 
 
@@ -14,15 +14,13 @@ class Autoregressive(Cell):
 
     features_t = A [x_{t - order + 1}, ..., x_t] + b, or a network with one layer of `hidden` tanh units in place of A.
     The state is the queue of the `order - 1` inputs that the next step needs beside its own; zeros stand for what was
-    before the first. With `order` 1 it is the Markov model: there is no state. Raises DataError on an order below 1.
+    before the first. With `order` 1 it is the Markov model: there is no state.
     """
 
     name = "ar"
 
-    def __init__(self, inputs: int, width: int, order: int = 4, hidden: int = 0) -> None:
+    def __init__(self, inputs: int, width: int, order: PositiveInt = 4, hidden: NonNegativeInt = 0) -> None:
         super().__init__(inputs, width)
-        if order < 1:
-            raise DataError(f"an autoregressive model has order 1 or more, not {order}", remedy="such as order: 4")
         self.order = order
         reach = order * inputs
         layers = (

@@ -4,6 +4,7 @@ import math
 
 import torch
 from jaxtyping import Float
+from pydantic import PositiveInt
 from torch import Tensor
 
 from forecaster.head import Standard
@@ -17,15 +18,14 @@ class Binned(Standard):
 
     (As van den Oord et al. 2016, "Pixel recurrent neural networks", and Ansari et al. 2024, "Chronos".) The bins lie
     evenly along asinh, fine in the middle and wide outside, and a value is anywhere in its bin. Raw outputs add to the
-    logarithms of a logistic distribution's mass in each bin. Draws are taken at `temperature`: below 1 nearer to the
-    likeliest, above 1 bolder than what was learned.
+    logarithms of a logistic distribution's mass in each bin.
     """
 
     name = "binned"
 
-    def __init__(self, bins: int = 64, temperature: float = 1.0) -> None:
+    def __init__(self, bins: PositiveInt = 64) -> None:
         super().__init__()
-        self.width, self.temperature = bins, temperature
+        self.width = bins
         edges = torch.linspace(-math.asinh(REACH), math.asinh(REACH), bins + 1, dtype=torch.float64).sinh()
         self.register_buffer("edges", edges, persistent=False)
         self.register_buffer("usual", torch.sigmoid(2 * edges).diff().log().float(), persistent=False)
@@ -49,7 +49,7 @@ class Binned(Standard):
 
     def draw(self, raw: Float[Tensor, "*shape width"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
         chance = torch.rand((*raw.shape[:-1], 1), generator=generator, device=raw.device, dtype=torch.float64)
-        return self._inverse(self._logits(raw) / self.temperature, chance).squeeze(-1)
+        return self._inverse(self._logits(raw), chance).squeeze(-1)
 
     def _inverse(
         self, logits: Float[Tensor, "*shape width"], level: Float[Tensor, "*shape levels"]

@@ -34,7 +34,7 @@ class LabelRecurrent(LabelModel):
         super().__init__()
         self.core, self.labels, self.end = core, labels, end
         self.seasons, self.known, self.past = seasons, known, past
-        self.embed = nn.ModuleList(nn.Embedding(size + 1, 4) for size in static)
+        self.embed = nn.ModuleList(nn.Embedding(size + 1, 4, padding_idx=0) for size in static)
         read = labels * (1 + len(seasons)) + known + 2 * past + 4 * len(static)
         self.input = nn.Linear(read, core.inputs)
         self.output = nn.Sequential(

@@ -1,13 +1,11 @@
 """The autoregressive cell against least squares."""
 
 import numpy as np
-import pytest
 import torch
 from sklearn.linear_model import LinearRegression
 from torch import Tensor
 
 from forecaster.cells.ar import Autoregressive
-from forecaster.errors import DataError
 
 COEFFICIENTS = (0.3, -0.5, 0.6)
 """Of the values one, two and three steps before; all roots lie inside the unit circle."""
@@ -63,8 +61,3 @@ def test_a_linear_map_is_linear_and_a_network_is_not() -> None:
         cell = Autoregressive(2, 3, order=1, hidden=hidden)
         at = [cell.scan(cell.initial(1), k * xs)[1] for k in (0, 1, 2)]
         assert torch.allclose(at[2] - at[1], at[1] - at[0], atol=1e-6) == linear
-
-
-def test_an_order_below_one_is_refused() -> None:
-    with pytest.raises(DataError, match="order 1 or more, not 0"):
-        Autoregressive(2, 3, order=0)

@@ -9,6 +9,7 @@ from forecaster.build import build, build_core
 from forecaster.cells.fused import GRU, LSTM, Elman
 from forecaster.compose import Dense, Residual, Stack
 from forecaster.core import Core
+from forecaster.errors import DataError
 from forecaster.heads.gaussian import Gaussian
 from forecaster.heads.quantile import Quantile
 from forecaster.plain import Plain
@@ -64,6 +65,24 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator_al
     assert torch.equal(torch.rand(3), expected)
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert any(not torch.equal(one[name], third[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "message"),
+    [
+        ("ar", {"order": 2.5}, "the option 'order' of the cell 'ar' is 2.5; Input should be a valid integer"),
+        ("ar", {"order": True}, "the option 'order' of the cell 'ar' is True; Input should be a valid integer"),
+        ("ar", {"order": 0}, "the option 'order' of the cell 'ar' is 0; Input should be greater than 0"),
+        ("ar", {"order": 2, "hidden": -1}, "the option 'hidden' of the cell 'ar' is -1; Input should be greater than"),
+        ("ar", {"width": 3}, "the cell 'ar' has no option 'width'; choose from order, hidden"),
+        ("gru", {"order": 2}, "the cell 'gru' has no option 'order'; leave it out"),
+        ("grue", {}, "no cell is called 'grue'; choose from ar,"),
+    ],
+)
+def test_options_that_a_cell_does_not_take_are_refused(cell: str, options: dict[str, float], message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        build_core(CoreSpec(cell=cell, options=options))
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("name", MODELS)

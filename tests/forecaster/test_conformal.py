@@ -14,6 +14,7 @@ from scipy import stats
 from forecaster.batch import Forecast
 from forecaster.conformal import ENOUGH, Calibrator
 from forecaster.quantiles import LEVELS
+from forecaster.support import COUNTS
 from tests.examples import seeds
 
 
@@ -147,6 +148,37 @@ def test_missing_actuals_and_series_without_a_width_are_left_out() -> None:
     found = learned(replace(forecast, quantiles=quantiles), actual)
     assert np.array_equal(found.shares, expected.shares)
     assert found.residuals == expected.residuals == 120
+
+
+def counted(mean: float, series: int) -> Forecast:
+    """Poisson forecasts."""
+    quantiles = torch.from_numpy(stats.poisson(mean).ppf(LEVELS)).expand(series, 1, -1)
+    return Forecast(LEVELS, quantiles, torch.full((series, 1), mean).double())
+
+
+def test_an_interval_around_a_single_count_is_widened() -> None:
+    """15 of 100 ones where only zeros were expected: the intervals that should hold more than 85 % get the one."""
+    forecast, actual = counted(1e-9, 100), np.array([[1.0]] * 15 + [[0.0]] * 85)
+    calibrator = Calibrator.learn(forecast, actual, COUNTS)
+    assert calibrator is not None
+    assert calibrator.residuals == 100
+    assert calibrator.shares[0].tolist() == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    read = Calibrator.from_json(calibrator.to_json())
+    moved = COUNTS.nearest(read.apply(forecast).quantiles)[0, 0]
+    assert moved.tolist() == [0.0] * 11 + [1.0] * 2
+
+
+@pytest.mark.parametrize(("expected", "came"), [(0.5, 1.5), (0.2, 0.6), (4.0, 9.0)])
+def test_counts_that_were_expected_too_low_are_covered(expected: float, came: float) -> None:
+    """Whole values hold their share or more: there is nothing between them to stop at."""
+    held_out, fresh = (np.random.default_rng(seed).poisson(came, (2000, 1)).astype(float) for seed in (0, 1))
+    forecast = counted(expected, 2000)
+    assert (inside(forecast, fresh) < INTERVALS - 0.05).any()
+    calibrator = Calibrator.learn(forecast, held_out, COUNTS)
+    assert calibrator is not None
+    moved = calibrator.apply(forecast)
+    share = inside(replace(moved, quantiles=COUNTS.nearest(moved.quantiles)), fresh)
+    assert (share > INTERVALS - 0.04).all()
 
 
 def test_nothing_known_is_no_calibrator() -> None:

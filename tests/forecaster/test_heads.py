@@ -208,15 +208,6 @@ def test_binned_against_the_histogram_of_scipy(seed: int) -> None:
         assert loss == pytest.approx(-np.log(mass[token]), rel=1e-4)
 
 
-def test_temperature_makes_draws_bolder() -> None:
-    raw = torch.randn(500, 64, generator=torch.Generator().manual_seed(0))
-    spread = [
-        Binned(64, temperature).sample(raw, laws.unit(raw[:, 0]), torch.Generator().manual_seed(1)).std()
-        for temperature in (0.3, 1.0, 3.0)
-    ]
-    assert spread == sorted(spread)
-
-
 @given(a=st.floats(0.01, 1e4), b=st.floats(0.1, 1e4), x=st.floats(0, 1))
 def test_incomplete_beta_against_scipy(a: float, b: float, x: float) -> None:
     found = betainc(*(torch.tensor(value, dtype=torch.float64) for value in (a, b, x))).item()

@@ -54,16 +54,28 @@ def series(gaps: float, time: int = 90) -> np.ndarray:
     return values
 
 
+def inputs(made: Kalman, values: np.ndarray, known: np.ndarray | None = None) -> Tensor:
+    """One lane of a series and of its covariates; level, slope and waves move as they are told to."""
+    beside = np.zeros((len(values), 0)) if known is None else known
+    moves = np.zeros((len(values), len(made.noise)))
+    return tensor(np.concatenate([values[:, None], beside, moves], 1))[None]
+
+
+def none_known(features: Tensor) -> Tensor:
+    """The covariates ahead of a filter that reads none."""
+    return features.new_zeros(*features.shape[:-1], HORIZON, 0)
+
+
 def read(made: Kalman, values: np.ndarray) -> tuple[State, Tensor, Tensor, Tensor]:
     """After each step the state [time, ...] and of what comes the means, the variances in units of e, and that unit."""
     state, states, features = made.initial(1), [], []
     with torch.no_grad():
-        for value in torch.from_numpy(values):
-            state, each = made.step(state, value.view(1, 1))
+        for x in inputs(made, values).unbind(1):
+            state, each = made.step(state, x)
             states.append(state)
             features.append(each)
+        means, deviations = made.ahead(torch.cat(features), none_known(torch.cat(features)))
     every = {name: torch.cat([state[name] for state in states]) for name in state}
-    means, deviations = torch.cat(features).chunk(2, 1)
     return every, means, (deviations / every["deviation"].unsqueeze(1)).square(), every["deviation"]
 
 
@@ -116,6 +128,54 @@ def test_damped_slope_agrees_with_statsmodels(left: float) -> None:
     assert_close(variances[-1].sqrt(), tensor(expected.se_mean))
 
 
+@pytest.mark.parametrize("gaps", [0.0, 0.3])
+def test_effects_of_covariates_agree_with_statsmodels(gaps: float) -> None:
+    """Its regression components, as states that are estimated with all others: effects, and forecasts given what comes.
+
+    Theirs begin with the same prior around zero as ours.
+    """
+    random = np.random.default_rng(3)
+    known = random.normal(size=(90 + HORIZON, 2))
+    values = series(gaps) + known[:90] @ [5.0, -3.0]
+    made = Kalman(HORIZON, (12,), 2, known=2).double()
+    with torch.no_grad():
+        made.noise.copy_(tensor([LEVEL, SLOPE, WAVES, WAVES]).log())
+        made.prior.copy_(tensor([PRIOR[0], PRIOR[1], PRIOR[1], 0.5, 3.0]).log())
+        made.damping.fill_(math.inf)
+        state, features = made.scan(made.initial(1), inputs(made, values, known[:90]))
+        means, deviations = made.ahead(features[:, -1], tensor(known[None, 90:]))
+    theirs = UnobservedComponents(
+        values,
+        level="lltrend",
+        freq_seasonal=[{"period": 12, "harmonics": 2}],
+        exog=known[:90],
+        mle_regression=False,
+        loglikelihood_burn=0,
+    )
+    start = Initialization(theirs.k_states)
+    start.set(0, "diffuse")
+    prior = made.initial(1)["covariance"][0, 1:, 1:].detach().numpy()
+    start.set((1, theirs.k_states), "known", constant=np.zeros(len(prior)), stationary_cov=prior)
+    theirs.ssm.initialize(start)
+    expected = theirs.filter([1.0, LEVEL, SLOPE, WAVES])
+    assert_close(state["mean"][0], tensor(expected.predicted_state[:, -1]))
+    coming = expected.get_forecast(HORIZON, exog=known[90:])
+    assert_close(means[0], tensor(coming.predicted_mean))
+    assert_close(deviations[0] / state["deviation"], tensor(coming.se_mean))
+
+
+def test_a_constant_covariate_is_the_level_already() -> None:
+    """So a category of a series, as a regressor, would change nothing."""
+    known, values = np.ones((90 + HORIZON, 1)), series(0.2)
+    coming = []
+    for width in (0, 1):
+        made = Kalman(HORIZON, (1,), 0, known=width).double()
+        with torch.no_grad():
+            features = made.scan(made.initial(1), inputs(made, values, known[:90, :width]))[1][:, -1]
+            coming.append(made.ahead(features, tensor(known[None, 90:, :width])))
+    assert_close(coming[1], coming[0])
+
+
 def test_deviation_by_hand() -> None:
     """At a rate of one half the errors weigh 1; 1/3, 2/3; 1/7, 2/7, 4/7; a gap weighs nothing."""
     made = kalman((1,), 0, trend=False)
@@ -135,7 +195,7 @@ def test_the_deviation_of_noise_is_found() -> None:
     values = random.normal(scale=math.sqrt(LEVEL), size=3000).cumsum() + random.normal(size=3000)
     with torch.no_grad():
         made.rate.fill_(-20.0)
-        state, _ = made.scan(made.initial(1), tensor(7.0 * values).view(1, -1, 1))
+        state, _ = made.scan(made.initial(1), inputs(made, 7.0 * values))
     assert state["deviation"].item() == pytest.approx(7.0, rel=0.03)
 
 
@@ -162,8 +222,7 @@ def test_covariance_stays_one() -> None:
     with torch.no_grad():
         made.noise.fill_(-12.0)
         made.prior.fill_(12.0)
-        xs = tensor(series(0.3, 3000)).view(1, -1, 1)
-        covariance = made.scan(made.initial(1), xs)[0]["covariance"][0]
+        covariance = made.scan(made.initial(1), inputs(made, series(0.3, 3000)))[0]["covariance"][0]
     deviations = covariance.diag().sqrt()
     correlation = covariance / deviations / deviations.unsqueeze(1)
     assert_close(correlation, correlation.mT, rtol=0, atol=1e-9)
@@ -175,17 +234,19 @@ def test_one_observation_is_the_level_and_a_share_of_it_the_deviation() -> None:
     made = kalman((1,), 0, trend=False)
     with torch.no_grad():
         made.guess.fill_(math.log(0.1))
-        features = made.step(made.initial(1), tensor([[50.0]]))[1][0]
-    steps = 1 + np.arange(HORIZON)
-    assert_close(features, tensor([*[50.0] * HORIZON, *(5.0 * np.sqrt(1 + 1 + LEVEL * steps))]))
+        features = made.step(made.initial(1), inputs(made, np.array([50.0]))[:, 0])[1]
+        means, deviations = made.ahead(features, none_known(features))
+    assert_close(means, torch.full_like(means, 50.0))
+    assert_close(deviations[0], tensor(5.0 * np.sqrt(1 + 1 + LEVEL * (1 + np.arange(HORIZON)))))
 
 
 def test_guess_is_divided_by_four_with_each_error() -> None:
     made = kalman((1,), 0)
     with torch.no_grad():
         made.guess.fill_(0.0)
-        deviations = made.scan(made.initial(1), torch.full((1, 40, 1), 50.0).double())[1][0, :, HORIZON]
-        bare = (made.scan(made.initial(1), torch.zeros(1, 40, 1).double())[0]["covariance"][0, 0, 0] + 1).sqrt()
+        features = made.scan(made.initial(1), inputs(made, np.full(40, 50.0)))[1][0]
+        deviations = made.ahead(features, none_known(features))[1][:, 0]
+        bare = (made.scan(made.initial(1), inputs(made, np.zeros(40)))[0]["covariance"][0, 0, 0] + 1).sqrt()
     assert (deviations[1:20] < 0.3 * deviations[:19]).all()
     assert (deviations[30:] == 0).all()  # it never moved, up to rounding
     assert deviations[23].item() == pytest.approx(50.0 * 0.25**23 * bare.item(), rel=1e-3)

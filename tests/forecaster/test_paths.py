@@ -67,6 +67,26 @@ def test_the_correlation_is_that_of_the_process() -> None:
     np.testing.assert_allclose(found, expected, atol=0.05)
 
 
+def test_a_temperature_is_that_of_the_density() -> None:
+    """N(m, S) to the power of 1 / T is N(m, T S): the same paths, further away from the middle or nearer to it."""
+    dependence, (forecast, _) = Dependence.learn(*walk(400, 6, 0.9, 0), REAL), walk(3, 6, 0.9, 1)
+    usual, bold, shy = (
+        sample(forecast, dependence, 50, torch.Generator().manual_seed(0), REAL, temperature)
+        for temperature in (1.0, 4.0, 0.25)
+    )
+    middle = forecast.mean.unsqueeze(1)
+    torch.testing.assert_close(bold - middle, 2 * (usual - middle))
+    torch.testing.assert_close(shy - middle, (usual - middle) / 2)
+
+
+def test_at_no_temperature_paths_are_medians() -> None:
+    counts = torch.tensor([[0.0] * 5 + [1.0] * 4 + [2.0] * 3 + [4.0], [0.0] * 9 + [1.0] * 4]).double()
+    forecast = Forecast(LEVELS, counts[None], torch.tensor([[0.9, 0.2]]).double())
+    for support, expected in ((COUNTS, [1.0, 0.0]), (BINARY, [1.0, 0.0])):
+        (paths,) = sample(forecast, CAUTIOUS, 3, torch.Generator().manual_seed(0), support, 0.0)
+        assert paths.tolist() == [expected] * 3
+
+
 def test_beyond_what_was_measured_paths_go_on() -> None:
     dependence = Dependence.learn(*walk(1000, 4, 0.9, 0), REAL)
     z = dependence.draw(1, 50_000, 9, torch.Generator().manual_seed(0))[0].numpy()

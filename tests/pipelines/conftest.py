@@ -1,19 +1,12 @@
-"""An MLflow store of each test's own, a real MLflow server, and small artifacts to keep in them."""
+"""An MLflow store of each test's own, a real MLflow server, other servers, and small artifacts to keep in them."""
 
-import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import numpy as np
 import pandas as pd
@@ -25,6 +18,11 @@ from forecaster.spec import ArtifactSpec, CoreSpec, ModelSpec, RecurrentSpec, Ta
 from pipelines.covariates import describe
 from pipelines.panel import Panel, panel_from_frame
 from tests.examples import Example
+from tests.pipelines.processes import free_port, running
+from tests.pipelines.servers import postgres as postgres
+from tests.pipelines.servers import postgres_url as postgres_url
+from tests.pipelines.servers import s3 as s3
+from tests.pipelines.servers import s3_server as s3_server
 
 HORIZON = 4
 SMALL = RecurrentSpec(core=CoreSpec(width=8, layers=1))
@@ -54,12 +52,17 @@ def server_uri(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -
     """A real MLflow server that keeps the artifacts itself."""
     folder = tmp_path_factory.mktemp("server")
     shutil.copy(empty_database, folder / "mlflow.db")
-    port = free_port()
-    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    uri = f"http://127.0.0.1:{free_port()}"
+    with mlflow_server(folder, uri):
+        yield uri
+
+
+def mlflow_server(folder: Path, uri: str) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    """An MLflow server that has all it keeps in `folder`."""
+    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", uri.rpartition(":")[2], "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
-    with running(command, f"http://127.0.0.1:{port}/health", {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}):
-        yield f"http://127.0.0.1:{port}"
+    return running(command, f"{uri}/health", {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
 
 @pytest.fixture(params=["local", "server"])
@@ -68,36 +71,6 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if request.param == "server":
         monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("server_uri"))
     return str(request.param)
-
-
-@contextmanager
-def running(command: list[str], url: str, environment: dict[str, str], seconds: float = 90) -> Iterator[None]:
-    """A Python process and its children while they answer at `url`; all are ended."""
-    process = subprocess.Popen([sys.executable, *command], env=os.environ | environment, start_new_session=True)
-    try:
-        deadline = time.monotonic() + seconds
-        while not answers(url):
-            assert process.poll() is None, "it has ended"
-            assert time.monotonic() < deadline, "it does not answer"
-            time.sleep(0.1)
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=5):
-            return True
-    except (URLError, OSError):
-        return False
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def flip(file: Path, position: int) -> None:

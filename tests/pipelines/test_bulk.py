@@ -201,7 +201,7 @@ def test_the_command_line_forecasts_into_a_folder(data: Path, model: Path, home:
         "--model",
         str(model),
         "--out",
-        "many",
+        "many/",
         "--quantiles",
         "0.1,0.5,0.9",
         "--workers",
@@ -209,7 +209,7 @@ def test_the_command_line_forecasts_into_a_folder(data: Path, model: Path, home:
     ]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    assert f"{SERIES * HORIZON} rows in many" in result.output
+    assert f"{SERIES * HORIZON} rows in many/" in result.output
     assert len(read(home / "many")) == SERIES * HORIZON
     result = CliRunner().invoke(app, [*command, "--address", "10.0.0.1:6379"])
     assert result.exit_code == 2

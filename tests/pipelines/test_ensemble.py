@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from forecaster.artifact import load_artifact, save
-from forecaster.pointwise import SeasonalNaive
+from forecaster.pointwise import SeasonalNaive, Seen
 from pipelines import job
 from pipelines.panel import panel_from_series
 from pipelines.predict import predict
@@ -25,10 +25,8 @@ class Biased(SeasonalNaive):
 
     bias: float = 0.0
 
-    def point(
-        self, target: Float64[Tensor, "batch memory"], latest: Float64[Tensor, "batch 1"]
-    ) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
-        mean, scale = super().point(target, latest)
+    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
+        mean, scale = super().point(seen)
         return mean + self.bias, scale
 
 
@@ -37,7 +35,7 @@ def plan(home: Path) -> Plan:
     noise = np.random.default_rng(0).normal(0, 0.01, (4, 120))
     target = 10 + np.arange(4)[:, None] + 3 * np.sin(np.arange(120) * np.pi / 3) + noise
     panel = panel_from_series([f"s{i}" for i in range(4)], [0] * 4, target.tolist(), "step")
-    return job.prepare(TrainSettings(data=home / "none.csv", horizon=6, season=6, budget=20), panel, {})
+    return job.prepare(TrainSettings(source=home / "none.csv", horizon=6, season=6, budget=20), panel, {})
 
 
 def biased(plan: Plan, name: str, bias: float) -> Candidate:

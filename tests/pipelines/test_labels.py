@@ -22,8 +22,9 @@ from pipelines.demo import sample
 from pipelines.figures import chances
 from pipelines.labels import unseen
 from pipelines.panel import Panel, panel_from_frame, panel_from_series
+from pipelines.promotion import history
 from pipelines.recipe import Recipe, choose, recipes
-from pipelines.registry import history, resolve
+from pipelines.registry import resolve
 from pipelines.vocabulary import translate, vocabulary, words
 from service.forecast import answer
 from service.source import Champion

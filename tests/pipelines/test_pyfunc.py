@@ -15,10 +15,12 @@ from mlflow.exceptions import MlflowException
 from forecaster.artifact import ArtifactError, load_artifact
 from pipelines.panel import Panel, panel_from_frame
 from pipelines.predict import predict
+from pipelines.promotion import promote
 from pipelines.pyfunc import example, log_model
-from pipelines.registry import promote, register
+from pipelines.registry import register
 from pipelines.tracking import Run, tracking_uri
-from tests.pipelines.conftest import HORIZON, flip, free_port, hourly, make_artifact, running, steps
+from tests.pipelines.conftest import HORIZON, flip, hourly, make_artifact, steps
+from tests.pipelines.processes import free_port, running
 
 Make = Callable[[int], tuple[Path, str]]
 Load = Callable[[str], Callable[..., pd.DataFrame]]
@@ -70,9 +72,9 @@ def test_the_champion_forecasts_as_the_artifact_does(store: str, panel: Panel, a
     with Run.start(name, "train") as run:
         uri = log_model(run, folder, panel)
     promote(name, register(name, uri, run_id=run.id, digest=seal, metrics={}))
-    expected = predict(load_artifact(folder), panel, 3, (0.1, 0.5)).frame()
+    expected = predict(load_artifact(folder), panel, 3, (0.1, 0.5), paths=2, temperature=0.5, seed=7).frame()
     for place in (uri, f"models:/{name}@champion"):
-        answer = load(place)(hourly(), horizon=3, quantiles=[0.5, 0.1])
+        answer = load(place)(hourly(), horizon=3, quantiles=[0.5, 0.1], paths=2, temperature=0.5, seed=7)
         pd.testing.assert_frame_equal(answer, expected)
 
 
@@ -139,6 +141,9 @@ def test_values_are_numbers_of_any_kind(panel: Panel, artifact: Make, load: Load
         ({"horizon": 0}, "horizon of 0 steps; give 1 or more"),
         ({"quantiles": [0.5, 1.0]}, "give levels between 0 and 1"),
         ({"quantiles": []}, "give levels between 0 and 1"),
+        ({"paths": -1}, "-1 paths at a temperature of 1; give neither below 0"),
+        ({"temperature": -0.5}, "0 paths at a temperature of -0.5; give neither below 0"),
+        ({"paths": 10**8}, "more than 100000000; ask for fewer paths"),
     ],
 )
 def test_parameters_are_checked(panel: Panel, artifact: Make, load: Load, params: dict[str, Any], message: str) -> None:

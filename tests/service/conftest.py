@@ -19,10 +19,10 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
     def make(model: ModelSpec, data: DataSpec) -> Client:
         folder = tmp_path_factory.mktemp("model")
-        stage(folder / "live", artifact(folder / "artifact", model, data), "shop", "7")
+        note = stage(folder / "live", artifact(folder / "artifact", model, data), "shop", "7")
         app = application()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv(VARIABLE, str(folder / "live"))
+            patch.setenv(VARIABLE, str(note))
             go_live(app)
         clients.append(Client(app))
         return clients[-1]

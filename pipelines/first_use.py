@@ -1,0 +1,22 @@
+"""A database of MLflow in a file, made by one process while others wait, and there when it is complete.
+
+MLflow's own way fails where two processes begin at once, and for ever where one is killed half-way.
+"""
+
+import fcntl
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+
+def ensure(database: Path) -> None:
+    """Make the database if it is not there."""
+    if database.exists():
+        return
+    with database.with_name(database.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not database.exists():
+            fresh = database.with_name(database.name + ".new")
+            fresh.unlink(missing_ok=True)
+            MlflowClient(f"sqlite:///{fresh}")  # makes all tables
+            fresh.replace(database)

@@ -1,0 +1,1 @@
+"""The jobs: each a small file that says what is to be done, run once for a date."""

@@ -1,0 +1,64 @@
+"""One job for one date: begun by one process alone, done once, and every attempt of it in the ledger."""
+
+import hashlib
+import logging
+import time
+from datetime import UTC, datetime
+from functools import partial
+
+from forecaster.errors import DataError
+from pipelines.jobs.job import Job, Outcome, Turn
+from pipelines.ledger import FAILED, SUCCEEDED, Attempt, Key, Ledger
+
+log = logging.getLogger(__name__)
+
+PAUSE = 1.0
+"""Seconds between two looks at an attempt of another process."""
+
+
+def run(job: Job, as_of: str | None, ledger: Ledger) -> Outcome:
+    """Do a job unless it was done for this date, or for today; while another process does it, wait for the end.
+
+    Raises what the job raises, once it is written down.
+    """
+    config = hashlib.sha256(job.model_dump_json().encode()).hexdigest()
+    as_of = moment(as_of) if as_of is not None else None
+    key = Key(job.kind, job.name, as_of or datetime.now(UTC).date().isoformat(), config)
+    attempt = _begin(ledger, key)
+    if attempt.outcome == SUCCEEDED:
+        return Outcome(f"done before, in attempt {attempt.number}: {attempt.reason}", attempt.version)
+    with ledger.alive(attempt):
+        try:
+            outcome = job.work(Turn(as_of, partial(ledger.exclusive, attempt=attempt)))
+        except BaseException as error:
+            ledger.end(attempt, FAILED, "interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
+            raise
+    ledger.end(attempt, SUCCEEDED, outcome.reason, outcome.version)
+    outcome.forget()
+    return outcome
+
+
+def moment(as_of: str) -> str:
+    """An as-of date in its one form, so that the same one is the same. Raises DataError on what is none."""
+    if as_of.lstrip("-").isdigit() and len(as_of) < 8:
+        return str(int(as_of))
+    try:
+        return datetime.fromisoformat(as_of).isoformat().removesuffix("T00:00:00")
+    except ValueError:
+        remedy = "such as 2026-11-21, 2026-11-21T06:00:00+01:00, or a whole number where steps are counted"
+        raise DataError(f"--as-of {as_of!r} is no time", remedy=remedy) from None
+
+
+def _begin(ledger: Ledger, key: Key) -> Attempt:
+    """A new attempt, or the one that succeeded."""
+    told = False
+    while True:
+        last = ledger.last(key)
+        if last is not None and last.outcome == SUCCEEDED:
+            return last
+        if (attempt := ledger.begin(key, last)) is not None:
+            return attempt
+        if not told and last is not None:
+            log.warning("attempt %d of %s %s is run by %s; waiting for it", last.number, key.job, key.name, last.owner)
+            told = True
+        time.sleep(PAUSE)

@@ -1,0 +1,116 @@
+"""Jobs that use models: backtest, score, promote, package."""
+
+import subprocess
+import sys
+from functools import partial
+from typing import Literal
+
+from pydantic import Field
+
+from forecaster.errors import DataError
+from pipelines.challenge import SeenError, incumbent, load, match, unbeaten
+from pipelines.jobs.job import Job, Outcome, Turn
+from pipelines.predict import TENTHS
+from pipelines.promotion import KeptError, promote
+from pipelines.registry import resolve, versions
+from pipelines.score import panel_for, rolling, score
+from pipelines.source import Source
+from pipelines.tracking import Run
+
+
+class Reading(Job):
+    """A job that reads series as a model does."""
+
+    source: Source
+    version: str | None = None
+    """Of the model; the champion if left out."""
+    horizon: int | None = Field(None, ge=1)
+    """The model's own if left out."""
+    zone: str | None = None
+    duplicates: str = "error"
+
+
+class Backtest(Reading):
+    """Forecast from past origins and compare with what came; the scores go to MLflow."""
+
+    job: Literal["backtest"]
+    windows: int = Field(3, ge=1)
+
+    def work(self, turn: Turn) -> Outcome:
+        version = resolve(self.name, self.version).version
+        scores = rolling(
+            *(self.source, self.horizon, self.windows),
+            name=self.name,
+            model=version,
+            zone=self.zone,
+            duplicates=self.duplicates,
+            as_of=turn.as_of,
+        )
+        with Run.start(self.name, "backtest", tags={"version": version, "as_of": turn.as_of or "latest"}) as run:
+            run.metrics(scores)
+        first = list(scores.items())[:3]
+        return Outcome(", ".join(f"{name} {value:.4f}" for name, value in first), version)
+
+
+class Score(Reading):
+    """Forecast every series, into a file or a table."""
+
+    job: Literal["score"]
+    out: Source
+    quantiles: tuple[float, ...] = TENTHS
+    paths: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0)
+
+    def work(self, turn: Turn) -> Outcome:
+        version = resolve(self.name, self.version).version
+        rows = score(
+            *(self.source, self.horizon, self.out, self.quantiles),
+            paths=self.paths,
+            seed=self.seed,
+            name=self.name,
+            model=version,
+            zone=self.zone,
+            duplicates=self.duplicates,
+            as_of=turn.as_of,
+        )
+        return Outcome(f"{rows} rows in {self.out}", version)
+
+
+class Promote(Reading):
+    """Make a version, the newest one if left out, the champion where it is better on data that neither has seen."""
+
+    job: Literal["promote"]
+
+    def work(self, turn: Turn) -> Outcome:
+        version = self.version or versions(self.name)[-1].version
+        ours, theirs = load(resolve(self.name, version)), incumbent(self.name)
+        verdict = None
+        if theirs is not None and theirs.version != version:
+            panel = panel_for(ours.artifact, self.source, self.zone, self.duplicates, as_of=turn.as_of)
+            try:
+                verdict = match(ours, theirs, panel)
+            except SeenError as error:
+                return Outcome(f"kept: {error}", theirs.version)
+        before = theirs.version if theirs is not None else None
+        check = partial(unbeaten, before=before, verdict=verdict, metric="scaled_quantile_loss")
+        reason = verdict.reason if verdict is not None else "there was no champion"
+        try:
+            promote(self.name, version, reason=reason, check=check, alone=turn.exclusive(self.name))
+        except KeptError as error:
+            return Outcome(f"kept: {error}", before)
+        return Outcome(f"promoted: {reason}", version)
+
+
+class Package(Job):
+    """Build a Bento of the champion."""
+
+    job: Literal["package"]
+    version: str | None = None
+
+    def work(self, turn: Turn) -> Outcome:  # noqa: ARG002
+        live = resolve(self.name, self.version)
+        command = [sys.executable, "-P", "-m", "service.package", str(live.folder), "--name", live.name]
+        built = subprocess.run([*command, "--version", live.version], stdout=subprocess.PIPE, text=True, check=False)
+        if built.returncode:
+            raise DataError(f"no Bento was built, see above (exit code {built.returncode})")
+        return Outcome(built.stdout.strip().splitlines()[-1], live.version)

@@ -1,0 +1,101 @@
+"""When a challenger beats a champion."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pipelines.backtest import Backtest
+from pipelines.contest import compare, contest
+from pipelines.panel import Panel, panel_from_frame
+from tests.pipelines.conftest import hourly
+
+RNG = np.random.default_rng(3)
+
+
+@dataclass(frozen=True)
+class Told(Backtest):
+    """A backtest of which only the losses by row and the coverage are told."""
+
+    losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    covered: float = 0.8
+
+    def by_row(self) -> dict[str, np.ndarray]:
+        return {"scaled_quantile_loss": self.losses, "unit": np.arange(1.0, 1 + len(self.losses))}
+
+    def metrics(self) -> dict[str, float]:
+        return {"coverage_80": self.covered}
+
+
+def told(losses: np.ndarray, covered: float = 0.8) -> Told:
+    one = object.__new__(Told)
+    object.__setattr__(one, "losses", losses)
+    object.__setattr__(one, "covered", covered)
+    return one
+
+
+def panel(rows: int, region: list[str] | None = None) -> Panel:
+    """Two series in turn, with a region each if given."""
+    both = panel_from_frame(hourly(**({"region": "x"} if region else {})), static=("region",) if region else ())
+    return both.select(np.arange(rows) % 2)
+
+
+BEFORE = np.exp(RNG.normal(size=40))
+NOISE = np.exp(RNG.normal(scale=0.1, size=40))
+
+
+def test_a_clear_gain_wins() -> None:
+    verdict = contest(told(0.8 * BEFORE * NOISE), told(BEFORE), panel(40))
+    assert verdict.promoted
+    assert verdict.saving.low > 0
+    assert verdict.saving.pairs == 40
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.995, 1.2])
+def test_what_is_as_good_or_worse_does_not(factor: float) -> None:
+    assert "not better" in contest(told(factor * BEFORE), told(BEFORE), panel(40)).reason
+
+
+def test_a_gain_by_chance_does_not() -> None:
+    losses = BEFORE * np.exp(np.random.default_rng(0).normal(scale=1.0, size=40))
+    losses *= 0.95 * BEFORE.mean() / losses.mean()
+    verdict = contest(told(losses), told(BEFORE), panel(40))
+    assert not verdict.promoted
+    assert verdict.reason.startswith("not better beyond doubt")
+
+
+def test_intervals_that_do_not_hold_lose_unless_the_champion_has_worse_ones() -> None:
+    better = 0.7 * BEFORE * NOISE
+    assert "intervals cover 60%" in contest(told(better, 0.6), told(BEFORE), panel(40)).reason
+    assert contest(told(better, 0.6), told(BEFORE, 0.5), panel(40)).promoted
+
+
+def test_a_group_that_is_much_worse_loses() -> None:
+    losses = np.where(np.arange(40) < 10, 1.5, 0.3) * NOISE  # by unit, these are the lowest quarter
+    verdict = contest(told(losses), told(np.ones(40)), panel(40))
+    assert not verdict.promoted
+    assert "much worse on quarter 1 by unit" in verdict.reason
+
+
+def test_one_pair_decides_nothing() -> None:
+    verdict = contest(told(np.array([0.1])), told(np.array([1.0])), panel(1))
+    assert not verdict.promoted
+    assert verdict.saving.share == pytest.approx(0.9)
+
+
+def test_false_promotions_are_as_rare_as_stated() -> None:
+    """Of challengers that are as good as the champion, no more than one in twenty is better beyond doubt."""
+    rng, wins, trials = np.random.default_rng(1), 0, 200
+    for _ in range(trials):
+        both = np.exp(rng.normal(scale=0.5, size=(30, 2)))
+        wins += compare(both, np.arange(30)).low > 0
+    assert stats.binomtest(wins, trials, 0.05, alternative="greater").pvalue > 0.001
+
+
+def test_series_are_the_pairs_where_there_are_enough() -> None:
+    losses = np.stack([0.9 * np.repeat(BEFORE, 3), np.repeat(BEFORE, 3)], 1)
+    assert compare(losses, np.repeat(np.arange(40), 3)).pairs == 40
+    few = compare(losses[:12], np.repeat(np.arange(4), 3))
+    assert few.pairs == 12
+    assert few.share == pytest.approx(0.1)

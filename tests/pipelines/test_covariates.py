@@ -1,0 +1,148 @@
+"""Covariates through every recipe: they count, they help, and a category that nobody has seen is no obstacle."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+
+from forecaster.artifact import Artifact
+from forecaster.build import build
+from forecaster.pointwise import Linear
+from forecaster.spec import ArtifactSpec, FitSpec, Training
+from pipelines import automatic
+from pipelines.ask import Question, ask
+from pipelines.baselines import WINDOWS, solve
+from pipelines.covariates import describe
+from pipelines.labels import unseen
+from pipelines.panel import Panel, panel_from_frame
+from pipelines.predict import Predictions
+from pipelines.recipe import Recipe, recipes
+from pipelines.split import split
+from pipelines.train import Plan, candidate
+from pipelines.windows import Table, Windows
+from tests.examples import moved
+
+SERIES, STEPS, HORIZON = 6, 60, 4
+WITHOUT = {"seasonal_naive", "label_frequencies", "label_chain", "whole_constant"}
+"""Recipes that by their idea look at nothing but the series itself."""
+RECIPES = recipes()
+COMING = [name for name, recipe in RECIPES.items() if recipe.kind != "whole series" and name not in WITHOUT]
+
+
+def panel(recipe: Recipe, kind: str = "a", price: float = 0.0) -> Panel:
+    """Series that go up where the price is 1, of whatever the recipe is for; `price` is that of the third step ahead.
+
+    The last series is of the `kind` given.
+    """
+    random, rows = np.random.default_rng(0), []
+    for i in range(SERIES):
+        prices = random.integers(0, 2, STEPS + HORIZON).astype(float)
+        values = 10 + i + 8 * prices + random.integers(0, 3, STEPS + HORIZON)
+        values[STEPS:] = np.nan
+        prices[STEPS + 2] = price
+        kinds = kind if i == SERIES - 1 else "ab"[i % 2]
+        visits = np.where(np.isnan(values), np.nan, random.normal(size=len(values)))
+        frame = pd.DataFrame({"y": values, "price": prices, "visits": visits, "kind": kinds, "size": i % 3})
+        rows.append(frame.assign(unique_id=f"s{i}", ds=range(len(frame))))
+    table: Any = pd.concat(rows, ignore_index=True)
+    if recipe.model.kind == "recurrent" and recipe.model.head.family == "bernoulli":
+        table["y"] = table["y"].where(table["y"].isna(), table["y"] > 14).astype(float)
+    if recipe.kind == "labels":
+        table["y"] = table["y"].map(lambda y: None if np.isnan(y) else "high" if y > 14 else "low")
+    names: dict[str, Any] = {"known": ["price"], "past": ["visits"], "static": ["kind"]}
+    return panel_from_frame(table, **names, whole="size" if recipe.kind == "whole series" else None)
+
+
+def untrained(recipe: Recipe) -> Artifact:
+    """A model whose parameters are all away from where training starts."""
+    data = panel(recipe)
+    described, horizon = describe(data), HORIZON if data.whole is None else 1
+    task = automatic.task(data, described, horizon, 1)
+    training = Training(series=len(data), observations=data.total, start=None, until=None, digest=data.digest)
+    spec = ArtifactSpec(candidate="x", data=described, task=task, model=recipe.model, training=training, packages={})
+    return Artifact(spec, moved(recipe.model, task, 0).eval())
+
+
+def told(artifact: Artifact, data: Panel) -> np.ndarray:
+    """What is expected of each series and step."""
+    said = ask(artifact, data, Question(artifact.spec.task.horizon))
+    return said.mean[..., None] if isinstance(said, Predictions) else said.probabilities
+
+
+@pytest.mark.parametrize("name", COMING)
+def test_what_is_known_of_a_step_moves_its_forecast(name: str) -> None:
+    made = untrained(RECIPES[name])
+    cheap, dear = (told(made, panel(RECIPES[name], price=price)) for price in (0.0, 1.0))
+    np.testing.assert_array_equal(cheap[:, :2], dear[:, :2])
+    assert (cheap[:, 2] != dear[:, 2]).any(-1).all()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_category_that_nobody_has_seen_is_said_and_forecast_as_unknown(name: str) -> None:
+    """Whatever its name is; the other series do not notice."""
+    recipe = RECIPES[name]
+    made = untrained(recipe)
+    usual, other, another = (panel(recipe, kind) for kind in ("b", "c", "d"))
+    (sentence,) = unseen(other, made.spec.data)
+    assert sentence == "series 's5', kind: the category 'c' was not there in training; in 1 series read as unknown"
+    expected, found = told(made, usual), told(made, other)
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(found[:-1], expected[:-1])
+    np.testing.assert_array_equal(found, told(made, another))
+    assert np.array_equal(found[-1], expected[-1]) == (name in WITHOUT)
+
+
+def small(recipe: Recipe) -> Recipe:
+    """The same idea with narrow layers and few updates."""
+    model = recipe.model
+    if model.kind in ("recurrent", "label_recurrent"):
+        model = model.model_copy(update={"core": model.core.model_copy(update={"width": 16, "layers": 1})})
+    fit = FitSpec(updates=30, lanes=6, bptt=10, learning_rate=0.02) if recipe.fit is not None else None
+    return recipe.model_copy(update={"model": model, "fit": fit})
+
+
+@pytest.mark.parametrize("name", ["lag_regression", "state_space", "gru", "bidirectional", "labels"])
+def test_a_series_that_a_covariate_drives_is_forecast_better_with_it(name: str, tmp_path: Path) -> None:
+    recipe = small(RECIPES[name])
+    data = panel(recipe)
+    deaf = replace(data, known=np.zeros((len(data.known), 0)), known_names=())
+    losses: list[float] = []
+    for one in (data, deaf):
+        described = describe(one)
+        task = automatic.task(one, described, HORIZON, 4)
+        plan = Plan(
+            panel=one,
+            split=split(one, task),
+            data=described,
+            task=task,
+            seed=0,
+            seconds=60.0,
+            folder=tmp_path / str(len(losses)),
+            report=lambda *epoch: None,
+        )
+        losses.append(candidate(plan, name, recipe).loss)
+    assert losses[0] < 0.8 * losses[1]
+
+
+def test_lag_regression_is_the_ridge_regression_of_scikit_learn() -> None:
+    """A regression of each step on what all read and on what is known of the step itself."""
+    data = panel(RECIPES["lag_regression"])
+    described = describe(data)
+    task = automatic.task(data, described, HORIZON, 4)
+    model = build(RECIPES["lag_regression"].model, task)
+    assert isinstance(model, Linear)
+    solve(model, data, described)
+    windows = Windows(Table(data, described), lanes=WINDOWS, context=8, ahead=HORIZON, stride=1, seed=0)
+    batch = next(windows.epoch(0))
+    common, level, scale = model.scaled(batch.target, batch.past, batch.static)
+    ahead = ((batch.future - level) / scale).numpy()
+    usable = (np.abs(ahead) < 100).all(1)
+    for step in range(HORIZON):
+        columns = np.concatenate([common.numpy(), batch.known[:, 8 + step].numpy()], 1)[usable].astype(float)
+        ridge = Ridge(alpha=np.sqrt(usable.sum())).fit(columns, ahead[usable, step])
+        np.testing.assert_allclose(model.map.weight[step].detach(), ridge.coef_, rtol=1e-4, atol=1e-5)
+        assert model.map.bias[step].item() == pytest.approx(ridge.intercept_, abs=1e-5)

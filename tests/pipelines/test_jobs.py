@@ -1,0 +1,235 @@
+"""Jobs by date, through the command line where a person or a scheduler comes in."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from forecaster.errors import DataError
+from pipelines.cli import app
+from pipelines.jobs.file import read_job
+from pipelines.jobs.run import moment
+from pipelines.promotion import history
+from pipelines.registry import resolve, versions
+from pipelines.tracking import connect
+
+DAYS = 240
+RECIPE = {
+    "summary": "A small network.",
+    "model": {"kind": "recurrent", "core": {"cell": "gru", "width": 8, "layers": 1}},
+    "fit": {"updates": 20, "bptt": 8},
+}
+
+Command = Callable[..., str]
+
+
+def daily() -> pd.DataFrame:
+    """Twelve series that follow the week: last week tells much more of the next than yesterday does."""
+    rng, times = np.random.default_rng(0), pd.date_range("2024-01-01", periods=DAYS, freq="D")
+    week = np.array([0, 1, 2, 3, 5, 9, 7]) * 3.0
+    frames = [
+        pd.DataFrame(
+            {
+                "unique_id": f"s{i:02d}",
+                "ds": times,
+                "y": 50.0 + i + week[np.arange(DAYS) % 7] + rng.normal(scale=3.0, size=DAYS),
+            }
+        )
+        for i in range(12)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def job(home: Path, **changes: object) -> Path:
+    """A job file."""
+    told = {
+        "job": "retrain",
+        "name": "sales",
+        "source": {"path": "sales.csv"},
+        "horizon": 7,
+        "recipes": ["seasonal_naive"],
+        "budget": "20s",
+    }
+    file = home / "job.yaml"
+    file.write_text(yaml.safe_dump({key: value for key, value in (told | changes).items() if value is not None}))
+    return file
+
+
+@pytest.fixture
+def command(home: Path) -> Command:
+    """Runs `forecaster run` on a job file that is made of the changes."""
+
+    def run(as_of: str | None = None, code: int = 0, **changes: object) -> str:
+        given = ["run", str(job(home, **changes)), *(["--as-of", as_of] if as_of else [])]
+        result = CliRunner().invoke(app, given)
+        assert result.exit_code == code, result.output
+        return result.output.strip()
+
+    return run
+
+
+def ledger() -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = json.loads(CliRunner().invoke(app, ["runs", "--json"]).stdout)
+    return rows
+
+
+def test_a_retrain_is_done_once_for_a_date(home: Path, command: Command) -> None:
+    daily().to_csv(home / "sales.csv", index=False)
+    assert "promoted: best of 1 candidates: seasonal_naive (version 1)" in command("2024-05-01")
+    assert "done before, in attempt 1" in command("2024-05-01")
+    (row,) = ledger()
+    assert (row["job"], row["name"], row["as_of"], row["attempt"]) == ("retrain", "sales", "2024-05-01", 1)
+    assert (row["outcome"], row["version"]) == ("succeeded", "1")
+    assert float(str(row["seconds"])) > 0
+    assert [one.version for one in versions("sales")] == ["1"]
+    assert not any((home / "mlruns" / "work").iterdir())
+    assert "succeeded" in CliRunner().invoke(app, ["runs"]).stdout
+
+
+def test_a_better_challenger_wins_and_a_worse_one_does_not(home: Path, command: Command) -> None:
+    daily().to_csv(home / "sales.csv", index=False)
+    command("2024-05-01", season=1)
+    assert "kept: " in command("2024-05-05")  # less than a horizon is new
+    won = command("2024-07-01")
+    assert "promoted: best of 1 candidates: seasonal_naive; better: +" in won
+    assert "kept: not better" in command("2024-08-20", season=1)
+    assert [one.version for one in versions("sales") if one.champion] == ["2"]
+    run = connect().get_run(versions("sales")[1].run_id)
+    assert run.data.metrics["challenge.share"] > 0.01
+    assert run.data.metrics["challenge.low"] > 0
+    assert {"challenge.png", "challenge.json"} <= {one.path for one in connect().list_artifacts(run.info.run_id)}
+    assert resolve("sales").version == "2"
+
+
+def test_nothing_later_than_the_date_is_read(home: Path, command: Command) -> None:
+    table = daily()
+    table.to_csv(home / "sales.csv", index=False)
+    command("2024-06-01", recipes=["lag_regression"])
+    poisoned = table.astype({"y": object})
+    poisoned.loc[table["ds"] > "2024-06-01", "y"] = 1e9
+    poisoned.to_csv(home / "sales.csv", index=False)
+    command("2024-06-01", recipes=["lag_regression"], name="poisoned")
+    (clean,), (other,) = versions("sales"), versions("poisoned")
+    assert clean.digest == other.digest
+
+
+@pytest.mark.parametrize("kind", ["vanish", "appear"])
+def test_series_come_and_go(home: Path, command: Command, kind: str) -> None:
+    table, rest = daily(), daily().query("unique_id != 's00'")
+    (table if kind == "vanish" else rest).to_csv(home / "sales.csv", index=False)
+    command("2024-05-01", season=1)
+    (rest if kind == "vanish" else table).to_csv(home / "sales.csv", index=False)
+    assert "promoted" in command("2024-07-01")
+
+
+def test_a_changed_schema_is_refused_before_anything_is_trained(home: Path, command: Command) -> None:
+    daily().to_csv(home / "sales.csv", index=False)
+    command("2024-05-01")
+    daily().assign(region="north").to_csv(home / "sales.csv", index=False)
+    said = command("2024-07-01", code=2, static=["region"])
+    assert "static region" in said
+    assert "version 1" in said
+    assert ledger()[-1]["outcome"] == "failed"
+    assert "static region" in str(ledger()[-1]["reason"])
+    assert len(versions("sales")) == 1
+
+
+def test_a_failed_job_is_tried_again(home: Path, command: Command) -> None:
+    assert "sales.csv" in command("2024-05-01", code=2)
+    daily().to_csv(home / "sales.csv", index=False)
+    command("2024-05-01")
+    assert [(row["attempt"], row["outcome"]) for row in ledger()] == [(1, "failed"), (2, "succeeded")]
+
+
+def test_train_then_promote_then_backtest_then_score(home: Path, command: Command) -> None:
+    daily().to_csv(home / "sales.csv", index=False)
+    command("2024-05-01", season=1)
+    assert "registered: seasonal_naive (version 2)" in command("2024-05-01", job="train")
+    assert [one.version for one in versions("sales") if one.champion] == ["1"]
+    reading = {"horizon": None, "recipes": None, "budget": None}
+    assert "kept: versions 2 and 1 have seen" in command("2024-05-03", job="promote", **reading)
+    assert "promoted: better" in command("2024-07-01", job="promote", **reading)
+    assert history("sales")[-1].version == "2"
+    assert "mase" in command("2024-07-01", job="backtest", windows=2, **reading)
+    assert "84 rows" in command("2024-07-01", job="score", out="f.csv", **reading)
+    made = pd.read_csv(home / "f.csv", parse_dates=["ds"])
+    assert made["ds"].min() == pd.Timestamp("2024-07-02")
+
+
+def test_what_is_ingested_night_by_night_trains_the_same_model(home: Path, command: Command) -> None:
+    daily().to_csv(home / "sales.csv", index=False)
+    bare = {"horizon": None, "recipes": None, "budget": None, "job": "ingest", "store": "store"}
+    assert "1464 rows, 0 of them late or again" in command("2024-05-01", **bare)
+    assert "12 series appeared" in command("2024-05-01", name="again", **bare)
+    assert "372 rows, 12 of them late or again" in command("2024-05-31", late="1d", **bare)
+    command("2024-05-31")
+    command("2024-05-31", name="stored", source="store", duplicates="last")
+    (straight,), (stored,) = versions("sales"), versions("stored")
+    assert straight.digest == stored.digest
+
+
+def test_known_covariates_reach_beyond_the_date(home: Path, command: Command) -> None:
+    daily().assign(promo=lambda rows: rows.ds.dt.day % 3).to_csv(home / "sales.csv", index=False)
+    command("2024-05-01", known=["promo"], recipes=["lag_regression"])
+    reading = {"horizon": None, "recipes": None, "budget": None}
+    assert "84 rows" in command("2024-05-01", job="score", out="f.csv", **reading)
+    assert pd.read_csv(home / "f.csv")["ds"].min() == "2024-05-02"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"job": "retire"}, "retrain"),
+        ({"horizons": 7}, "horizons"),
+        ({"name": "../x"}, "name"),
+        ({"horizon": 0}, "horizon"),
+        ({"budget": "soon"}, "budget"),
+    ],
+)
+def test_a_wrong_job_file_is_refused_by_file_and_key(home: Path, changes: dict[str, object], said: str) -> None:
+    with pytest.raises(DataError) as error:
+        read_job(job(home, **changes))
+    assert "job.yaml" in str(error.value)
+    assert said in str(error.value)
+
+
+def test_one_date_has_one_form() -> None:
+    assert moment("2024-05-01T00:00:00") == moment("2024-05-01") == "2024-05-01"
+    assert moment("2024-05-01T06:00") == "2024-05-01T06:00:00"
+    assert moment("12") == "12"
+    with pytest.raises(DataError, match="no time"):
+        moment("yesterday")
+
+
+def test_killed_at_ten_moments_it_ends_with_the_same_champion_and_weights(home: Path, tmp_path: Path) -> None:
+    (home / "small.yaml").write_text(yaml.safe_dump(RECIPE))
+    daily().to_csv(home / "sales.csv", index=False)
+    calm = job(home, name="calm", recipes=["small.yaml"], budget="10m")
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "pipelines", "run", str(calm), "--as-of", "2024-06-01"], check=True)
+    whole = time.monotonic() - began
+    shaken = job(home, name="shaken", recipes=["small.yaml"], budget="10m")
+    again = [sys.executable, "-m", "pipelines", "run", str(shaken), "--as-of", "2024-06-01"]
+    moments = random.Random(0)
+    for _ in range(10):
+        process = subprocess.Popen(again, env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True)
+        time.sleep(moments.uniform(0.1, 0.9) * whole)
+        process.kill()
+        process.wait()
+    subprocess.run(again, check=True)
+    (one,), (other,) = versions("calm"), versions("shaken")
+    assert other.champion
+    assert one.digest == other.digest
+    outcomes = [row["outcome"] for row in ledger() if row["name"] == "shaken"]
+    assert outcomes[-1] == "succeeded"
+    assert outcomes.count("succeeded") == 1
