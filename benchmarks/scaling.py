@@ -115,11 +115,13 @@ def main(
         alone = in_process(artifact)
         print(f"{recipe}: {alone['rate']:.0f} series a second, {alone['cpu_rate']:.0f} in one of processor time")
         parts, lossy = -(-series * STEPS // SHARD), "Ray, a worker killed half-way"
-        rows = [
-            measure("two processes", POOL, series),
-            measure(lossy, RAY, series, partial(kill, Path(lossy), parts)),
-        ]
-        print(table(rows))
+        rows = []
+        for name, options, meanwhile in (
+            (lossy, RAY, partial(kill, Path(lossy), parts)),
+            ("two processes", POOL, lambda watch: None),
+        ):
+            rows.append(measure(name, options, series, meanwhile))
+            print(table(rows[-1:]), flush=True)
         one, other = (digests(Path(row.engine)) for row in rows)
         print(f"the same bytes in {len(one)} parts: {one == other}")
         result = {
@@ -191,7 +193,7 @@ def command(
 
 def kill(out: Path, parts: int, watch: Watch) -> None:
     """Kill a worker of Ray that is busy when half of the parts are there."""
-    while len(list(out.glob("*.parquet"))) < parts / 2:
+    while len(list(out.glob("*.parquet"))) < parts / 2 and watch.is_alive():
         time.sleep(0.05)
     busy = [process for process in watch.family() if works(process) and process.cmdline()[0] == "ray::_call"]
     busy[0].send_signal(signal.SIGKILL)
