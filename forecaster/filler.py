@@ -8,6 +8,7 @@ from forecaster.batch import Batch, Forecast
 from forecaster.encoder import Encoder
 from forecaster.head import Anchor, Head
 from forecaster.learner import Learner
+from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS
 from forecaster.state import State
 
@@ -38,7 +39,7 @@ class Filler(Learner):
         raw, anchor = self._read(batch)
         hidden = ~batch.future.isnan()
         losses = self.head.loss(raw, torch.where(hidden, batch.future, 0.0), anchor)
-        return carry, torch.where(hidden, losses, 0.0).sum() / hidden.sum().clamp(min=1)
+        return carry, mean_loss(torch.where(hidden, losses, 0.0), hidden)
 
     def fill(self, batch: Batch) -> Forecast:
         """The distribution at every step of the windows."""

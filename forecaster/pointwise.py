@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from forecaster.batch import Batch, Forecast
 from forecaster.labels.model import tokens
 from forecaster.model import Carry, Numeric
+from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS, normal_quantiles
 from forecaster.scale import normalise
 from forecaster.state import where
@@ -85,7 +86,7 @@ class Pointwise(Numeric):
         mean, scale = self.point(Seen(history, latest[:, 1:].reshape(-1, 1), *beside, static))
         error = normalise(origins(ahead, self.horizon), mean, scale.unsqueeze(1)).abs()
         counts = ~error.isnan() & (scale > 0).unsqueeze(1)
-        return after, torch.where(counts, error, 0.0).sum() / counts.sum().clamp(min=1)
+        return after, mean_loss(torch.where(counts, error, 0.0), counts)
 
     def _read(
         self, carry: Carry, batch: Batch

@@ -12,6 +12,7 @@ from forecaster.core import Core
 from forecaster.decoder import Decoder
 from forecaster.head import Anchor, Head
 from forecaster.model import Carry, Numeric, seasonal
+from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS
 from forecaster.scale import Smoothing, normalise
 from forecaster.state import part, parts, where
@@ -101,7 +102,7 @@ class Recurrent(Numeric):
         anchor = Anchor(reading.level, reading.scale, centre)
         losses = self.head.loss(raw, torch.where(counts, ahead, reading.level), anchor)
         trust = torch.where(counts, reading.weight.detach().float(), 0.0)  # the unit of a new series can be tiny
-        return after, (trust * losses).sum() / counts.sum().clamp(min=1)
+        return after, mean_loss(trust * losses, counts)
 
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
         last = part(carry, "last")

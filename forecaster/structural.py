@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from forecaster.batch import Batch, Forecast
 from forecaster.kalman import Kalman
 from forecaster.model import Carry, Numeric
+from forecaster.parallel import mean_loss
 from forecaster.pointwise import fill_forward
 from forecaster.quantiles import LEVELS, normal_quantiles
 from forecaster.scale import normalise
@@ -59,7 +60,7 @@ class Structural(Numeric):
         counts = ~ahead.isnan() & (unit > 0)
         score = normal_score(normalise(torch.where(counts, ahead, mean), mean, deviation))
         losses = torch.where(counts, deviation / torch.where(unit > 0, unit, 1.0), 0.0).float() * score
-        return after, losses.sum() / counts.sum().clamp(min=1)
+        return after, mean_loss(losses, counts)
 
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
         mean, deviation = self.core.ahead(carry["last.features"], known[..., : self.core.known])

@@ -14,6 +14,7 @@ from torch import nn
 from forecaster.batch import Batch
 from forecaster.checkpoint import Progress, restore, save
 from forecaster.learner import Learner
+from forecaster.parallel import average, first, gradients, share
 from forecaster.spec import FitSpec
 from forecaster.state import detach
 
@@ -48,7 +49,7 @@ def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None
     The forward state runs on from batch to batch and the gradient is cut between them (Williams and Peng 1990). To
     stop early, stop iterating. With a `checkpoint` file an epoch is saved when the next one is asked for, so that what
     the caller does with an epoch is done before it counts; a run that finds the file goes on from it to the same
-    weights that an undisturbed run has.
+    weights that an undisturbed run has. Processes that torchrun has started share the lanes of each batch.
 
     Raises FloatingPointError when the loss or its gradient is not finite.
     """
@@ -63,7 +64,8 @@ def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None
         began, carry, rate = time.perf_counter(), None, 0.0
         losses: list[torch.Tensor] = []
         norms: list[torch.Tensor] = []
-        for batch in islice(batches.epoch(progress.epochs), spec.updates - progress.updates):
+        for whole in islice(batches.epoch(progress.epochs), spec.updates - progress.updates):
+            batch = share(whole)
             rate = learning_rate(spec, (progress.updates + len(losses)) / spec.updates)
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -72,16 +74,18 @@ def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None
                 carry, loss = model.loss(before, batch.to(device))
             optimizer.zero_grad()
             loss.backward()
+            average(gradients(model))
             norms.append(nn.utils.clip_grad_norm_(model.parameters(), spec.clip))
             optimizer.step()
             losses.append(loss.detach())
-        mean, norm = torch.stack(losses).mean().item(), torch.stack(norms).max().item()
+        average([seen := torch.stack(losses).mean()])
+        mean, norm = seen.item(), torch.stack(norms).max().item()
         if not math.isfinite(mean + norm):
             raise FloatingPointError(f"epoch {progress.epochs}: loss {mean}, gradient {norm}; lower the learning rate")
         after = Progress(progress.epochs + 1, progress.updates + len(losses))
         yield Step(progress.epochs, after.updates, mean, norm, rate, time.perf_counter() - began)
         progress = after
-        if checkpoint is not None:
+        if checkpoint is not None and first():
             save(checkpoint, model, optimizer, progress)
 
 

@@ -12,6 +12,7 @@ from forecaster.head import Anchor
 from forecaster.heads.quantile import Quantile
 from forecaster.labels.model import LabelModel, cross_entropy
 from forecaster.model import Carry, Numeric
+from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS
 from forecaster.scale import Smoothing, normalise
 from forecaster.state import part, parts, where
@@ -159,7 +160,7 @@ class WholeNumber(Numeric):
         answers = _answers(batch)
         counts = ~answers.isnan()
         losses = self.head.loss(self.output(features).float(), answers.nan_to_num(), _standard(answers))
-        return after, torch.where(counts, losses, 0.0).sum() / counts.sum().clamp(min=1)
+        return after, mean_loss(torch.where(counts, losses, 0.0), counts)
 
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:  # noqa: ARG002
         raw = self.output(carry["last.features"]).unsqueeze(1)

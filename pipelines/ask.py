@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -62,3 +63,17 @@ def answer_frame(artifact: Artifact, panel: Panel, question: Question) -> pd.Dat
     """The forecasts as a table, in which what is told of whole series has no time."""
     frame = ask(artifact, panel, question).frame()
     return frame if artifact.spec.data.whole is None else frame.drop(columns="ds")
+
+
+def reading(artifact: Artifact, zone: str | None, duplicates: str, *, answers: bool = False) -> dict[str, Any]:
+    """How a table is read as the artifact's training data was."""
+    spec = artifact.spec.data
+    return {
+        "frequency": spec.frequency,
+        "zone": zone or spec.zone,
+        "known": tuple(column.name for column in spec.known),
+        "past": tuple(column.name for column in spec.past),
+        "static": tuple(column.name for column in spec.static),
+        "duplicates": duplicates,
+        "whole": spec.whole.name if answers and spec.whole is not None else None,
+    }

@@ -1,10 +1,12 @@
 """How good forecasts were: rolling origins, and the scores of the field by series, by step and in all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Float64, Int64
 from matplotlib.figure import Figure
 from numpy import ndarray
@@ -46,6 +48,13 @@ class Backtest(Scores):
     actual: Float64[ndarray, "origins horizon"]
     unit: Float64[ndarray, "origins"]
     support: Support = REAL
+
+    @classmethod
+    def joined(cls, parts: Sequence["Backtest"]) -> "Backtest":
+        quantiles = torch.cat([part.forecast.quantiles for part in parts])
+        mean = torch.cat([part.forecast.mean for part in parts])
+        actual, unit = (np.concatenate(cells) for cells in zip(*((p.actual, p.unit) for p in parts), strict=True))
+        return cls(Forecast(LEVELS, quantiles, mean), actual, unit, parts[0].support)
 
     @property
     def quantiles(self) -> Float64[ndarray, "origins horizon levels"]:

@@ -1,5 +1,6 @@
 """How good forecasts of labels were: the log loss, and how often the likeliest label came."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,6 +29,11 @@ class LabelBacktest(Scores):
     probabilities: Float64[ndarray, "origins horizon labels"]
     actual: Float64[ndarray, "origins horizon"]
     labels: tuple[str, ...]
+
+    @classmethod
+    def joined(cls, parts: Sequence["LabelBacktest"]) -> "LabelBacktest":
+        probabilities = np.concatenate([part.probabilities for part in parts])
+        return cls(probabilities, np.concatenate([part.actual for part in parts]), parts[0].labels)
 
     @property
     def loss(self) -> float:

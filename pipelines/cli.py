@@ -1,13 +1,27 @@
 """The command line `forecaster`."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines import cli_jobs, cli_models, cli_monitor, cli_serve
-from pipelines.options import Data, Duplicates, Horizon, Name, Season, Zone, columns, levels_of, mendable
+from pipelines import cli_jobs, cli_look, cli_models, cli_monitor, cli_serve
+from pipelines.options import (
+    Address,
+    Data,
+    Duplicates,
+    EngineName,
+    Horizon,
+    Name,
+    Season,
+    Workers,
+    Zone,
+    columns,
+    levels_of,
+    mendable,
+)
 from pipelines.settings import TrainSettings
 
 app = typer.Typer(
@@ -20,6 +34,7 @@ app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_serve.app)
 app.add_typer(cli_jobs.app)
 app.add_typer(cli_monitor.app)
+app.add_typer(cli_look.app)
 
 
 @app.callback()
@@ -52,16 +67,21 @@ def train(
     end: Annotated[str | None, typer.Option(help="The label after which a series is over.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Read nothing later: a date is its first moment.")] = None,
     duplicates: Duplicates = "error",
+    engine: EngineName = "processes",
+    workers: Workers = None,
+    address: Address = None,
 ) -> None:
     """Train the candidates, backtest them, and promote the best one to champion.
 
     A column y of words such as idle and busy is a series of labels: it is forecast as probabilities. With --target-kind
     series, one label or one number is told of each series, which the column --target has where it is known.
 
-    Stopped at any moment, the same command goes on where it was.
+    Candidates are trained one after another, or side by side with --workers or on Ray. Stopped at any moment, the same
+    command goes on where it was.
 
         forecaster train sales.csv --horizon 28
     """
+    from pipelines.engine import engine as engine_of
     from pipelines.screen import watched
 
     with mendable():
@@ -86,13 +106,15 @@ def train(
             }
             | ({"recipes": columns(recipe)} if recipe else {})
         )
-        watched(settings)
+        watched(settings, engine_of(engine, workers, address, alone=True))
 
 
 @app.command()
 def forecast(
     data: Data,
-    out: Annotated[str, typer.Option(help="CSV or Parquet by the ending, here or by URL, or a table: url#table.")],
+    out: Annotated[
+        str, typer.Option(help="CSV or Parquet by the ending, here or by URL, or a table: url#table; folder/: shards.")
+    ],
     horizon: Horizon = None,
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1.")] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9",
     paths: Annotated[int, typer.Option(min=0, help="Joint sample paths, as columns path.1, path.2 ...")] = 0,
@@ -102,6 +124,9 @@ def forecast(
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
     zone: Zone = None,
     duplicates: Duplicates = "error",
+    engine: EngineName = "processes",
+    workers: Workers = None,
+    address: Address = None,
 ) -> None:
     """Forecast every series of a file with the champion: unique_id, ds, mean, q0.1 ... q0.9.
 
@@ -109,13 +134,24 @@ def forecast(
     Labels are forecast as unique_id, ds, label and a column p.<label> with the probability of each. What is told of
     whole series has a row for each and no ds.
 
+    Parquet that is too large for memory is forecast into a folder, in shards by as many processes as there are cores,
+    or by --workers, or on Ray. Stopped at any moment, the same command goes on where it was.
+
     forecaster forecast sales.csv --horizon 28 --out forecasts.csv
+
+    forecaster forecast sales/ --horizon 28 --out forecasts/ --engine ray
     """
+    from pipelines.bulk import score_shards
+    from pipelines.engine import engine as engine_of
     from pipelines.score import score
     from pipelines.source import source
 
     with mendable():
-        rows = score(
+        if out.endswith("/"):
+            write = partial(score_shards, engine=engine_of(engine, workers, address))
+        else:
+            write = partial(score, plain=True)
+        rows = write(
             *(data, horizon, out, levels_of(quantiles)),
             paths=paths,
             seed=seed,
@@ -124,7 +160,6 @@ def forecast(
             model=model,
             zone=zone,
             duplicates=duplicates,
-            plain=True,
         )
         print(f"{rows} rows in {source(out)}")
 
@@ -181,43 +216,20 @@ def backtest(
     model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
     zone: Zone = None,
     duplicates: Duplicates = "error",
+    engine: EngineName = "processes",
+    workers: Workers = None,
+    address: Address = None,
 ) -> None:
     """Forecast from past origins and compare with what came.
 
     forecaster backtest sales.csv --horizon 28 --windows 4
     """
+    from pipelines.engine import engine as engine_of
     from pipelines.score import rolling
 
     with mendable():
+        spread = engine_of(engine, workers, address, alone=True)
         for score, value in rolling(
-            data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates
+            data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates, engine=spread
         ).items():
             print(f"{score:24} {value:.4f}")
-
-
-@app.command()
-def gradients(
-    data: Data,
-    steps: Annotated[int, typer.Option(min=1, help="Recurrent steps to look back.")] = 100,
-    name: Name = "forecaster",
-    model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
-    zone: Zone = None,
-    duplicates: Duplicates = "error",
-) -> None:
-    """Show how far back the gradient of a recurrent model reaches; numbers and a figure go to MLflow.
-
-    forecaster gradients sales.csv
-    """
-    from pipelines.memory import gradients as look_back
-
-    with mendable():
-        print(look_back(data, steps, name=name, model=model, zone=zone, duplicates=duplicates))
-
-
-@app.command()
-def recipes() -> None:
-    """List the recipes that candidates are made of."""
-    from pipelines.recipe import recipes as known
-
-    for name, recipe in known().items():
-        print(f"{name:18} {recipe.summary}")

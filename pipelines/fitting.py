@@ -13,6 +13,7 @@ from forecaster.checkpoint import load_weights, save_weights
 from forecaster.durable import replace
 from forecaster.learner import Learner
 from forecaster.model import Model
+from forecaster.parallel import agree, first, wait
 from forecaster.spec import FitSpec
 from forecaster.train import Batches, Step, fit
 from pipelines.windows import EPOCH, Lanes, Table, Windows
@@ -53,20 +54,23 @@ def within(
     The answer is kept in `folder`, so that a job that goes on after a crash trains as long as it would have.
     """
     file = folder / "fit.json"
-    if not file.exists():
-        trial, each = copy.deepcopy(model), 0.0
-        for updates in (2, 8):  # the first ones warm up
-            began = time.perf_counter()
-            for _ in fit(trial, data, spec.model_copy(update={"updates": updates})):
-                pass
-            each = (time.perf_counter() - began) / updates
-        if validate is not None:
-            began = time.perf_counter()
-            validate(trial.eval())
-            each += (time.perf_counter() - began) / EPOCH
-        affordable = max(int(seconds / each), 20)
-        replace(file, spec.model_copy(update={"updates": min(spec.updates, affordable)}).model_dump_json().encode())
-    return FitSpec.model_validate_json(file.read_text())
+    if file.exists():
+        return FitSpec.model_validate_json(file.read_text())
+    trial, each = copy.deepcopy(model), 0.0
+    for updates in (2, 8):  # the first ones warm up
+        began = time.perf_counter()
+        for _ in fit(trial, data, spec.model_copy(update={"updates": updates})):
+            pass
+        each = (time.perf_counter() - began) / updates
+    if validate is not None:
+        began = time.perf_counter()
+        validate(trial.eval())
+        each += (time.perf_counter() - began) / EPOCH
+    affordable = max(int(agree(seconds / each)), 20)
+    within = spec.model_copy(update={"updates": min(spec.updates, affordable)})
+    if first():
+        replace(file, within.model_dump_json().encode())
+    return within
 
 
 def train(
@@ -88,15 +92,17 @@ def train(
         curve = [point for point in curve if point.step.epoch < step.epoch]  # an epoch done again after a crash
         validation = math.nan
         if validate is not None:
-            validation = validate(model.eval())
+            validation = agree(validate(model.eval()))
             model.train()
-        if not any(point.validation <= validation for point in curve):
+        if first() and not any(point.validation <= validation for point in curve):
             save_weights(best_file, model)
         curve.append(Point(step, validation))
-        replace(curve_file, json.dumps([asdict(point) for point in curve]).encode())
+        if first():
+            replace(curve_file, json.dumps([asdict(point) for point in curve]).encode())
         report(curve[-1])
         if step.epoch - best(curve).step.epoch >= PATIENCE:
             break
+    wait()  # for the one that writes
     load_weights(best_file, model)
     model.eval()
     return curve

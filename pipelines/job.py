@@ -1,5 +1,6 @@
 """Training from data to a registered version, with everything it does kept in MLflow."""
 
+import dataclasses
 import hashlib
 import logging
 import shutil
@@ -11,16 +12,16 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-import torch
-
 from forecaster.artifact import save
 from forecaster.durable import replace
+from forecaster.parallel import wait
 from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.admit import admit
 from pipelines.challenge import Incumbent, SeenError, entries, judge, last_seen, unbeaten
 from pipelines.contest import Verdict
 from pipelines.covariates import describe
+from pipelines.engine import HERE, Engine
 from pipelines.fitting import Point
 from pipelines.logbook import log_candidate, log_comparison, log_plan
 from pipelines.panel import Panel
@@ -84,38 +85,41 @@ class Result:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def run(settings: TrainSettings, report: Report = lambda *epoch: None) -> Result:
+def run(settings: TrainSettings, report: Report = lambda *epoch: None, engine: Engine = HERE) -> Result:
     """Train, compare, register and promote. Stopped at any moment and run again, it goes on where it was.
 
-    Raises DataError on data that cannot be trained on.
+    The engine trains the candidates; elsewhere than here, they report when they are done. Raises DataError on data
+    that cannot be trained on.
     """
-    result = train(settings, report)
+    result = train(settings, report, engine=engine)
     result.promote()
+    wait()  # for those who read what is there
     result.forget()
     return result
 
 
-def train(settings: TrainSettings, report: Report = lambda *epoch: None, champion: Incumbent | None = None) -> Result:
+def follow(settings: TrainSettings) -> None:
+    """Take part in the same `run` of another process that torchrun has started: train along, and keep nothing."""
+    _, chosen, plan = _planned(settings)
+    candidates = [candidate(plan, name, *entry) for name, entry in entries(plan, chosen, None).items()]
+    together = combine(plan, candidates)
+    refit(plan, choose(candidates if together is None else [*candidates, together]))
+    wait()
+
+
+def train(
+    settings: TrainSettings,
+    report: Report = lambda *epoch: None,
+    champion: Incumbent | None = None,
+    engine: Engine = HERE,
+) -> Result:
     """Train, compare and register, and judge a champion by origins that are later than what it has seen.
 
     Raises DataError on data that cannot be trained on or that the champion cannot read, and SeenError where there is
     no horizon of data that the champion has not seen.
     """
     began = time.perf_counter()
-    panel = read(
-        settings.source,
-        frequency=settings.frequency,
-        zone=settings.zone,
-        known=settings.known,
-        past=settings.past,
-        static=settings.static,
-        duplicates=settings.duplicates,
-        whole=settings.target,
-        as_of=settings.as_of,
-    )
-    panel = panel if panel.whole is None else answered(panel)
-    chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
-    plan = prepare(settings, panel, chosen, report, champion)
+    panel, chosen, plan = _planned(settings, report, champion, engine.workers)
     memory = Memory(plan.folder)
     with Run.start(settings.name, "train", key=memory.key("train")) as parent:
         log_plan(parent, settings, plan)
@@ -123,11 +127,15 @@ def train(settings: TrainSettings, report: Report = lambda *epoch: None, champio
         def child(name: str) -> AbstractContextManager[Run]:
             return Run.start(settings.name, name, parent=parent, key=memory.key(name))
 
-        candidates = []
-        for name, entry in entries(plan, chosen, champion).items():
+        candidates, known = [], entries(plan, chosen, champion)
+        there = plan if engine.here else dataclasses.replace(plan, report=lambda *epoch: None)
+        trained = engine.map(lambda one: candidate(there, one[0], *one[1]), known.items())
+        for name in known:
             with child(name) as run:
-                candidates.append(candidate(plan, name, *entry))
+                candidates.append(next(trained))
                 log_candidate(run, plan, candidates[-1])
+            if not engine.here:
+                _tell(report, candidates[-1])
         if (together := combine(plan, candidates)) is not None:
             with child(together.name) as run:
                 log_candidate(run, plan, together)
@@ -159,15 +167,47 @@ def train(settings: TrainSettings, report: Report = lambda *epoch: None, champio
     )
 
 
+def _tell(report: Report, done: Candidate) -> None:
+    """All epochs of a candidate at once."""
+    if done.artifact.spec.fit is not None:
+        for point in done.curve:
+            report(done.name, done.artifact.spec.fit, point)
+
+
+def _planned(
+    settings: TrainSettings,
+    report: Report = lambda *epoch: None,
+    champion: Incumbent | None = None,
+    workers: int = 1,
+) -> tuple[Panel, dict[str, Recipe], Plan]:
+    """The data, the recipes, and what all candidates share."""
+    panel = read(
+        settings.source,
+        frequency=settings.frequency,
+        zone=settings.zone,
+        known=settings.known,
+        past=settings.past,
+        static=settings.static,
+        duplicates=settings.duplicates,
+        whole=settings.target,
+        as_of=settings.as_of,
+    )
+    panel = panel if panel.whole is None else answered(panel)
+    chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
+    return panel, chosen, prepare(settings, panel, chosen, report, champion, workers)
+
+
 def prepare(
     settings: TrainSettings,
     panel: Panel,
     chosen: dict[str, Recipe],
     report: Report = lambda *epoch: None,
     champion: Incumbent | None = None,
+    workers: int = 1,
 ) -> Plan:
     """What all candidates share: the task read from the data, its split, and the folder of the work.
 
+    The budget is for `workers` that train networks side by side, and for one that trains the winner on.
     Raises DataError, before anything is trained, on a recipe that cannot be built or that the data is not for, on a
     champion of other data, and SeenError where there is no horizon of data that it has not seen.
     """
@@ -182,7 +222,7 @@ def prepare(
     networks = sum(recipe.fit is not None for recipe in chosen.values())
     told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
     identity = told + panel.digest + (champion.digest if champion is not None else "")
-    folder = WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return Plan(
         panel=panel,
@@ -190,9 +230,8 @@ def prepare(
         data=data,
         task=task,
         seed=settings.seed,
-        seconds=RESERVE * settings.budget / (networks * (1 + REFIT)) if networks else 0.0,
+        seconds=RESERVE * settings.budget / (-(-networks // workers) + REFIT * networks) if networks else 0.0,
         folder=folder,
-        device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         report=report,
     )
 

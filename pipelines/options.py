@@ -24,6 +24,11 @@ Season = Annotated[int | None, typer.Option(min=1, help="Steps in a season; by f
 Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
 Zone = Annotated[str | None, typer.Option(help="Time zone of time stamps without one, such as Europe/Berlin.")]
 Duplicates = Annotated[str, typer.Option(help="Two rows for one time: error, mean, sum, first or last.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes, of this machine or of the cluster.")]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="What shares the work out: processes of this machine, or ray.")
+]
+Address = Annotated[str | None, typer.Option(help="Of a running Ray cluster; without it one starts on this machine.")]
 
 
 @contextmanager

@@ -1,13 +1,15 @@
 """The champion on a file: forecasts to a file, and backtests."""
 
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from forecaster.artifact import Artifact, load_artifact
-from pipelines.ask import Question, answer_frame
+from pipelines.ask import Question, answer_frame, reading
 from pipelines.backtest import backtest
+from pipelines.engine import HERE, Engine
 from pipelines.labels import unseen
 from pipelines.panel import Panel
 from pipelines.registry import resolve
@@ -17,6 +19,9 @@ from pipelines.sources import read
 from pipelines.split import after, ended, origins
 
 log = logging.getLogger(__name__)
+
+ORIGINS = 2**13
+"""Series and origins that are backtested at a time."""
 
 
 def score(
@@ -61,13 +66,18 @@ def rolling(
     zone: str | None = None,
     duplicates: str = "error",
     as_of: str | None = None,
+    engine: Engine = HERE,
 ) -> dict[str, float]:
     """Every score of the model on the last `windows` origins of a file, a horizon apart, or on its whole series."""
     artifact = live(name, model)
     panel = panel_for(artifact, data, zone, duplicates, answers=True, as_of=as_of)
     spec = artifact.spec
     cut = ended(panel) if panel.whole is not None else origins(panel, horizon or spec.task.horizon, windows)
-    return backtest(artifact.model, spec.data, spec.task.seasons[0], cut, artifact.calibrator).metrics()
+    borders = pairwise([*range(0, len(cut.actual), ORIGINS), len(cut.actual)])
+    parts = filter(None, (cut.rows(begin, end) for begin, end in borders))
+    told = artifact.model, spec.data, spec.task.seasons[0]
+    scores = list(engine.map(lambda part: backtest(*told, part, artifact.calibrator), parts))
+    return type(scores[0]).joined(scores).metrics()
 
 
 def version_of(name: str, model: str | None) -> str:
@@ -77,9 +87,12 @@ def version_of(name: str, model: str | None) -> str:
 
 def live(name: str, model: str | None) -> Artifact:
     """The champion of a name, one of its versions, or the artifact in a folder."""
-    if model is not None and Path(model).is_dir():
-        return load_artifact(Path(model))
-    return load_artifact(resolve(name, model).folder)
+    return load_artifact(place(name, model))
+
+
+def place(name: str, model: str | None) -> Path:
+    """The folder of that artifact."""
+    return Path(model) if model is not None and Path(model).is_dir() else resolve(name, model).folder
 
 
 def panel_for(
@@ -96,17 +109,8 @@ def panel_for(
     Later than `as_of` only what the model knows ahead of time is read.
     """
     spec = artifact.spec.data
-    panel = read(
-        data,
-        frequency=spec.frequency,
-        zone=zone or spec.zone,
-        known=tuple(column.name for column in spec.known),
-        past=tuple(column.name for column in spec.past),
-        static=tuple(column.name for column in spec.static),
-        duplicates=duplicates,
-        whole=spec.whole.name if answers and spec.whole is not None else None,
-        as_of=as_of if not spec.known else None,
-    )
+    options = reading(artifact, zone, duplicates, answers=answers)
+    panel = read(data, **options, as_of=as_of if not spec.known else None)
     if as_of is not None and spec.known:
         past = panel.lengths - after(panel, as_of)
         panel = panel.select(np.flatnonzero(past)).cut(past[past > 0])

@@ -1,7 +1,8 @@
 """What every backtest tells, of numbers or of labels: the trainer, the logbook and the screen see only this."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Self
 
 import pandas as pd
 from jaxtyping import Float64, Int64
@@ -19,6 +20,11 @@ class Scores(ABC):
     """The metric by which candidates are compared."""
     shown: ClassVar[tuple[str, ...]]
     """The metrics that a person sees side by side."""
+
+    @classmethod
+    @abstractmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The same scores of all rows of several parts."""
 
     @property
     @abstractmethod

@@ -5,9 +5,11 @@ from typing import Never
 
 from tqdm import tqdm
 
+from forecaster.parallel import first, join
 from forecaster.spec import FitSpec
+from pipelines.engine import HERE, Engine
 from pipelines.fitting import Point
-from pipelines.job import Result, run
+from pipelines.job import Result, follow, run
 from pipelines.settings import TrainSettings
 
 
@@ -38,10 +40,14 @@ class Screen:
         bar.update(min(point.step.updates, spec.updates) - bar.n)
 
 
-def watched(settings: TrainSettings) -> None:
-    """Run a training job before a person's eyes."""
+def watched(settings: TrainSettings, engine: Engine = HERE) -> None:
+    """Run a training job before a person's eyes, or take part in it where torchrun has started several processes."""
+    join()
+    if not first():
+        follow(settings)
+        return
     with Screen() as screen:
-        result = run(settings, screen.report)
+        result = run(settings, screen.report, engine)
     print(table(result))
 
 

@@ -116,7 +116,7 @@ def read_series(table: pa.Table) -> tuple[NDArray[np.object_], Int32[ndarray, " 
     """The ids in ascending order and the number of each row's."""
     if "unique_id" not in table.column_names:
         return np.array([SINGLE], dtype=object), np.zeros(table.num_rows, dtype=np.int32)
-    words, codes = _words(table["unique_id"])
+    words, codes = distinct(table["unique_id"])
     missing = codes < 0 if "" not in words else (codes < 0) | (codes == words.index(""))
     if missing.any():
         raise DataError(
@@ -131,7 +131,7 @@ def read_series(table: pa.Table) -> tuple[NDArray[np.object_], Int32[ndarray, " 
     return np.array([words[code] for code in order], dtype=object), number[codes]
 
 
-def _words(column: pa.ChunkedArray) -> tuple[list[str], Int32[ndarray, " rows"]]:
+def distinct(column: pa.ChunkedArray) -> tuple[list[str], Int32[ndarray, " rows"]]:
     """The distinct values as text and the number of each row's, -1 where there is none."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
@@ -203,7 +203,7 @@ def _constant(
     column: pa.ChunkedArray, name: str, ids: NDArray[np.object_], series: NDArray[np.int32]
 ) -> NDArray[np.object_]:
     """The one value of each series, as text; rows may leave it empty."""
-    words, codes = _words(column)
+    words, codes = distinct(column)
     of = np.full(len(ids), -1, dtype=np.int32)
     given = codes >= 0
     of[series[given]] = codes[given]

@@ -46,9 +46,13 @@ class Plan:
     """What the training of one network may take."""
     folder: Path
     """Where the work is kept: the same job again goes on where it stopped."""
-    device: torch.device
     report: Callable[[str, FitSpec, Point], None]
     """Told of every epoch: the candidate, how it is trained and how far it is."""
+
+    @property
+    def device(self) -> torch.device:
+        """What this process trains on."""
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """What all tests share: one thread, examples without a deadline, and no test whose means this machine lacks."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+from ray import shutdown
 
+from pipelines.engine import Engine, Ray
 from tests.pipelines.servers import programs
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -20,6 +23,13 @@ settings.load_profile("tests")
 def shared() -> Path:
     """The folder of public series; a test that asks for it runs only where the folder is."""
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def ray() -> Iterator[Engine]:
+    """A real Ray of two workers on this machine."""
+    yield Ray(workers=2)
+    shutdown()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from forecaster.batch import Batch, Chances
 from forecaster.model import Carry, Model
+from forecaster.parallel import mean_loss
 from forecaster.state import repeat
 
 PATHS = 64
@@ -139,4 +140,4 @@ def cross_entropy(
     counts = (target >= 0) & (target < logits.shape[-1])  # NaN is neither
     codes = torch.where(counts, target, 0.0).long()
     losses = torch.nn.functional.cross_entropy(logits.float().transpose(1, 2), codes, reduction="none")
-    return torch.where(counts, losses, 0.0).sum() / counts.sum().clamp(min=1)
+    return mean_loss(torch.where(counts, losses, 0.0), counts)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.linear_model import Ridge
 
 from forecaster.artifact import Artifact
@@ -123,7 +122,6 @@ def test_a_series_that_a_covariate_drives_is_forecast_better_with_it(name: str, 
             seed=0,
             seconds=60.0,
             folder=tmp_path / str(len(losses)),
-            device=torch.device("cpu"),
             report=lambda *epoch: None,
         )
         losses.append(candidate(plan, name, recipe).loss)

@@ -47,7 +47,6 @@ def plan(folder: Path, data: Panel, task: Task) -> Plan:
         seed=0,
         seconds=60.0,
         folder=folder,
-        device=torch.device("cpu"),
         report=lambda name, spec, point: None,
     )
 

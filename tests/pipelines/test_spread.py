@@ -1,0 +1,40 @@
+"""Jobs by each engine: the same candidates, the same champion, the same scores."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines import score
+from pipelines.engine import Engine
+from pipelines.registry import resolve
+from tests.pipelines.conftest import hourly
+from tests.pipelines.test_job import QUICK, forecaster, series
+
+ENGINES = {"alone": [], "processes": ["--workers", "2"], "ray": ["--engine", "ray"]}
+
+
+def test_every_engine_trains_the_same_champion(home: Path, ray: Engine) -> None:
+    data = series(home, count=4)
+    (home / "own.yaml").write_text(QUICK)
+    weights = {}
+    for name, options in ENGINES.items():
+        command = ["train", str(data), "--horizon", "6", "--recipe", "seasonal_naive,own.yaml"]
+        printed = forecaster(*command, "--budget", "10m", "--name", name, *options)
+        assert f"champion: {name} version 1" in printed
+        weights[name] = (resolve(name).folder / "weights.safetensors").read_bytes()
+    assert weights["processes"] == weights["alone"]
+    assert weights["ray"] == weights["alone"]
+
+
+def test_every_engine_backtests_to_the_same_scores(
+    home: Path, ray: Engine, artifact: Callable[[int], tuple[Path, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score, "ORIGINS", 3)
+    hourly().to_parquet(home / "hours.parquet")
+    folder, _ = artifact(0)
+    command = ["backtest", "hours.parquet", "--windows", "4", "--model", str(folder)]
+    printed = {name: forecaster(*command, *options) for name, options in ENGINES.items()}
+    assert printed["processes"] == printed["ray"] == printed["alone"]
+    monkeypatch.setattr(score, "ORIGINS", 1000)
+    assert forecaster(*command) == printed["alone"]

@@ -1,0 +1,46 @@
+"""`torchrun -m pipelines train`: one job, one learning curve, one champion."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.pipelines.test_job import QUICK, series
+
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def curve(home: Path) -> list[float]:
+    """The learning curve of the only training job in a store."""
+    client = MlflowClient(f"sqlite:///{home}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("forecaster")
+    assert experiment is not None
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"train", "seasonal_naive", "own"}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert not list((home / "mlruns" / "work").iterdir())
+    return [point.value for point in client.get_metric_history(runs["own"].info.run_id, "loss")]
+
+
+def train(home: Path, how: list[str]) -> str:
+    series(home)
+    (home / "own.yaml").write_text(QUICK)
+    command = [sys.executable, *how, "-m", "pipelines", "train", "series.csv", "--horizon", "6", "--budget", "10m"]
+    command += ["--recipe", "seasonal_naive,own.yaml"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_two_processes_train_as_one(home: Path, tmp_path: Path, empty_database: Path) -> None:
+    alone = tmp_path / "alone"
+    (alone / "mlruns").mkdir(parents=True)
+    (alone / "mlruns" / "mlflow.db").write_bytes(empty_database.read_bytes())
+    assert train(home, TORCHRUN).count("champion: forecaster version 1") == 1
+    assert "champion: forecaster version 1" in train(alone, [])
+    assert curve(home) == pytest.approx(curve(alone), rel=1e-4)
+    assert len(curve(home)) >= 2
