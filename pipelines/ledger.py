@@ -22,6 +22,7 @@ from sqlalchemy import (
     Float,
     Integer,
     MetaData,
+    NullPool,
     Row,
     String,
     Table,
@@ -110,7 +111,7 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         local = url.startswith("sqlite")
-        self._engine: Engine = create_engine(url, connect_args={"timeout": 60} if local else {}, pool_pre_ping=True)
+        self._engine: Engine = create_engine(url, connect_args={"timeout": 60} if local else {}, poolclass=NullPool)
         try:
             _create(self._engine)
         except OperationalError as error:

@@ -41,9 +41,11 @@ print(run(Count(name="sales"), "2026-11-21", Ledger(sys.argv[1])).version)
 """
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.db'}"
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    return str(request.getfixturevalue("postgres_url"))
 
 
 def test_an_attempt_from_begin_to_end(url: str) -> None:
@@ -100,8 +102,8 @@ def test_a_live_attempt_keeps_its_lease(url: str, monkeypatch: pytest.MonkeyPatc
 
 @given(st.integers(2, 6))
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_of_many_that_begin_one_does(tmp_path: Path, many: int) -> None:
-    ledger, key = Ledger(f"sqlite:///{tmp_path / 'many.db'}"), Key("score", "sales", str(time.time_ns()), "")
+def test_of_many_that_begin_one_does(url: str, many: int) -> None:
+    ledger, key = Ledger(url), Key("score", "sales", str(time.time_ns()), "")
     with ThreadPoolExecutor(many) as pool:
         begun = list(pool.map(lambda _: ledger.begin(key, ledger.last(key)), range(many)))
     assert sum(one is not None for one in begun) == 1
@@ -113,6 +115,23 @@ def test_fired_many_times_at_once_it_runs_once(url: str, tmp_path: Path) -> None
     assert [process.communicate(timeout=120)[0].strip() for process in fired] == ["7"] * 4
     assert (tmp_path / "count").read_text() == "once\n"
     assert [one.outcome for one in Ledger(url).attempts()] == [SUCCEEDED]
+
+
+def test_one_at_a_time_promotes(url: str) -> None:
+    """What is done alone is never done by two, though each has a connection of its own."""
+    inside, most = 0, 0
+
+    def alone(_: int) -> None:
+        nonlocal inside, most
+        with Ledger(url).exclusive("sales"):
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.01)
+            inside -= 1
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(alone, range(18)))
+    assert most == 1
 
 
 def test_a_database_that_does_not_answer_is_said_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
