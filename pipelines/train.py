@@ -30,7 +30,7 @@ from pipelines.windows import Table
 RESERVE = 0.85
 """Share of the budget that is planned for; the rest is for backtests and logging."""
 REFIT = 0.6
-"""Length of the last training, on all data, in units of the one that won."""
+"""Length of the last training, on all data, in units of the one that won, at most."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class Candidate:
     """None where no series is long enough to hold anything out."""
     curve: list[Point]
     seconds: float
+    start: Model | None = None
+    """A model as it was before it was trained, if one such was."""
     members: tuple["Candidate", ...] = ()
     """Those of an ensemble."""
 
@@ -79,6 +81,7 @@ def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None)
     model, spec, curve = build(recipe.model, plan.task, plan.seed), recipe.fit, []
     if start is not None:
         model.load_state_dict(start.state_dict())
+    begun = copy.deepcopy(model)
     if spec is None:
         solve(model, panel, plan.data, plan.seed)
     else:
@@ -86,7 +89,7 @@ def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None)
         data, validate = _batches(plan, panel, model, spec), _validate(plan, calibrate)
         spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
         curve = _train(plan, name, model, panel, spec, calibrate)
-    return _judged(plan, name, recipe, model, spec, curve, began)
+    return replace(_judged(plan, name, recipe, model, spec, curve, began), start=begun)
 
 
 def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
@@ -122,21 +125,26 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
 
 
 def refit(plan: Plan, winner: Candidate) -> Artifact:
-    """The winner trained on with all data, and calibrated on everything that was held out, as its paths are."""
+    """The winner trained with all data, and calibrated on everything that was held out, as its paths are."""
     learned = _held_out(plan, winner.artifact.model, plan.split.both)
     spec = describe(plan, winner.name, winner.recipe, winner.artifact.spec.fit, plan.panel)
     return Artifact(spec, _refit(plan, winner), *learned)
 
 
 def _refit(plan: Plan, one: Candidate) -> Model:
-    """A model that goes on from the weights that it was judged with."""
+    """A model that was best late in its training still learned: it goes on. One that was best early has overfitted
+    since, and knows too much of the first part of the data to go on: it begins again."""
     if one.members:
         return Ensemble([_refit(plan, member) for member in one.members])
     model, spec = copy.deepcopy(one.artifact.model), one.artifact.spec.fit
     if spec is None:
         solve(model, plan.panel, plan.data, plan.seed)
     else:
-        updates = max(1, round(REFIT * best(one.curve).step.updates))
+        updates = best(one.curve).step.updates
+        if updates <= REFIT * spec.updates and one.start is not None:
+            model = copy.deepcopy(one.start)
+        else:
+            updates = round(REFIT * updates)
         _train(plan, f"{one.name}.refit", model, plan.panel, spec.model_copy(update={"updates": updates}), None)
     return model
 
