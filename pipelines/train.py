@@ -2,8 +2,9 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -93,26 +94,20 @@ def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None)
 
 
 def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
-    """The ensemble of candidates of numbers that is best on what they were calibrated on, None where a single one is.
+    """The ensemble of candidates of numbers that is best, None where a single one is.
 
-    Members are added greedily while that helps (Caruana et al. 2004, "Ensemble selection from libraries of models").
+    Members are added greedily by what they were calibrated on (Caruana et al. 2004, "Ensemble selection from libraries
+    of models"). Networks have stopped early by the same data and look too good there, so the test says how many.
     """
     began, held_out = time.perf_counter(), plan.split.calibrate
-    if held_out is None:
+    alone = {one.name: one.test for one in candidates if isinstance(one.test, Backtest)}
+    if held_out is None or not alone:
         return None
-    tests = {one.name: _backtest(plan, one.artifact.model, held_out) for one in candidates}
-    alone = {name: test for name, test in tests.items() if isinstance(test, Backtest)}
-
-    def loss(names: list[str]) -> float:
-        made = average([alone[name].forecast for name in names])
-        return replace(alone[names[0]], forecast=made).scaled_quantile_loss()
-
-    chosen: list[str] = []
-    while len(chosen) < len(alone):
-        better = min(([*chosen, name] for name in alone if name not in chosen), key=loss)
-        if chosen and not loss(better) < loss(chosen):
-            break
-        chosen = better
+    earlier = {one.name: _backtest(plan, one.artifact.model, held_out) for one in candidates}
+    order: list[str] = []
+    while len(order) < len(alone):
+        order = min(([*order, name] for name in alone if name not in order), key=partial(_loss_of_mean, earlier))
+    chosen = min((order[:count] for count in range(1, len(order) + 1)), key=partial(_loss_of_mean, alone))
     if len(chosen) < 2:
         return None
     members = [one for one in candidates if one.name in chosen]
@@ -122,6 +117,12 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
     )
     model = Ensemble([one.artifact.model for one in members])
     return replace(_judged(plan, "ensemble", recipe, model, None, [], began), members=tuple(members))
+
+
+def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
+    """The loss of the mean of some forecasts of the same numbers."""
+    told = [test for name in names if isinstance(test := tests[name], Backtest)]
+    return replace(told[0], forecast=average([test.forecast for test in told])).loss
 
 
 def refit(plan: Plan, winner: Candidate) -> Artifact:
