@@ -81,9 +81,9 @@ def split(panel: Panel, task: Task, until: str | None = None) -> Split:
 
     More of them for few series than for many, and further apart in long series than in short ones: a week of holidays
     at the end of two years should not decide. Where a typical series has no room for both, every other one is for
-    calibration and the rest for the test if they are many, or else all for the test; where it has room for none,
-    everything is there to train on. With `until`, the last time that another model has seen, the test knows later values
-    only, and there is none where those are fewer than a horizon.
+    calibration and the rest for the test if they are many, or else all for the test; where it has room for none, all
+    is there to train on. With `until`, the last time that another model has seen, the test knows later values only,
+    and there is none where those are fewer than a horizon.
     """
     typical = float(np.median(panel.lengths))
     room = int(typical / 2) // task.horizon

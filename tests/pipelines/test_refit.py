@@ -28,7 +28,7 @@ RECIPE = Recipe.model_validate(
 def plan(home: Path) -> Plan:
     waves = np.sin(np.arange(90) / 3) + np.random.default_rng(0).normal(0, 0.1, (4, 90))
     panel = panel_from_series([f"s{i}" for i in range(4)], [0] * 4, waves.tolist(), "step")
-    settings = TrainSettings(data=home / "none.csv", horizon=4, season=6, budget=60)
+    settings = TrainSettings(source=home / "none.csv", horizon=4, season=6, budget=60)
     return job.prepare(settings, panel, {"elman": RECIPE})
 
 
