@@ -1,26 +1,26 @@
 """Accuracy on sets with an official split, through the command line, beside what others published.
 
     python -m benchmarks.accuracy m4_hourly --budget 5m
+    python -m benchmarks.accuracy ETTh1_96 exchange_rate_daily_96 --budget 5m
 
-trains with the default command, forecasts from the end of the training file and scores against the test file.
+trains with the default command, forecasts from the end of the training file (or, where the protocol is one of long
+horizons, from every origin of the last part) and scores beside simple methods and those of statsforecast.
 """
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import pandas as pd
 import torch
 import typer
 
+from benchmarks import commands, long, peers
 from benchmarks.provenance import provenance
-from benchmarks.published import DATASETS, Dataset, Row
+from benchmarks.published import COLUMNS, DATASETS, Dataset, Figures, Long, Rows
 from forecaster.batch import Forecast
 from forecaster.quantiles import LEVELS
 from pipelines.backtest import Backtest, naive_error
@@ -32,34 +32,38 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 def main(
-    names: Annotated[list[str], typer.Argument(help="Data sets, such as m4_hourly.")],
+    names: Annotated[list[str], typer.Argument(help=f"Of {', '.join(DATASETS)}.")],
     budget: Annotated[str, typer.Option(help="Training time of each.")] = "5m",
     seed: int = 0,
     data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED,
 ) -> None:
     """Train and score on each data set, print the table and keep the result as JSON."""
     for name in names:
-        dataset = DATASETS[name]
-        train, test = (data / f"{name}_{part}.csv.gz" for part in ("train", "test"))
-        panel = read(train)
-        actual = truth(panel, read(test), dataset.horizon)
-        naive = score(dataset, panel, actual, _seasonal_naive(panel, dataset))
+        dataset, began = DATASETS[name], time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            began = time.perf_counter()
-            predictions = _through_the_command_line(dataset, train, Path(folder), budget, seed)
-            seconds = time.perf_counter() - began
-        ours = score(dataset, panel, actual, predictions)
-        rows = [
-            *dataset.rows,
-            _row("seasonal naive, by this metric code", naive),
-            _row(f"forecaster train, {seconds:.0f} s", ours),
-        ]
-        print(table(f"{name}: horizon {dataset.horizon}, {len(panel)} series", rows))
+            told = data.resolve(), Path(folder), "--budget", budget, "--seed", str(seed)
+            rows = dict(long.measure(dataset, *told) if isinstance(dataset, Long) else official(dataset, *told))
+        ours, seconds = rows.pop("ours"), time.perf_counter() - began
+        beside = {f"{method} (this run)": figures for method, figures in rows.items()}
+        everything = dataset.rows | beside | {f"forecaster train, {seconds:.0f} s": ours}
+        print(f"{name}: horizon {dataset.horizon}\n{table(everything, dataset.decides)}")
         print("ours: " + ", ".join(f"{metric} {value:.4f}" for metric, value in ours.items()))
-        keep(name, seed, budget, seconds, ours)
+        keep(name, seed, budget, seconds, ours, beside)
 
 
-def score(dataset: Dataset, panel: Panel, actual: np.ndarray, quantiles: np.ndarray) -> dict[str, float]:
+def official(dataset: Dataset, data: Path, folder: Path, *options: str) -> Iterator[tuple[str, Figures]]:
+    """The simple methods and those of statsforecast, then what the default command gives as "ours"."""
+    train, test = (data / f"{dataset.name}_{part}.csv.gz" for part in ("train", "test"))
+    panel, horizon, season = read(train), dataset.horizon, dataset.season
+    actual = truth(panel, read(test), horizon)
+    for methods in (peers.simple, peers.statsforecast):
+        for name, points in methods(panel, horizon, season):
+            yield name, score(dataset, panel, actual, np.repeat(points[..., None], len(LEVELS), -1))
+    commands.train(train, folder, horizon, "--season", str(season), *options)
+    yield "ours", score(dataset, panel, actual, commands.forecast(train, folder, horizon))
+
+
+def score(dataset: Dataset, panel: Panel, actual: np.ndarray, quantiles: np.ndarray) -> Figures:
     """Every metric of forecasts from the end of a panel, with OWA where Naive2's figures are known."""
     forecast = Forecast(LEVELS, torch.from_numpy(quantiles), torch.from_numpy(quantiles.mean(-1)))
     metrics = Backtest(forecast, actual, naive_error(panel, dataset.season)).metrics()
@@ -68,20 +72,33 @@ def score(dataset: Dataset, panel: Panel, actual: np.ndarray, quantiles: np.ndar
     return metrics
 
 
-def table(title: str, rows: list[Row]) -> str:
-    """Rows as aligned text, the best OWA (or MASE) first."""
-    head = f"{title}\n{'method':46}{'sMAPE':>9}{'MASE':>9}{'OWA':>9}{'wQL':>9}{'MSIS':>9}"
-    ranked = sorted(rows, key=lambda row: (row[3] if row[3] is not None else 9.0, row[2] or 9.0))
-    lines = [f"{row[0]:46}" + "".join(f"{x:9.4g}" if x is not None else f"{'-':>9}" for x in row[1:]) for row in ranked]
-    return "\n".join([head, *lines])
+def table(rows: Rows, decides: str) -> str:
+    """Rows as aligned text, the best first."""
+    shown = columns(rows)
+    lines = [f"{'method':46}" + "".join(f"{COLUMNS[metric]:>9}" for metric in shown)]
+    for method in ranked(rows, decides):
+        cells = (f"{rows[method][metric]:9.4g}" if metric in rows[method] else f"{'-':>9}" for metric in shown)
+        lines.append(f"{method:46}" + "".join(cells))
+    return "\n".join(lines)
 
 
-def keep(name: str, seed: int, budget: str, seconds: float, metrics: dict[str, float]) -> None:
+def columns(rows: Rows) -> list[str]:
+    """The scores that a table shows: those that any row has."""
+    return [metric for metric in COLUMNS if any(metric in figures for figures in rows.values())]
+
+
+def ranked(rows: Rows, decides: str) -> list[str]:
+    """The methods, the best first; those without the score that decides come last."""
+    return sorted(rows, key=lambda method: rows[method].get(decides, np.inf))
+
+
+def keep(name: str, seed: int, budget: str, seconds: float, metrics: Figures, beside: Rows) -> None:
     """Write a result with what is needed to repeat it."""
     RESULTS.mkdir(exist_ok=True)
     result = {
         "dataset": name,
         "metrics": metrics,
+        "beside": beside,
         "seconds": round(seconds, 1),
         "budget": budget,
         "seed": seed,
@@ -94,43 +111,6 @@ def truth(panel: Panel, test: Panel, horizon: int) -> np.ndarray:
     """The test values in the order of the panel's series."""
     rows = {series: test.series(i)[:horizon] for i, series in enumerate(test.ids)}
     return np.stack([np.pad(rows[i], (0, horizon - len(rows[i])), constant_values=np.nan) for i in panel.ids])
-
-
-def _through_the_command_line(dataset: Dataset, train: Path, folder: Path, budget: str, seed: int) -> np.ndarray:
-    levels = ",".join(str(level) for level in LEVELS)
-    out = folder / "forecasts.parquet"
-    forecaster = [sys.executable, "-m", "pipelines"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    horizon = ["--horizon", str(dataset.horizon)]
-    for command in (
-        [
-            "train",
-            str(train),
-            *horizon,
-            "--season",
-            str(dataset.season),
-            "--budget",
-            budget,
-            "--seed",
-            str(seed),
-        ],
-        ["forecast", str(train), *horizon, "--out", str(out), "--quantiles", levels],
-    ):
-        subprocess.run([*forecaster, *command], cwd=folder, env=environment, check=True)
-    frame = pd.read_parquet(out)
-    columns = [f"q{level:g}" for level in LEVELS]
-    return frame[columns].to_numpy().reshape(-1, dataset.horizon, len(LEVELS))
-
-
-def _seasonal_naive(panel: Panel, dataset: Dataset) -> np.ndarray:
-    steps = np.arange(dataset.horizon) % dataset.season
-    point = np.stack([panel.series(i)[-dataset.season :][steps] for i in range(len(panel))])
-    return np.repeat(point[..., None], len(LEVELS), -1)
-
-
-def _row(method: str, metrics: dict[str, float]) -> Row:
-    get = metrics.get
-    return method, get("smape"), get("mase"), get("owa"), get("weighted_quantile_loss"), get("msis")
 
 
 if __name__ == "__main__":

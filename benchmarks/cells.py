@@ -23,7 +23,7 @@ import typer
 
 from benchmarks.accuracy import RESULTS, SHARED, score, truth
 from benchmarks.provenance import provenance
-from benchmarks.published import DATASETS
+from benchmarks.published import OFFICIAL
 from forecaster.build import build
 from forecaster.model import Model, Numeric
 from forecaster.spec import FitSpec
@@ -77,7 +77,7 @@ def main(
 
 def compare(name: str, cells: tuple[str, ...], updates: int, seed: int, folder: Path) -> list[Row]:
     """Every cell on one data set."""
-    dataset = DATASETS[name]
+    dataset = OFFICIAL[name]
     panel = read(folder / f"{name}_train.csv.gz")
     actual = truth(panel, read(folder / f"{name}_test.csv.gz"), dataset.horizon)
     data = describe(panel)

@@ -4,43 +4,42 @@ import json
 import re
 from pathlib import Path
 
-from benchmarks.published import DATASETS, Row
+from benchmarks.accuracy import RESULTS, columns, ranked
+from benchmarks.published import COLUMNS, DATASETS
 
-HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+README = Path(__file__).parents[1] / "README.md"
 BETWEEN = re.compile(r"(<!-- accuracy -->\n).*?(<!-- /accuracy -->)", re.DOTALL)
+SHOWN = ("smape", "mase", "owa", "weighted_quantile_loss", "msis")
 
 
 def sections() -> str:
-    """One table for each data set that has a result, ours among what others published."""
-    parts = []
-    for name, dataset in DATASETS.items():
-        file = HERE / "results" / f"{name}.json"
-        if file.exists():
-            result = json.loads(file.read_text())
-            metrics = result["metrics"]
-            ours: Row = (
-                "**`forecaster train`**",
-                metrics["smape"],
-                metrics["mase"],
-                metrics.get("owa"),
-                metrics["weighted_quantile_loss"],
-                metrics["msis"],
-            )
-            ranked = sorted([*dataset.rows, ours], key=lambda row: (row[3] or 9.0, row[2] or 9.0))
-            parts.append(
-                f"`python -m benchmarks.accuracy {name} --budget {result['budget']}` ({result['date']}, "
-                f"commit {result['commit']}, {result['processors']} cores, {result['seconds']:.0f} s in all, "
-                f"seed {result['seed']}); the 80 % intervals cover {metrics['coverage_80']:.1%}, the 95 % intervals "
-                f"{metrics['coverage_95']:.1%}:\n\n"
-                "| method | sMAPE | MASE | OWA | wQL | MSIS |\n| --- | --- | --- | --- | --- | --- |\n"
-                + "".join(f"| {' | '.join(map(_cell, row))} |\n" for row in ranked)
-            )
-    return "\n".join(parts)
+    """One table for each data set that has a result, ours among what others published and what was run beside it."""
+    return "\n".join(section(name) for name in DATASETS if (RESULTS / f"{name}.json").exists())
 
 
-def _cell(value: str | float | None) -> str:
-    return value if isinstance(value, str) else "" if value is None else f"{value:.4g}"
+def section(name: str) -> str:
+    """The table of one data set, under the command that makes it."""
+    dataset, result = DATASETS[name], json.loads((RESULTS / f"{name}.json").read_text())
+    ours, published = result["metrics"], {metric for row in dataset.rows.values() for metric in row}
+    wanted = {*published, *SHOWN, dataset.decides}
+    rows = dataset.rows | result.get("beside", {}) | {"**`forecaster train`**": ours}
+    rows = {method: {m: x for m, x in row.items() if m in wanted} for method, row in rows.items()}
+    shown = columns(rows)
+    lines = [
+        "| " + " | ".join(["method", *(COLUMNS[metric] for metric in shown)]) + " |",
+        "| " + " | ".join(["---"] * (1 + len(shown))) + " |",
+    ]
+    for method in ranked(rows, dataset.decides):
+        cells = (f"{rows[method][metric]:.4g}" if metric in rows[method] else "" for metric in shown)
+        lines.append("| " + " | ".join([method, *cells]) + " |")
+    cover = ""
+    if "coverage_80" in ours:
+        cover = f"; the 80 % intervals cover {ours['coverage_80']:.1%}, the 95 % intervals {ours['coverage_95']:.1%}"
+    return (
+        f"`python -m benchmarks.accuracy {name} --budget {result['budget']}` ({result['date']}, commit "
+        f"{result['commit']}, {result['processors']} cores, {result['seconds']:.0f} s in all, seed {result['seed']})"
+        f"{cover}:\n\n" + "\n".join(lines) + "\n"
+    )
 
 
 if __name__ == "__main__":

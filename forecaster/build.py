@@ -35,10 +35,12 @@ from forecaster.spec import (
     SeasonalNaiveSpec,
     StateSpaceSpec,
     Task,
+    ThetaSpec,
     WholeSpec,
 )
 from forecaster.structural import Structural
 from forecaster.support import REAL
+from forecaster.theta import Theta
 from forecaster.whole import Blind, Reader, Recurring, WholeLabel, WholeNumber
 from forecaster.window import Encoded, Window
 
@@ -63,7 +65,9 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
             case EnsembleSpec():
                 return Ensemble([build(member, task, seed) for member in spec.members])
             case SeasonalNaiveSpec():
-                return SeasonalNaive(horizon=task.horizon, season=task.seasons[0], past=task.past)
+                return SeasonalNaive(horizon=task.horizon, season=spec.season or task.seasons[0], past=task.past)
+            case ThetaSpec():
+                return Theta(horizon=task.horizon, season=task.seasons[0], memory=spec.memory, past=task.past)
             case StateSpaceSpec():
                 reads = _read(spec, task)
                 core = Kalman(task.horizon, task.seasons, spec.harmonics, reads.known)

@@ -1,5 +1,6 @@
 """Models that give one value per step, with a rough spread for calibration to mend: what every network has to beat."""
 
+import math
 from abc import abstractmethod
 from typing import NamedTuple, final
 
@@ -15,6 +16,9 @@ from forecaster.quantiles import LEVELS, normal_quantiles
 from forecaster.scale import normalise
 from forecaster.state import where
 from forecaster.support import REAL
+
+RECENT = 64
+"""Changes from which the deviation of a naive forecast is told at least."""
 
 
 class Seen(NamedTuple):
@@ -34,7 +38,7 @@ class Seen(NamedTuple):
 class Pointwise(Numeric):
     """Remembers the last `memory` observations and the last known one, however long ago.
 
-    Around it lie the quantiles of a normal distribution with the scale of the series as its deviation.
+    Around each value lie the quantiles of a normal distribution.
     """
 
     stride = 1
@@ -46,8 +50,8 @@ class Pointwise(Numeric):
         self.register_buffer("nothing", torch.zeros(0), persistent=False)
 
     @abstractmethod
-    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
-        """The next `horizon` values, and the scale."""
+    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch #horizon"]]:
+        """The next `horizon` values, and the deviation."""
 
     @final
     def start(self, lanes: int, stride: int = 1) -> Carry:  # noqa: ARG002
@@ -67,7 +71,7 @@ class Pointwise(Numeric):
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
         target, latest, past, static = (carry[f"last.{name}"] for name in ("target", "latest", "past", "static"))
         mean, scale = self.point(Seen(target, latest, past, known, static))
-        spread = scale[:, None, None] * normal_quantiles(LEVELS, scale)
+        spread = scale.unsqueeze(-1) * normal_quantiles(LEVELS, scale)
         return Forecast(LEVELS, mean.unsqueeze(-1) + spread, mean)
 
     @final
@@ -84,8 +88,8 @@ class Pointwise(Numeric):
         beside = origins(past, self.memory).mT, origins(batch.known, self.horizon).mT
         static = after["last.static"].repeat_interleave(time, dim=0)
         mean, scale = self.point(Seen(history, latest[:, 1:].reshape(-1, 1), *beside, static))
-        error = normalise(origins(ahead, self.horizon), mean, scale.unsqueeze(1)).abs()
-        counts = ~error.isnan() & (scale > 0).unsqueeze(1)
+        error = normalise(origins(ahead, self.horizon), mean, scale.expand_as(mean)).abs()
+        counts = ~error.isnan() & (scale > 0)
         return after, mean_loss(torch.where(counts, error, 0.0), counts)
 
     def _read(
@@ -114,19 +118,24 @@ class Pointwise(Numeric):
 class SeasonalNaive(Pointwise):
     """Repeats the last season; over a gap, one of the three seasons before, or else the last known value.
 
-    It has no use for covariates: nothing in it is learned that could weigh them.
+    Each place of the season is a random walk, whose deviation grows with the root of the seasons ahead. It has no use
+    for covariates: nothing in it is learned that could weigh them.
     """
 
-    def __init__(self, *, horizon: int, season: int, past: int = 0) -> None:
-        super().__init__(horizon=horizon, memory=4 * season + 1, past=past)
-        self.season = season
+    growth: Tensor
 
-    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
+    def __init__(self, *, horizon: int, season: int, past: int = 0) -> None:
+        super().__init__(horizon=horizon, memory=max(4, -(-RECENT // season)) * season + season, past=past)
+        self.season = season
+        seasons = 1 + torch.arange(horizon, dtype=torch.float64) // season
+        self.register_buffer("growth", math.sqrt(math.pi / 2) * seasons.sqrt(), persistent=False)
+
+    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch horizon"]]:
         seasons = torch.unflatten(seen.target[:, -4 * self.season :], 1, (4, self.season))
         last = fill_forward(seasons)[:, -1]
         last = torch.where(last.isnan(), seen.latest, last)
         change = (seen.target[:, self.season :] - seen.target[:, : -self.season]).abs()
-        return last[:, [step % self.season for step in range(self.horizon)]], mean_of_known(change).squeeze(1)
+        return last[:, [step % self.season for step in range(self.horizon)]], mean_of_known(change) * self.growth
 
 
 class Covariates(NamedTuple):
@@ -166,12 +175,12 @@ class Linear(Pointwise):
         kinds = [tokens(static[:, s].double() - 1, size) for s, size in enumerate(self.reads.static)]
         return torch.cat([normalise(target, level, scale), beside, *kinds], 1).nan_to_num(), level, scale
 
-    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
+    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch 1"]]:
         common, level, scale = self.scaled(seen.target, seen.past, seen.static)
         level = torch.where(seen.target.isnan().all(1, keepdim=True), seen.latest, level)
         shared, own = self.map.weight.split([common.shape[1], self.reads.known], 1)
         z = nn.functional.linear(common, shared, self.map.bias) + (seen.known[..., : self.reads.known] * own).sum(-1)
-        return level + scale * z.double(), scale.squeeze(1)
+        return level + scale * z.double(), scale
 
 
 def fill_forward(values: Float64[Tensor, "batch time width"]) -> Float64[Tensor, "batch time width"]:

@@ -96,6 +96,16 @@ class SeasonalNaiveSpec(Spec):
     """`forecaster.pointwise.SeasonalNaive`: the last season repeated."""
 
     kind: Literal["seasonal_naive"] = "seasonal_naive"
+    season: int = Field(0, ge=0)
+    """Number of values that are repeated; 0 stands for the shortest season of the task."""
+
+
+class ThetaSpec(Spec):
+    """`forecaster.theta.Theta`: exponential smoothing with drift, of each series by itself."""
+
+    kind: Literal["theta"] = "theta"
+    memory: int = Field(256, ge=1)
+    """Number of last values that it is told from; four seasons at least."""
 
 
 class StateSpaceSpec(Spec):
@@ -140,7 +150,7 @@ class WholeSpec(Spec):
 LabelSpec = LabelRecurrentSpec | LabelCountsSpec
 """Models of labels; all others are of numbers."""
 ModelSpec = Annotated[
-    RecurrentSpec | LinearSpec | SeasonalNaiveSpec | StateSpaceSpec | EnsembleSpec | LabelSpec | WholeSpec,
+    RecurrentSpec | LinearSpec | SeasonalNaiveSpec | ThetaSpec | StateSpaceSpec | EnsembleSpec | LabelSpec | WholeSpec,
     Field(discriminator="kind"),
 ]
 

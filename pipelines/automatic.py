@@ -7,12 +7,12 @@ from forecaster.spec import DataSpec, Task
 from pipelines.panel import Panel
 from pipelines.recipe import Kind
 
-NUMBERS = ("seasonal_naive", "lag_regression", "gru", "lstm")
+NUMBERS = ("seasonal_naive", "naive", "lag_regression", "gru", "lstm")
 """The usual candidates."""
 POSITIVE = ("lstm_linear",)
 """One more where all values are positive: the others see logarithms then, and errors of two kinds cancel."""
-FEW = ("state_space",)
-"""One more where a typical series has at most `SHORT` observations: it needs few, and reads them one at a time."""
+FEW = ("theta", "state_space")
+"""Two more where a typical series has at most `SHORT` observations: they need few, and read them one at a time."""
 SHORT = 400
 LABELS = ("label_frequencies", "label_chain", "labels")
 """The usual candidates for labels."""

@@ -42,9 +42,9 @@ class HeldOut(NamedTuple):
         """The SHA-256 of what was to be forecast from what."""
         return hashlib.sha256(self.panel.digest.encode() + np.nan_to_num(self.actual, nan=np.inf).tobytes()).hexdigest()
 
-    def rows(self, begin: int, end: int) -> "HeldOut | None":
+    def rows(self, begin: int, end: int, step: int = 1) -> "HeldOut | None":
         """Some of them, None where that is none."""
-        chosen = np.arange(begin, end)
+        chosen = np.arange(begin, end, step)
         return HeldOut(self.panel.select(chosen), self.actual[chosen]) if len(chosen) else None
 
 
@@ -80,9 +80,10 @@ def split(panel: Panel, task: Task, until: str | None = None) -> Split:
     """Hold out the last horizons of each series to test on, and as many before them to calibrate on.
 
     More of them for few series than for many, and further apart in long series than in short ones: a week of holidays
-    at the end of two years should not decide. Where a typical series has no room for both, the test comes first;
-    where it has none, everything is there to train on. With `until`, the last time that another model has seen, the
-    test knows later values only, and there is none where those are fewer than a horizon.
+    at the end of two years should not decide. Where a typical series has no room for both, every other one is for
+    calibration and the rest for the test if they are many, or else all for the test; where it has room for none, all
+    is there to train on. With `until`, the last time that another model has seen, the test knows later values only,
+    and there is none where those are fewer than a horizon.
     """
     typical = float(np.median(panel.lengths))
     room = int(typical / 2) // task.horizon
@@ -94,16 +95,13 @@ def split(panel: Panel, task: Task, until: str | None = None) -> Split:
         return Split(panel)
     spread = int(_SHARE * typical) // (calibrate + test) if until is None else int(fresh.max()) // test
     both = origins(panel, task.horizon, calibrate + test, max(task.horizon, spread))
-    border = calibrate * len(panel)
+    border, count, train = calibrate * len(panel), len(both.actual), both.panel.select(np.arange(len(panel)))
     ahead = np.tile(panel.lengths, calibrate + test) - both.panel.lengths  # steps that are left at each origin
     seen = ahead[:, None] - np.arange(task.horizon) > np.tile(fresh, calibrate + test)[:, None]
     both.actual[border:][seen[border:]] = np.nan
-    return Split(
-        train=both.panel.select(np.arange(len(panel))),
-        calibrate=both.rows(0, border),
-        test=both.rows(border, len(both.actual)),
-        both=both,
-    )
+    if not calibrate and len(panel) >= 2 * _ENOUGH:
+        return Split(train, calibrate=both.rows(0, count, 2), test=both.rows(1, count, 2), both=both)
+    return Split(train, calibrate=both.rows(0, border), test=both.rows(border, count), both=both)
 
 
 def after(panel: Panel, until: str | None) -> Int64[ndarray, "series"]:

@@ -2,8 +2,9 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from pipelines.windows import Table
 RESERVE = 0.85
 """Share of the budget that is planned for; the rest is for backtests and logging."""
 REFIT = 0.6
-"""Length of the last training, on all data, in units of the one that won."""
+"""Length of the last training, on all data, in units of the one that won, at most."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Candidate:
     """None where no series is long enough to hold anything out."""
     curve: list[Point]
     seconds: float
+    start: Model | None = None
+    """A model as it was before it was trained, if one such was."""
     members: tuple["Candidate", ...] = ()
     """Those of an ensemble."""
 
@@ -83,6 +86,7 @@ def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None)
     model, spec, curve = build(recipe.model, plan.task, plan.seed), recipe.fit, []
     if start is not None:
         model.load_state_dict(start.state_dict())
+    begun = copy.deepcopy(model)
     if spec is None:
         solve(model, panel, plan.data, plan.seed)
     else:
@@ -90,30 +94,24 @@ def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None)
         data, validate = _batches(plan, panel, model, spec), _validate(plan, calibrate)
         spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
         curve = _train(plan, name, model, panel, spec, calibrate)
-    return _judged(plan, name, recipe, model, spec, curve, began)
+    return replace(_judged(plan, name, recipe, model, spec, curve, began), start=begun)
 
 
 def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
-    """The ensemble of candidates of numbers that is best on what they were calibrated on, None where a single one is.
+    """The ensemble of candidates of numbers that is best, None where a single one is.
 
-    Members are added greedily while that helps (Caruana et al. 2004, "Ensemble selection from libraries of models").
+    Members are added greedily by what they were calibrated on (Caruana et al. 2004, "Ensemble selection from libraries
+    of models"). Networks have stopped early by the same data and look too good there, so the test says how many.
     """
     began, held_out = time.perf_counter(), plan.split.calibrate
-    if held_out is None:
+    alone = {one.name: one.test for one in candidates if isinstance(one.test, Backtest)}
+    if held_out is None or not alone:
         return None
-    tests = {one.name: _backtest(plan, one.artifact.model, held_out) for one in candidates}
-    alone = {name: test for name, test in tests.items() if isinstance(test, Backtest)}
-
-    def loss(names: list[str]) -> float:
-        made = average([alone[name].forecast for name in names])
-        return replace(alone[names[0]], forecast=made).scaled_quantile_loss()
-
-    chosen: list[str] = []
-    while len(chosen) < len(alone):
-        better = min(([*chosen, name] for name in alone if name not in chosen), key=loss)
-        if chosen and not loss(better) < loss(chosen):
-            break
-        chosen = better
+    earlier = {one.name: _backtest(plan, one.artifact.model, held_out) for one in candidates}
+    order: list[str] = []
+    while len(order) < len(alone):
+        order = min(([*order, name] for name in alone if name not in order), key=partial(_loss_of_mean, earlier))
+    chosen = min((order[:count] for count in range(1, len(order) + 1)), key=partial(_loss_of_mean, alone))
     if len(chosen) < 2:
         return None
     members = [one for one in candidates if one.name in chosen]
@@ -125,22 +123,33 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
     return replace(_judged(plan, "ensemble", recipe, model, None, [], began), members=tuple(members))
 
 
+def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
+    """The loss of the mean of some forecasts of the same numbers."""
+    told = [test for name in names if isinstance(test := tests[name], Backtest)]
+    return replace(told[0], forecast=average([test.forecast for test in told])).loss
+
+
 def refit(plan: Plan, winner: Candidate) -> Artifact:
-    """The winner trained on with all data, and calibrated on everything that was held out, as its paths are."""
+    """The winner trained with all data, and calibrated on everything that was held out, as its paths are."""
     learned = _held_out(plan, winner.artifact.model, plan.split.both)
     spec = describe(plan, winner.name, winner.recipe, winner.artifact.spec.fit, plan.panel)
     return Artifact(spec, _refit(plan, winner), *learned)
 
 
 def _refit(plan: Plan, one: Candidate) -> Model:
-    """A model that goes on from the weights that it was judged with."""
+    """A model that was best late in its training still learned: it goes on. One that was best early has overfitted
+    since, and knows too much of the first part of the data to go on: it begins again."""
     if one.members:
         return Ensemble([_refit(plan, member) for member in one.members])
     model, spec = copy.deepcopy(one.artifact.model), one.artifact.spec.fit
     if spec is None:
         solve(model, plan.panel, plan.data, plan.seed)
     else:
-        updates = max(1, round(REFIT * best(one.curve).step.updates))
+        updates = best(one.curve).step.updates
+        if updates <= REFIT * spec.updates and one.start is not None:
+            model = copy.deepcopy(one.start)
+        else:
+            updates = round(REFIT * updates)
         _train(plan, f"{one.name}.refit", model, plan.panel, spec.model_copy(update={"updates": updates}), None)
     return model
 

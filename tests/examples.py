@@ -42,6 +42,7 @@ from forecaster.spec import (
     SeasonalNaiveSpec,
     StateSpaceSpec,
     Task,
+    ThetaSpec,
     WholeSpec,
 )
 from forecaster.state import detach
@@ -192,7 +193,9 @@ RECURRENT: dict[str, Example] = {name: _recurrent(name, Task(horizon=3, stride=2
 
 MODELS: dict[str, Example] = RECURRENT | {
     "seasonal naive": Example(SeasonalNaiveSpec(), Task(horizon=5, seasons=(3,))),
-    "naive": Example(SeasonalNaiveSpec(), Task(horizon=3)),
+    "naive": Example(SeasonalNaiveSpec(season=1), Task(horizon=3, seasons=(4,))),
+    "theta": Example(ThetaSpec(memory=9), Task(horizon=3)),
+    "theta season": Example(ThetaSpec(memory=16), Task(horizon=5, seasons=(4,), past=1)),
     "ensemble of counts": Example(
         EnsembleSpec(members=(RECURRENT["gru zero_inflated"].spec, RECURRENT["elman"].spec, SeasonalNaiveSpec())),
         Task(horizon=3, stride=3),

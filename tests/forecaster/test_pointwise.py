@@ -26,18 +26,18 @@ def batch(target: list[float], future: list[float]) -> Batch:
     )
 
 
-def point(model: Numeric, target: list[float]) -> tuple[list[float], float]:
+def point(model: Numeric, target: list[float]) -> tuple[list[float], list[float]]:
     with torch.no_grad():
         forecast = model.forecast(model.observe(model.start(1), batch(target, [])), model.horizon)
     spread = (forecast.quantiles - forecast.mean.unsqueeze(-1))[0]
     normal = torch.from_numpy(stats.norm.ppf(LEVELS))
-    scale = spread[0, -1] / normal[-1]
-    assert_close(spread, (scale * normal).expand_as(spread))
-    return forecast.mean[0].tolist(), scale.item()
+    scale = spread[:, -1:] / normal[-1]
+    assert_close(spread, scale * normal)
+    return forecast.mean[0].tolist(), scale.flatten().tolist()
 
 
 @pytest.mark.parametrize(
-    ("target", "expected", "scale"),
+    ("target", "expected", "change"),
     [
         ([1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 2.0, 3.0], 3.0),
         ([1.0, 2.0, 3.0, 4.0, nan, 6.5], [4.0, 2.0, 6.5, 4.0, 2.0], 3.25),
@@ -46,10 +46,12 @@ def point(model: Numeric, target: list[float]) -> tuple[list[float], float]:
         ([5.0] + [nan] * 100, [5.0] * 5, 0.0),
     ],
 )
-def test_seasonal_naive(target: list[float], expected: list[float], scale: float) -> None:
+def test_seasonal_naive(target: list[float], expected: list[float], change: float) -> None:
+    """A normal deviation is sqrt(pi / 2) times its mean absolute value; a walk of two steps is sqrt(2) as wide."""
     values, spread = point(SeasonalNaive(horizon=5, season=3), target)
     assert values == expected
-    assert spread == pytest.approx(scale)
+    one = math.sqrt(math.pi / 2) * change
+    assert spread == pytest.approx([one, one, one, math.sqrt(2) * one, math.sqrt(2) * one])
 
 
 def test_seasonal_naive_forgets_after_four_seasons() -> None:
@@ -58,11 +60,11 @@ def test_seasonal_naive_forgets_after_four_seasons() -> None:
 
 
 def test_seasonal_naive_loss_by_hand() -> None:
-    """From 4 on (before, nothing has moved): |6 - 4| / 3 and |9 - 4| / 3, |9 - 6| / 3 and |1 - 6| / 3."""
+    """From 4 on (before, nothing has moved): |6 - 4| and |9 - 4|, |9 - 6| and |1 - 6|, over the deviations."""
     model = SeasonalNaive(horizon=2, season=1)
     _, loss = model.loss(model.start(1), batch([1.0, 4.0, 6.0], [9.0, 1.0]))
-    first, second = 3.0, 2.5
-    errors = [2 / first, 5 / first, 3 / second, 5 / second]
+    first, second, later = math.sqrt(math.pi / 2) * 3.0, math.sqrt(math.pi / 2) * 2.5, math.sqrt(2)
+    errors = [2 / first, 5 / first / later, 3 / second, 5 / second / later]
     assert loss.item() == pytest.approx(sum(errors) / 4)
 
 
@@ -74,8 +76,8 @@ def test_linear_by_hand() -> None:
         model.map.bias.zero_()
     values, scale = point(model, [100.0, 2.0, 4.0, 6.0])
     assert values == pytest.approx([6.0, 2.0])
-    assert scale == pytest.approx(4 / 3)
-    assert point(model, [5.0] + [nan] * 9) == ([5.0, 5.0], 0.0)
+    assert scale == pytest.approx([4 / 3, 4 / 3])
+    assert point(model, [5.0] + [nan] * 9) == ([5.0, 5.0], [0.0, 0.0])
 
 
 def test_fill_forward() -> None:

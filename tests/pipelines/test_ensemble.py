@@ -10,6 +10,7 @@ from torch import Tensor
 from forecaster.artifact import load_artifact, save
 from forecaster.pointwise import SeasonalNaive, Seen
 from pipelines import job
+from pipelines.backtest import backtest
 from pipelines.panel import panel_from_series
 from pipelines.predict import predict
 from pipelines.recipe import Recipe
@@ -41,8 +42,10 @@ def plan(home: Path) -> Plan:
 def biased(plan: Plan, name: str, bias: float) -> Candidate:
     model = Biased(horizon=6, season=6)
     model.bias = bias
-    one = candidate(plan, name, NAIVE)
-    return replace(one, artifact=replace(one.artifact, model=model))
+    one, held_out = candidate(plan, name, NAIVE), plan.split.test
+    assert held_out is not None
+    test = backtest(model, plan.data, 6, held_out)
+    return replace(one, artifact=replace(one.artifact, model=model), test=test)
 
 
 def test_members_whose_errors_cancel_are_put_together(home: Path) -> None:
@@ -56,6 +59,16 @@ def test_members_whose_errors_cancel_are_put_together(home: Path) -> None:
 def test_one_that_is_better_alone_stays_alone(home: Path) -> None:
     made = plan(home)
     assert combine(made, [biased(made, "right", 0.0), biased(made, "far", 9.0)]) is None
+
+
+def test_how_many_there_are_is_decided_by_the_test(home: Path) -> None:
+    """On what calibrates, where a network has stopped early, it looks best alone; later the two are better together."""
+    made = plan(home)
+    right, low = biased(made, "right", 0.0), biased(made, "low", -1.0)
+    later = biased(made, "later", 1.0)
+    together = combine(made, [replace(right, test=later.test), low])
+    assert together is not None
+    assert [one.name for one in together.members] == ["right", "low"]
 
 
 def test_an_ensemble_is_fitted_again_saved_and_opened_as_one(home: Path) -> None:

@@ -182,7 +182,8 @@ def test_free_text_is_refused() -> None:
 def test_recipes_suit_the_data() -> None:
     assert automatic.recipes(panel(["a", "b"])) == ("label_frequencies", "label_chain", "labels")
     assert "state_space" in automatic.recipes(panel([1.0]))
-    assert automatic.recipes(panel([1.0] * 500)) == ("seasonal_naive", "lag_regression", "gru", "lstm", "lstm_linear")
+    usual = ("seasonal_naive", "naive", "lag_regression", "gru", "lstm")
+    assert automatic.recipes(panel([1.0] * 500)) == (*usual, "lstm_linear")
     assert list(choose(("labels_gru",), "labels")) == ["labels_gru"]
     with pytest.raises(DataError, match="'gru' is for numbers and the target is labels; choose from label_chain"):
         choose(("gru",), "labels")

@@ -70,6 +70,19 @@ def test_the_parts_follow_one_another_up_to_the_end(lengths: list[int], horizon:
             assert parts.train.lengths[i] == seen[0]
 
 
+def test_many_series_with_room_for_one_origin_take_turns() -> None:
+    parts = split(counting([15] * 131), Task(horizon=6))
+    assert parts.calibrate is not None
+    assert parts.test is not None
+    assert parts.calibrate.panel.ids.tolist() == [str(i) for i in range(0, 131, 2)]
+    assert parts.test.panel.ids.tolist() == [str(i) for i in range(1, 131, 2)]
+    assert len(parts.train) == 131
+    for part in (parts.calibrate, parts.test, parts.both):
+        assert part is not None
+        assert (part.panel.lengths == 9).all()
+        assert (part.actual == np.arange(9, 15)).all()
+
+
 @pytest.mark.parametrize(
     ("series", "length", "horizon", "calibrate", "test"),
     [

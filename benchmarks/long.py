@@ -1,0 +1,86 @@
+"""The protocol of long horizons: every origin of the last part, each with the same look-back, in standard units."""
+
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+
+from benchmarks import commands, peers
+from benchmarks.published import Figures, Long
+from forecaster.model import Numeric
+from pipelines.backtest import MEDIAN
+from pipelines.panel import Panel, panel_from_frame
+from pipelines.predict import forecast
+from pipelines.score import live
+
+BLOCK = 200
+"""Origins that are forecast from at a time."""
+
+Answer = Callable[[Panel], tuple[Float64[ndarray, "rows horizon"], Float64[ndarray, "rows horizon"]]]
+"""Mean and median of the steps after each series."""
+
+
+def measure(protocol: Long, data: Path, folder: Path, *options: str) -> Iterator[tuple[str, Figures]]:
+    """The simple methods, then what the default command gives as "ours"."""
+    frame = read(data / f"{protocol.file}.csv.gz")
+    panel, horizon = panel_from_frame(frame), protocol.horizon
+    for name in dict(peers.simple(panel, horizon, protocol.season)):
+
+        def simple(seen: Panel, name: str = name) -> tuple[ndarray, ndarray]:
+            points = dict(peers.simple(seen, horizon, protocol.season))[name]
+            return points, points
+
+        yield name, score(protocol, panel, simple)
+    file = folder / "train.csv.gz"
+    frame.groupby("unique_id").head(protocol.borders[1]).to_csv(file, index=False)
+    commands.train(file, folder, horizon, *options)
+    with chdir(folder):
+        artifact = live("forecaster", None)
+    model = artifact.model
+    assert isinstance(model, Numeric)
+
+    def champion(seen: Panel) -> tuple[ndarray, ndarray]:
+        made = forecast(model, artifact.spec.data, seen, horizon, artifact.calibrator)
+        return made.mean.numpy(), made.quantiles.numpy()[..., MEDIAN]
+
+    yield "ours", score(protocol, panel, champion)
+
+
+def read(file: Path) -> pd.DataFrame:
+    """Columns unique_id, ds and y; a wide table has a series in each column but its first."""
+    frame = pd.read_csv(file)
+    if "unique_id" in frame:
+        return frame
+    return frame.rename(columns={frame.columns[0]: "ds"}).melt("ds", var_name="unique_id", value_name="y")
+
+
+def score(protocol: Long, panel: Panel, answer: Answer) -> Figures:
+    """MSE of the mean and MAE of the median over all origins, steps and series."""
+    values = panel.values.reshape(len(panel), -1)
+    first = values[:, : protocol.borders[0]]
+    unit = first.std(1)[:, None]
+    squares, absolutes, count = 0.0, 0.0, 0
+    ends = np.arange(protocol.borders[1], protocol.borders[2] - protocol.horizon + 1)
+    for block in np.split(ends, range(BLOCK, len(ends), BLOCK)):
+        mean, median = answer(windows(panel, values, block, protocol.look_back))
+        actual = np.concatenate([values[:, end : end + protocol.horizon] for end in block])
+        scale = np.tile(unit, (len(block), 1))
+        squares += float(np.square((mean - actual) / scale).sum())
+        absolutes += float(np.abs((median - actual) / scale).sum())
+        count += actual.size
+    return {"mse": squares / count, "mae": absolutes / count}
+
+
+def windows(
+    panel: Panel, values: Float64[ndarray, "series time"], ends: Int64[ndarray, "origins"], look_back: int
+) -> Panel:
+    """All series as they are seen from each origin: the look-back alone."""
+    shape = panel.cut(np.full(len(panel), look_back)).select(np.tile(np.arange(len(panel)), len(ends)))
+    seen = np.concatenate([values[:, end - look_back : end] for end in ends])
+    begin = panel.frequency.advance(shape.start, np.repeat(ends - look_back, len(panel)), panel.zone)
+    return replace(shape, values=seen.ravel(), start=begin)

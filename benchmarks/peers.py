@@ -1,0 +1,53 @@
+"""Methods that are run in the same call: simple ones of ours, and those of statsforecast where it is installed."""
+
+import importlib
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+from numpy import ndarray
+
+from forecaster.build import build
+from forecaster.model import Numeric
+from forecaster.spec import SeasonalNaiveSpec, Task
+from pipelines.backtest import MEDIAN
+from pipelines.covariates import describe
+from pipelines.panel import Panel
+from pipelines.predict import forecast
+
+Points = Float64[ndarray, "series horizon"]
+
+
+def simple(panel: Panel, horizon: int, season: int) -> Iterator[tuple[str, Points]]:
+    """Naive, and seasonal naive where there is a season."""
+    for name, repeated in {"naive": 1, f"seasonal naive ({season})": season}.items():
+        if repeated > 1 or name == "naive":
+            model = build(SeasonalNaiveSpec(), Task(horizon=horizon, seasons=(repeated,)))
+            assert isinstance(model, Numeric)
+            yield name, forecast(model, describe(panel), panel, horizon).quantiles.numpy()[..., MEDIAN]
+
+
+def statsforecast(panel: Panel, horizon: int, season: int) -> Iterator[tuple[str, Points]]:
+    """AutoETS, AutoTheta and MSTL, with their seconds; a gap repeats the value before it. Nothing if not installed."""
+    try:
+        library, models = importlib.import_module("statsforecast"), importlib.import_module("statsforecast.models")
+    except ImportError:
+        return
+    values = pd.Series(panel.values).groupby(np.repeat(np.arange(len(panel)), panel.lengths)).ffill()
+    frame = pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.arange(len(panel)), panel.lengths),
+            "ds": np.concatenate([np.arange(length) for length in panel.lengths]),
+            "y": values,
+        }
+    ).dropna()
+    for name in ("AutoETS", "AutoTheta", "MSTL"):
+        if name == "MSTL" and season == 1:
+            continue
+        began, model = time.perf_counter(), getattr(models, name)(season_length=season)
+        made = library.StatsForecast(models=[model], freq=1).forecast(df=frame, h=horizon)
+        points = np.full((len(panel), horizon), np.nan)
+        points[made["unique_id"].to_numpy()[::horizon]] = made[name].to_numpy().reshape(-1, horizon)
+        yield f"statsforecast's {name}, {time.perf_counter() - began:.0f} s", points
