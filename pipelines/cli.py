@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines import cli_jobs, cli_look, cli_models, cli_monitor, cli_serve
+from pipelines import cli_jobs, cli_look, cli_models, cli_monitor, cli_schedule, cli_serve
 from pipelines.options import (
     Address,
     Data,
@@ -35,6 +35,8 @@ app.add_typer(cli_serve.app)
 app.add_typer(cli_jobs.app)
 app.add_typer(cli_monitor.app)
 app.add_typer(cli_look.app)
+app.add_typer(cli_schedule.app, name="schedule")
+app.command()(cli_schedule.events)
 
 
 @app.callback()

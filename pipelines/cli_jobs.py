@@ -19,6 +19,7 @@ def run(
     as_of: Annotated[
         str | None, typer.Option(help="Read nothing later. Left out, all is read, and the job is that of today.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Say what came of it as JSON.")] = False,
 ) -> None:
     """Run a job for a date: done once, however often it is called; stopped at any moment, it goes on.
 
@@ -40,6 +41,9 @@ def run(
     with mendable():
         told = read_job(job)
         outcome = run_job(told, as_of, open_ledger())
+        if as_json:
+            print(json.dumps({"reason": outcome.reason, "version": outcome.version}))
+            raise typer.Exit(outcome.code)
         version = f" (version {outcome.version})" if outcome.version is not None else ""
         print(f"{told.kind} {told.name}: {outcome.reason}{version}")
     raise typer.Exit(outcome.code)

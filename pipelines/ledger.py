@@ -111,17 +111,17 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         local = url.startswith("sqlite")
-        self._engine: Engine = create_engine(url, connect_args={"timeout": 60} if local else {}, poolclass=NullPool)
+        self.engine: Engine = create_engine(url, connect_args={"timeout": 60} if local else {}, poolclass=NullPool)
         try:
-            _create(self._engine)
+            create(self.engine, _tables)
         except OperationalError as error:
-            where = self._engine.url.render_as_string(hide_password=True)
+            where = self.engine.url.render_as_string(hide_password=True)
             raise DataError(f"the ledger {where} does not answer: {error.orig}", remedy=f"check {VARIABLE}") from None
 
     def last(self, key: Key) -> Attempt | None:
         """The newest attempt."""
         newest = select(_attempts).where(*_is(key)).order_by(_attempts.c.attempt.desc()).limit(1)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             row = connection.execute(newest).first()
         return _attempt(row) if row is not None else None
 
@@ -130,7 +130,7 @@ class Ledger:
         chosen = select(_attempts).order_by(_attempts.c.began, _attempts.c.id)
         if name is not None:
             chosen = chosen.where(_attempts.c.name == name)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return [_attempt(row) for row in connection.execute(chosen)]
 
     def begin(self, key: Key, last: Attempt | None) -> Attempt | None:
@@ -140,7 +140,7 @@ class Ledger:
             return None
         row = {"attempt": last.number + 1 if last is not None else 1, "owner": _owner(), "began": now, "seen": now}
         try:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 if last is not None and last.outcome == RUNNING:
                     silent = (_attempts.c.id == last.id, _attempts.c.outcome == RUNNING, _attempts.c.seen == last.seen)
                     ending = {"outcome": LOST, "reason": "no sign of life", "ended": now}
@@ -184,11 +184,11 @@ class Ledger:
         Raises LostError where an attempt that is given is no longer ours.
         """
         try:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 connection.execute(insert(_locks).values(name=name))
         except IntegrityError:
             pass
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             # Writing the row locks it, or all of SQLite, until the end of the transaction.
             connection.execute(update(_locks).where(_locks.c.name == name).values(owner=_owner()))
             if attempt is not None:
@@ -199,7 +199,7 @@ class Ledger:
 
     def _update(self, attempt: Attempt, values: Mapping[str, object]) -> None:
         ours = (_attempts.c.id == attempt.id, _attempts.c.outcome == RUNNING)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             if not connection.execute(update(_attempts).where(*ours).values(values)).rowcount:
                 raise LostError(_lost(attempt))
 
@@ -214,11 +214,12 @@ def open_ledger() -> Ledger:
     return Ledger(url)
 
 
-def _create(engine: Engine) -> None:
+def create(engine: Engine, tables: MetaData) -> None:
+    """Make the tables that are not there."""
     try:
-        _tables.create_all(engine)
+        tables.create_all(engine)
     except (OperationalError, ProgrammingError, IntegrityError):  # another process may have made them meanwhile
-        _tables.create_all(engine)
+        tables.create_all(engine)
 
 
 def _attempt(row: Row[tuple[object, ...]]) -> Attempt:

@@ -1,5 +1,6 @@
 """What all tests share: one thread, examples without a deadline, and no test whose means this machine lacks."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.callspec.params.values() if hasattr(item, "callspec") else ()
         )  # "postgres" may be one of many sinks
         database = any(isinstance(one, str) and one == "postgres" for one in (*fixtures, *given)) and programs() is None
-        return gpu or database or ("shared" in fixtures and not SHARED.is_dir())
+        systemd = "systemd" in fixtures and shutil.which("systemd-analyze") is None
+        return gpu or database or systemd or ("shared" in fixtures and not SHARED.is_dir())
 
     lacking = [item for item in items if lacks(item)]
     items[:] = [item for item in items if item not in lacking]

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from forecaster.spec import Spec
+from pipelines.jobs.schedule import Schedule
 from pipelines.settings import model_name
 
 
@@ -45,6 +46,8 @@ class Job(Spec, ABC):
 
     name: Annotated[str, AfterValidator(model_name)] = "forecaster"
     """Experiment and registered model."""
+    schedule: Schedule | None = None
+    """For an engine: when it is run, and how often it is tried."""
 
     @property
     def kind(self) -> str:

@@ -21,7 +21,7 @@ def run(job: Job, as_of: str | None, ledger: Ledger) -> Outcome:
 
     Raises what the job raises, once it is written down.
     """
-    config = hashlib.sha256(job.model_dump_json().encode()).hexdigest()
+    config = hashlib.sha256(job.model_dump_json(exclude={"schedule"}).encode()).hexdigest()
     as_of = moment(as_of) if as_of is not None else None
     key = Key(job.kind, job.name, as_of or datetime.now(UTC).date().isoformat(), config)
     attempt = _begin(ledger, key)
