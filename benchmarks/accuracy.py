@@ -52,7 +52,10 @@ def main(
 
 
 def official(dataset: Dataset, data: Path, folder: Path, *options: str) -> Iterator[tuple[str, Figures]]:
-    """The simple methods and those of statsforecast, then what the default command gives as "ours"."""
+    """The simple methods and those of statsforecast, then what the default command gives as "ours".
+
+    Of the former only the point is scored, as if it were every quantile: their wQL and MSIS say no more than that.
+    """
     train, test = (data / f"{dataset.name}_{part}.csv.gz" for part in ("train", "test"))
     panel, horizon, season = read(train), dataset.horizon, dataset.season
     actual = truth(panel, read(test), horizon)
