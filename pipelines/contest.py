@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
+from numpy.typing import NDArray
 from scipy import stats
 
 from pipelines.panel import Panel
@@ -49,9 +50,8 @@ def contest(challenger: Scores, champion: Scores, panel: Panel) -> Verdict:
     The challenger wins if it saves `MARGIN` of the loss, the bootstrap leaves no doubt that it saves something, its
     intervals hold and no group of series (the values of static covariates, else the quarters by unit) is much worse.
     """
-    losses = np.stack([next(iter(test.by_row().values())) for test in (challenger, champion)], 1)
+    losses, series = _pairs(challenger, champion, panel.ids)
     known = np.isfinite(losses).all(1)
-    _, series = np.unique(panel.ids.astype(str), return_inverse=True)
     saving = compare(losses[known], series[known])
     groups = {
         title: compare(losses[chosen], series[chosen])
@@ -61,6 +61,13 @@ def contest(challenger: Scores, champion: Scores, panel: Panel) -> Verdict:
     reason = _objection(saving, groups, challenger, champion)
     gain = f"{saving.share:+.1%} of the loss saved, {saving.low:+.1%} to {saving.high:+.1%}, {saving.pairs} pairs"
     return Verdict(reason is None, f"better: {gain}" if reason is None else f"{reason} ({gain})", saving, groups)
+
+
+def versus(challenger: Scores, champion: Scores, ids: NDArray[np.object_]) -> Saving:
+    """The saving of a challenger on the rows of both, of which `ids` are the series."""
+    losses, series = _pairs(challenger, champion, ids)
+    known = np.isfinite(losses).all(1)
+    return compare(losses[known], series[known])
 
 
 def compare(losses: Float64[ndarray, "rows both"], series: Int64[ndarray, " rows"]) -> Saving:
@@ -83,6 +90,12 @@ def compare(losses: Float64[ndarray, "rows both"], series: Int64[ndarray, " rows
         rng=np.random.default_rng(0),
     ).confidence_interval
     return Saving(share, float(drawn.low), float(drawn.high), len(losses))
+
+
+def _pairs(challenger: Scores, champion: Scores, ids: NDArray[np.object_]) -> tuple[ndarray, ndarray]:
+    """The losses of both by row, and the number of the series of each row."""
+    losses = np.stack([next(iter(test.by_row().values())) for test in (challenger, champion)], 1)
+    return losses, np.unique(ids.astype(str), return_inverse=True)[1]
 
 
 def _share(challenger: ndarray, champion: ndarray, axis: int = -1) -> ndarray:

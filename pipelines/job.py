@@ -103,7 +103,7 @@ def follow(settings: TrainSettings) -> None:
     _, chosen, plan = _planned(settings)
     candidates = [candidate(plan, name, *entry) for name, entry in entries(plan, chosen, None).items()]
     together = combine(plan, candidates)
-    refit(plan, choose(candidates if together is None else [*candidates, together]))
+    refit(plan, choose(plan, candidates if together is None else [*candidates, together]))
     wait()
 
 
@@ -140,7 +140,7 @@ def train(
             with child(together.name) as run:
                 log_candidate(run, plan, together)
             candidates.append(together)
-        winner, verdict = choose(candidates), None
+        winner, verdict = choose(plan, candidates), None
         log.info("the best candidate is %s with a loss of %.4f", winner.name, winner.loss)
         if champion is not None:
             with child("champion") as run:

@@ -21,6 +21,7 @@ from forecaster.spec import ArtifactSpec, DataSpec, EnsembleSpec, FitSpec, Task,
 from forecaster.train import Batches
 from pipelines.backtest import Backtest, backtest
 from pipelines.baselines import solve
+from pipelines.contest import versus
 from pipelines.fitting import Point, batches, best, train, within
 from pipelines.panel import Panel
 from pipelines.recipe import Recipe
@@ -164,10 +165,24 @@ def _judged(
     return Candidate(name, recipe, artifact, tested, curve, time.perf_counter() - began)
 
 
-def choose(candidates: list[Candidate]) -> Candidate:
-    """The candidate with the smallest loss; the first one, a baseline, where nothing could be tested."""
+def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
+    """The candidate with the smallest loss, unless chance may have made it better than a simpler one.
+
+    Simple are those that are not trained by gradient descent. Where nothing could be tested it is the first one.
+    """
     tested = [one for one in candidates if np.isfinite(one.loss)]
-    return min(tested, key=lambda one: one.loss) if tested else candidates[0]
+    if not tested or plan.split.test is None:
+        return candidates[0]
+    best, ids = min(tested, key=lambda one: one.loss), plan.split.test.panel.ids
+
+    def beaten(one: Candidate) -> bool:
+        assert best.test is not None
+        assert one.test is not None
+        saving = versus(best.test, one.test, ids)
+        return saving.low > 0 or saving.pairs < 2  # of one pair nobody can tell what is chance
+
+    simple = [one for one in tested if one.recipe.fit is None and not one.members and not beaten(one)]
+    return min(simple, key=lambda one: one.loss, default=best)
 
 
 def describe(plan: Plan, name: str, recipe: Recipe, spec: FitSpec | None, panel: Panel) -> ArtifactSpec:

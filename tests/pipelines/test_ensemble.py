@@ -9,13 +9,15 @@ from torch import Tensor
 
 from forecaster.artifact import load_artifact, save
 from forecaster.pointwise import SeasonalNaive, Seen
+from forecaster.spec import FitSpec
 from pipelines import job
 from pipelines.backtest import backtest
 from pipelines.panel import panel_from_series
 from pipelines.predict import predict
 from pipelines.recipe import Recipe
+from pipelines.scores import Scores
 from pipelines.settings import TrainSettings
-from pipelines.train import Candidate, Plan, candidate, combine, refit
+from pipelines.train import Candidate, Plan, candidate, choose, combine, refit
 
 NAIVE = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive"}})
 LINEAR = Recipe.model_validate({"summary": "", "model": {"kind": "linear"}})
@@ -29,6 +31,23 @@ class Biased(SeasonalNaive):
     def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
         mean, scale = super().point(seen)
         return mean + self.bias, scale
+
+
+class Losses(Scores):
+    """Scores of which only the losses by row are told."""
+
+    def __init__(self, losses: np.ndarray) -> None:
+        self.losses = losses
+
+    @property
+    def loss(self) -> float:
+        return float(self.losses.mean())
+
+    def by_row(self) -> dict[str, np.ndarray]:
+        return {"loss": self.losses}
+
+
+Losses.__abstractmethods__ = frozenset()
 
 
 def plan(home: Path) -> Plan:
@@ -69,6 +88,24 @@ def test_how_many_there_are_is_decided_by_the_test(home: Path) -> None:
     together = combine(made, [replace(right, test=later.test), low])
     assert together is not None
     assert [one.name for one in together.members] == ["right", "low"]
+
+
+def test_a_network_is_chosen_where_chance_did_not_make_it_better(home: Path) -> None:
+    made = plan(home)
+    simple = biased(made, "simple", 0.3)
+    rows = next(iter(simple.test.by_row().values())) if simple.test is not None else np.zeros(0)
+    noise = np.random.default_rng(0).normal(size=len(rows))
+
+    def network(name: str, factor: np.ndarray) -> Candidate:
+        recipe = NAIVE.model_copy(update={"fit": FitSpec()})
+        return replace(simple, name=name, recipe=recipe, test=Losses(rows * factor))  # type: ignore[abstract]
+
+    lucky = network("lucky", 0.99 + 0.5 * (noise - noise.mean()))
+    better = network("better", 0.8 + 0.05 * noise)
+    assert lucky.loss < simple.loss
+    assert choose(made, [simple, lucky]).name == "simple"
+    assert choose(made, [simple, lucky, better]).name == "better"
+    assert choose(made, [lucky, better]).name == "better"
 
 
 def test_an_ensemble_is_fitted_again_saved_and_opened_as_one(home: Path) -> None:
