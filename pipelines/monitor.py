@@ -9,8 +9,10 @@ import pandas as pd
 from forecaster.artifact import load_artifact
 from forecaster.durable import replace
 from forecaster.errors import DataError
+from pipelines.events import Events
 from pipelines.faults import UnavailableError
 from pipelines.kept import read_kept
+from pipelines.ledger import open_ledger
 from pipelines.monitoring.alert import address, call, expose
 from pipelines.monitoring.beside import beside
 from pipelines.monitoring.drift import drift
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def monitor(settings: MonitorSettings) -> Report:
-    """Judge the forecasts that have come due, and tell it: in a file, to Prometheus, to a webhook and in MLflow.
+    """Judge the forecasts that have come due, and tell it: in a file, to Prometheus, a webhook, the ledger and MLflow.
 
     Raises DataError where there is no such model, where it is none of numbers by time, or where forecasts or values
     cannot be read.
@@ -44,6 +46,8 @@ def monitor(settings: MonitorSettings) -> Report:
         expose(report, settings.metrics)
     if webhook is not None and report.breaches:
         call(webhook, report)
+    if (event := report.event) is not None:
+        Events(open_ledger()).call(event.job, event.name, event.reasons)
     try:
         _log(settings, report, html)
     except UnavailableError as error:

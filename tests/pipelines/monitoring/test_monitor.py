@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from pipelines.cli import app
+from pipelines.events import Events
 from pipelines.job import run
 from pipelines.kept import rows, write_part
+from pipelines.ledger import open_ledger
 from pipelines.monitor import monitor
 from pipelines.monitoring.alert import TOLD, address
 from pipelines.monitoring.drift import drift
@@ -145,6 +147,9 @@ def test_a_wilder_world_is_a_breach_that_everyone_is_told_of(
     assert report.event is not None
     assert report.event.job == "retrain"
     assert report.event.reasons == tuple(breach.sentence for breach in report.breaches)
+    (called,) = Events(open_ledger()).open()
+    assert (called.job, called.name) == ("retrain", report.name)
+    assert report.breaches[0].sentence in called.reason
     client = connect()
     experiments = [one.experiment_id for one in client.search_experiments()]
     found = client.search_runs(experiments, "tags.breaches != '0'")
