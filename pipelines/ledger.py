@@ -33,10 +33,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from forecaster.errors import DataError
-from pipelines.faults import LostError
+from pipelines.faults import LostError, UnavailableError
 
 VARIABLE = "FORECASTER_LEDGER"
 """Environment variable with the URL of the database, such as postgresql+psycopg://user:password@host/database."""
@@ -106,22 +105,19 @@ class Attempt:
 class Ledger:
     """A run ledger; its tables are made when they are not there.
 
-    Raises DataError where the database does not answer.
+    Raises UnavailableError where the database does not answer, or has no room.
     """
 
     def __init__(self, url: str) -> None:
         local = url.startswith("sqlite")
         self.engine: Engine = create_engine(url, connect_args={"timeout": 60} if local else {}, poolclass=NullPool)
-        try:
+        with self._answering():
             create(self.engine, _tables)
-        except OperationalError as error:
-            where = self.engine.url.render_as_string(hide_password=True)
-            raise DataError(f"the ledger {where} does not answer: {error.orig}", remedy=f"check {VARIABLE}") from None
 
     def last(self, key: Key) -> Attempt | None:
         """The newest attempt."""
         newest = select(_attempts).where(*_is(key)).order_by(_attempts.c.attempt.desc()).limit(1)
-        with self.engine.connect() as connection:
+        with self._answering(), self.engine.connect() as connection:
             row = connection.execute(newest).first()
         return _attempt(row) if row is not None else None
 
@@ -130,7 +126,7 @@ class Ledger:
         chosen = select(_attempts).order_by(_attempts.c.began, _attempts.c.id)
         if name is not None:
             chosen = chosen.where(_attempts.c.name == name)
-        with self.engine.connect() as connection:
+        with self._answering(), self.engine.connect() as connection:
             return [_attempt(row) for row in connection.execute(chosen)]
 
     def begin(self, key: Key, last: Attempt | None) -> Attempt | None:
@@ -140,7 +136,7 @@ class Ledger:
             return None
         row = {"attempt": last.number + 1 if last is not None else 1, "owner": _owner(), "began": now, "seen": now}
         try:
-            with self.engine.begin() as connection:
+            with self._answering(), self.engine.begin() as connection:
                 if last is not None and last.outcome == RUNNING:
                     silent = (_attempts.c.id == last.id, _attempts.c.outcome == RUNNING, _attempts.c.seen == last.seen)
                     ending = {"outcome": LOST, "reason": "no sign of life", "ended": now}
@@ -160,7 +156,7 @@ class Ledger:
             while not ended.wait(BEAT):
                 try:
                     self._update(attempt, {"seen": time.time()})
-                except (SQLAlchemyError, LostError):  # it is seen when the attempt ends or promotes
+                except (UnavailableError, LostError):  # it is seen when the attempt ends or promotes
                     continue
 
         thread = threading.Thread(target=beat, daemon=True)
@@ -184,11 +180,11 @@ class Ledger:
         Raises LostError where an attempt that is given is no longer ours.
         """
         try:
-            with self.engine.begin() as connection:
+            with self._answering(), self.engine.begin() as connection:
                 connection.execute(insert(_locks).values(name=name))
         except IntegrityError:
             pass
-        with self.engine.begin() as connection:
+        with self._answering(), self.engine.begin() as connection:
             # Writing the row locks it, or all of SQLite, until the end of the transaction.
             connection.execute(update(_locks).where(_locks.c.name == name).values(owner=_owner()))
             if attempt is not None:
@@ -197,9 +193,18 @@ class Ledger:
                     raise LostError(_lost(attempt))
             yield
 
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            where = self.engine.url.render_as_string(hide_password=True)
+            cause = str(error.orig).strip().partition("\n")[0]
+            raise UnavailableError(f"the ledger {where} does not answer ({cause}; see {VARIABLE})") from None
+
     def _update(self, attempt: Attempt, values: Mapping[str, object]) -> None:
         ours = (_attempts.c.id == attempt.id, _attempts.c.outcome == RUNNING)
-        with self.engine.begin() as connection:
+        with self._answering(), self.engine.begin() as connection:
             if not connection.execute(update(_attempts).where(*ours).values(values)).rowcount:
                 raise LostError(_lost(attempt))
 
