@@ -66,7 +66,7 @@ def run(told: dict[str, Any], context: dg.AssetExecutionContext) -> dg.Materiali
     if code not in {0, BREACH}:
         reason = said[-1] if said else f"ended by signal {-code}" if code < 0 else f"ended with {code}"
         raise dg.Failure(reason, {"exit code": code}, allow_retries=code not in {MENDABLE, INTERRUPTED})
-    outcome = json.loads(answer)
+    outcome = json.loads(answer.splitlines()[-1])
     metadata = {key: value for key, value in outcome.items() if value is not None}
     check = dg.AssetCheckResult(
         passed=code != BREACH, severity=dg.AssetCheckSeverity.WARN, description=outcome["reason"]

@@ -115,6 +115,9 @@ def test_an_event_calls_for_a_retrain(dagster: Dagster) -> None:
     today = datetime.now(UTC).date()
     assert (today - datetime.fromisoformat(retrained.key.as_of).date()).days <= 1
     assert Events(open_ledger()).open() == []
+    (run,) = until(lambda: dagster.ended("retrain"))
+    assert run["status"] == "SUCCESS"
+    assert told(run) == {"reason": retrained.reason, "version": str(retrained.version)}
 
 
 def test_a_new_file_calls_for_a_job(dagster: Dagster) -> None:
