@@ -42,7 +42,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )  # "postgres" may be one of many sinks
         database = any(isinstance(one, str) and one == "postgres" for one in (*fixtures, *given)) and programs() is None
         systemd = "systemd" in fixtures and shutil.which("systemd-analyze") is None
-        return gpu or database or systemd or ("shared" in fixtures and not SHARED.is_dir())
+        needed = [name for mark in item.iter_markers("needs") for name in mark.args]
+        missing = systemd or None in map(shutil.which, needed)
+        return gpu or database or missing or ("shared" in fixtures and not SHARED.is_dir())
 
     lacking = [item for item in items if lacks(item)]
     items[:] = [item for item in items if item not in lacking]
