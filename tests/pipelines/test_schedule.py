@@ -26,7 +26,7 @@ from tests.pipelines.test_jobs import daily
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300
-RUNS = """{ runsOrError { ... on Runs { results { status assetSelection { path }
+RUNS = """{ runsOrError { ... on Runs { results { status jobName assetSelection { path }
   eventConnection { events {
     ... on MaterializationEvent { metadataEntries { label ... on TextMetadataEntry { text } } }
     ... on ExecutionStepFailureEvent { failureMetadata { description } }
@@ -65,7 +65,7 @@ class Dagster:
     def ended(self, job: str) -> list[dict[str, Any]]:
         """The runs of a job that have ended, newest first."""
         runs = ask(self.url, RUNS, {})["runsOrError"]["results"]
-        ours = [run for run in runs if run["assetSelection"] == [{"path": [job]}]]
+        ours = [run for run in runs if run["jobName"] == f"{job}_job" or run["assetSelection"] == [{"path": [job]}]]
         return [run for run in ours if run["status"] in {"SUCCESS", "FAILURE"}]
 
 
