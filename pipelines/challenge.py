@@ -10,7 +10,7 @@ from forecaster.artifact import Artifact, load_artifact
 from forecaster.ensemble import Ensemble
 from forecaster.errors import DataError
 from forecaster.model import Model
-from forecaster.spec import Category, Covariate, DataSpec, EnsembleSpec, ModelSpec
+from forecaster.spec import Category, Covariate, DataSpec, EnsembleSpec, ModelSpec, Task
 from pipelines import figures
 from pipelines.backtest import backtest
 from pipelines.contest import Verdict, contest
@@ -88,11 +88,11 @@ def last_seen(incumbent: Incumbent, panel: Panel, data: DataSpec) -> str:
 
 
 def entries(
-    plan: Plan, chosen: Mapping[str, Recipe], incumbent: Incumbent | None
+    data: DataSpec, task: Task, chosen: Mapping[str, Recipe], incumbent: Incumbent | None
 ) -> dict[str, tuple[Recipe, Model | None]]:
     """The candidates by name: each recipe from scratch, and from the champion's weights where it has the same model."""
     found: dict[str, tuple[Recipe, Model | None]] = {name: (recipe, None) for name, recipe in chosen.items()}
-    if incumbent is None or incumbent.artifact.spec.task != plan.task or not _same(incumbent, plan.data):
+    if incumbent is None or incumbent.artifact.spec.task != task or not _same(incumbent, data):
         return found
     networks = {name: recipe for name, recipe in chosen.items() if recipe.fit is not None}
     for spec, model in _members(incumbent.artifact.spec.model, incumbent.artifact.model):

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from forecaster.artifact import save
 from forecaster.durable import replace
+from forecaster.model import Model
 from forecaster.parallel import wait
 from forecaster.spec import FitSpec
 from pipelines import automatic
@@ -100,8 +101,8 @@ def run(settings: TrainSettings, report: Report = lambda *epoch: None, engine: E
 
 def follow(settings: TrainSettings) -> None:
     """Take part in the same `run` of another process that torchrun has started: train along, and keep nothing."""
-    _, chosen, plan = _planned(settings)
-    candidates = [candidate(plan, name, *entry) for name, entry in entries(plan, chosen, None).items()]
+    _, known, plan = _planned(settings)
+    candidates = [candidate(plan, name, *entry) for name, entry in known.items()]
     together = combine(plan, candidates)
     refit(plan, choose(plan, candidates if together is None else [*candidates, together]))
     wait()
@@ -119,7 +120,7 @@ def train(
     no horizon of data that the champion has not seen.
     """
     began = time.perf_counter()
-    panel, chosen, plan = _planned(settings, report, champion, engine.workers)
+    panel, known, plan = _planned(settings, report, champion, engine.workers)
     memory = Memory(plan.folder)
     with Run.start(settings.name, "train", key=memory.key("train")) as parent:
         log_plan(parent, settings, plan)
@@ -127,7 +128,7 @@ def train(
         def child(name: str) -> AbstractContextManager[Run]:
             return Run.start(settings.name, name, parent=parent, key=memory.key(name))
 
-        candidates, known = [], entries(plan, chosen, champion)
+        candidates: list[Candidate] = []
         there = plan if engine.here else dataclasses.replace(plan, report=lambda *epoch: None)
         trained = engine.map(lambda one: candidate(there, one[0], *one[1]), known.items())
         for name in known:
@@ -179,8 +180,8 @@ def _planned(
     report: Report = lambda *epoch: None,
     champion: Incumbent | None = None,
     workers: int = 1,
-) -> tuple[Panel, dict[str, Recipe], Plan]:
-    """The data, the recipes, and what all candidates share."""
+) -> tuple[Panel, dict[str, tuple[Recipe, Model | None]], Plan]:
+    """The data, the candidates, and what they share."""
     panel = read(
         settings.source,
         frequency=settings.frequency,
@@ -194,7 +195,8 @@ def _planned(
     )
     panel = panel if panel.whole is None else answered(panel)
     chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
-    return panel, chosen, prepare(settings, panel, chosen, report, champion, workers)
+    plan = prepare(settings, panel, chosen, report, champion, workers)
+    return panel, entries(plan.data, plan.task, chosen, champion), plan
 
 
 def prepare(
@@ -219,7 +221,7 @@ def prepare(
         raise SeenError(f"version {champion.version} has seen the data up to {until}, all but less than a horizon")
     for name, recipe in chosen.items():
         admit(panel, name, recipe, task)
-    networks = sum(recipe.fit is not None for recipe in chosen.values())
+    networks = sum(recipe.fit is not None for recipe, _ in entries(data, task, chosen, champion).values())
     told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
     identity = told + panel.digest + (champion.digest if champion is not None else "")
     folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
