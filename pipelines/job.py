@@ -31,6 +31,7 @@ from pipelines.pyfunc import log_model
 from pipelines.recipe import Recipe
 from pipelines.recipe import choose as choose_recipes
 from pipelines.registry import register, registered
+from pipelines.search import search
 from pipelines.settings import TrainSettings
 from pipelines.sources import read
 from pipelines.split import answered, by_series, split
@@ -128,6 +129,9 @@ def train(
         def child(name: str) -> AbstractContextManager[Run]:
             return Run.start(settings.name, name, parent=parent, key=memory.key(name))
 
+        if settings.search:
+            found = search(plan, settings.search, RESERVE * settings.budget / 2, child, engine)
+            known |= {name: (recipe, None) for name, recipe in found.items()}
         candidates: list[Candidate] = []
         there = plan if engine.here else dataclasses.replace(plan, report=lambda *epoch: None)
         trained = engine.map(lambda one: candidate(there, one[0], *one[1]), known.items())
@@ -222,6 +226,7 @@ def prepare(
     for name, recipe in chosen.items():
         admit(panel, name, recipe, task)
     networks = sum(recipe.fit is not None for recipe, _ in entries(data, task, chosen, champion).values())
+    budget = RESERVE * settings.budget / (2 if settings.search else 1)
     told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
     identity = told + panel.digest + (champion.digest if champion is not None else "")
     folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
@@ -232,7 +237,7 @@ def prepare(
         data=data,
         task=task,
         seed=settings.seed,
-        seconds=RESERVE * settings.budget / (-(-networks // workers) + REFIT * networks) if networks else 0.0,
+        seconds=budget / (-(-networks // workers) + REFIT * networks) if networks else 0.0,
         folder=folder,
         report=report,
     )

@@ -53,6 +53,8 @@ class TrainSettings(Spec):
     """The last time that is read: a date is its first moment; an integer where steps are counted."""
     recipes: tuple[str, ...] = ()
     """Candidates; none stand for those that suit the data."""
+    search: int = Field(0, ge=0, le=10_000)
+    """Further recipes that are searched, in half of the budget."""
     budget: Annotated[float, BeforeValidator(seconds)] = Field(300.0, gt=0)
     """Seconds that training may take in all."""
     seed: int = Field(0, ge=0)

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "forecaster": {"jaxtyping", "numpy", "pydantic", "safetensors", "torch"},
     "pipelines": {
-        *{"jaxtyping", "joblib", "matplotlib", "mlflow", "numpy", "pandas", "prometheus_client", "pyarrow", "pydantic"},
-        *{"ray", "requests", "rich", "scipy", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
+        *{"jaxtyping", "joblib", "matplotlib", "mlflow", "numpy", "optuna", "pandas", "prometheus_client", "pyarrow"},
+        *{"pydantic", "ray", "requests", "rich", "scipy", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
     },
     "service": {
         *{"bentoml", "numpy", "orjson", "pandas", "prometheus_client", "pydantic", "starlette", "uvloop"},
