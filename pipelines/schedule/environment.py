@@ -1,5 +1,6 @@
 """Dagster: an environment of its own, whose pins never meet ours, and its start."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -42,17 +43,19 @@ def prepare(folder: Path) -> Path:
     pins, stamp = PACKAGE / "requirements.txt", folder / "prepared"
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     wanted = f"{folder.resolve()} {sys.version} {hashlib.sha256(pins.read_bytes()).hexdigest()}"
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return python
-    print(f"preparing Dagster in {folder}, once", flush=True)
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", str(pins)],
-    ):
-        if code := subprocess.call(command):
-            shutil.rmtree(folder, ignore_errors=True)
-            raise DataError(f"Dagster was not installed, see above (exit code {code})", place=" ".join(command))
-    stamp.write_text(wanted)
+    with Path(f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two that prepare at once, one waits for the other
+        if stamp.is_file() and stamp.read_text() == wanted:
+            return python
+        print(f"preparing Dagster in {folder}, once", flush=True)
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", str(folder)],
+            [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", str(pins)],
+        ):
+            if code := subprocess.call(command):
+                shutil.rmtree(folder, ignore_errors=True)
+                raise DataError(f"Dagster was not installed, see above (exit code {code})", place=" ".join(command))
+        stamp.write_text(wanted)
     return python
 
 
