@@ -50,10 +50,10 @@ class Events:
         for event in self.open():
             if (event.job, event.name) == (job, name):
                 return event
-        row = {"job": job, "name": name, "at": time.time(), "reason": "; ".join(reasons)}
+        at, reason = time.time(), "; ".join(reasons)
+        row = insert(_events).values(job=job, name=name, at=at, reason=reason).returning(_events.c.id)
         with self._ledger.engine.begin() as connection:
-            (number,) = connection.execute(insert(_events).values(row)).inserted_primary_key or (0,)
-        return Event(number, *row.values())  # type: ignore[arg-type]
+            return Event(connection.execute(row).scalar_one(), job, name, at, reason)
 
     def open(self) -> list[Event]:
         """Events that wait for their job, oldest first."""
