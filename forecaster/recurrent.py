@@ -17,6 +17,9 @@ from forecaster.quantiles import LEVELS
 from forecaster.scale import Smoothing, normalise
 from forecaster.state import part, parts, where
 
+OVERLAP = 8
+"""Origins that are to forecast the same observation in training: more of them say little new, and cost as much."""
+
 
 class Reading(NamedTuple):
     """What a scan over a batch gives, at each of its steps."""
@@ -26,7 +29,12 @@ class Reading(NamedTuple):
     level: Float64[Tensor, "batch steps 1"]
     scale: Float64[Tensor, "batch steps 1"]
     weight: Float64[Tensor, "batch steps 1"]
-    lagged: Float32[Tensor, "batch steps seasons horizon"]
+    coming: Float32[Tensor, "batch steps coming"]
+    """What every season says of the steps ahead, as far as it does not repeat itself, in scaled units."""
+
+    def every(self, step: int) -> "Reading":
+        """Those of the first step, and of every `step`-th after it."""
+        return Reading(*(values[:, ::step] for values in self))
 
 
 class Recurrent(Numeric):
@@ -35,7 +43,8 @@ class Recurrent(Numeric):
     At every step the core reads the last `stride` observations in units of the smoothed scale, the covariates of the
     same stretch, what the seasons say of the steps ahead, and the logarithm of scale over level. From every step the
     decoder and the head give the distribution of all `horizon` steps ahead, to which a learned share of the seasons
-    is added, so that the core learns what the seasons do not tell.
+    is added, so that the core learns what the seasons do not tell. The loss takes all of them, or every second, third
+    ... where the horizon is many steps long.
 
     The carry keeps `stride` phases: each new observation completes one phase's segment and costs one recurrent step
     (`Dilated`). Training runs a single phase along a lane, since phases do not see each other.
@@ -63,10 +72,10 @@ class Recurrent(Numeric):
         self.horizon, self.stride, self.seasons = horizon, stride, seasons
         self.known, self.past = known, past
         self.memory = max(stride, *seasons)
+        self.coming = [min(season, horizon) for season in seasons]
         self.smoothing = Smoothing(stride, relative)
         self.embed = nn.ModuleList(nn.Embedding(size + 1, 4, padding_idx=0) for size in static)
-        coming = sum(min(season, horizon) for season in seasons)
-        self.input = nn.Linear(stride * (2 + known + 2 * past) + coming + 4 * len(static) + 1, core.inputs)
+        self.input = nn.Linear(stride * (2 + known + 2 * past) + sum(self.coming) + 4 * len(static) + 1, core.inputs)
         self.share = nn.Parameter(torch.full((len(seasons), horizon), 1 / len(seasons)))
         self.ahead = nn.Sequential(nn.Linear(known, 16), nn.Tanh(), nn.Linear(16, head.width)) if known else None
 
@@ -93,11 +102,16 @@ class Recurrent(Numeric):
 
     def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
         after, reading = self._read(carry, batch)
-        steps = reading.features.shape[1]
-        stride = batch.target.shape[1] // steps
-        ahead = torch.cat([batch.target, batch.future], 1)[:, stride:].unfold(1, self.horizon, stride)[:, :steps]
-        known = batch.known[:, stride:].unfold(1, self.horizon, stride)[:, :steps].transpose(2, 3)
-        raw, centre = self._decode(reading.features, reading.lagged, known)
+        stride = batch.target.shape[1] // reading.features.shape[1]
+        every = max(1, self.horizon // (OVERLAP * stride))
+        reading = reading.every(every)
+
+        def following(values: Tensor) -> Tensor:
+            """The next `self.horizon` values from each origin, of [batch, time, ...]."""
+            return values[:, stride:].unfold(1, self.horizon, stride * every)[:, : reading.features.shape[1]]
+
+        ahead = following(torch.cat([batch.target, batch.future], 1))
+        raw, centre = self._decode(reading.features, reading.coming, following(batch.known).transpose(2, 3))
         counts = ~ahead.isnan() & (reading.scale > 0)
         anchor = Anchor(reading.level, reading.scale, centre)
         losses = self.head.loss(raw, torch.where(counts, ahead, reading.level), anchor)
@@ -107,8 +121,8 @@ class Recurrent(Numeric):
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
         last = part(carry, "last")
         level, scale = last["level"].unsqueeze(1), last["scale"].unsqueeze(1)
-        lagged = self._lagged(last["target"], self.memory, 1, level, scale)
-        raw, centre = self._decode(last["features"].unsqueeze(1), lagged, known.unsqueeze(1))
+        coming = self._coming(last["target"], self.memory, 1, level, scale)
+        raw, centre = self._decode(last["features"].unsqueeze(1), coming, known.unsqueeze(1))
         anchor = Anchor(level, scale, centre)
         return Forecast(
             levels=LEVELS,
@@ -133,13 +147,13 @@ class Recurrent(Numeric):
         scale_state, smooth = Dilated(self.smoothing, phases).scan(part(carry, "scale"), patch)
         level, scale, weight = smooth.split(1, -1)
         values = normalise(patch, level, scale)
-        lagged = self._lagged(target, self.memory + stride, stride, level, scale)
+        coming = self._coming(target, self.memory + stride, stride, level, scale)
         covariates = torch.cat([segments(known), segments(past), ~segments(past).isnan()], 2).flatten(2)
         inputs = torch.cat(
             [
                 values.nan_to_num(),
                 ~values.isnan(),
-                *(lagged[:, :, s, :season] for s, season in enumerate(self.seasons)),
+                coming,
                 covariates.nan_to_num(),
                 _log_ratio(scale, self.smoothing.size(level)),
                 *(code(batch.static[:, None, s]).expand(-1, patch.shape[1], -1) for s, code in enumerate(self.embed)),
@@ -156,27 +170,30 @@ class Recurrent(Numeric):
             "level": level[:, -1],
             "scale": scale[:, -1],
         }
-        return parts(core=core_state, scale=scale_state, last=after), Reading(features, level, scale, weight, lagged)
+        return parts(core=core_state, scale=scale_state, last=after), Reading(features, level, scale, weight, coming)
 
-    def _lagged(
+    def _coming(
         self,
         target: Float64[Tensor, "batch time"],
         first: int,
         stride: int,
         level: Float64[Tensor, "batch steps 1"],
         scale: Float64[Tensor, "batch steps 1"],
-    ) -> Float32[Tensor, "batch steps seasons horizon"]:
-        """What each season says of the steps ahead, in scaled units; zero where it knows nothing."""
-        coming = (seasonal(target, season, self.horizon, first, stride) for season in self.seasons)
-        return torch.stack([normalise(values, level, scale).nan_to_num() for values in coming], 2)
+    ) -> Float32[Tensor, "batch steps coming"]:
+        """The last season of each length as it would come again, in scaled units; zero where nothing is known of it."""
+        of_each = zip(self.seasons, self.coming, strict=True)
+        told = torch.cat([seasonal(target, season, length, first, stride) for season, length in of_each], -1)
+        return normalise(told, level, scale).nan_to_num()
 
     def _decode(
         self,
         features: Float[Tensor, "batch steps features"],
-        lagged: Float32[Tensor, "batch steps seasons horizon"],
+        coming: Float32[Tensor, "batch steps coming"],
         known: Float32[Tensor, "batch steps horizon known"],
     ) -> tuple[Float32[Tensor, "batch steps horizon width"], Float32[Tensor, "batch steps horizon"]]:
         """Raw parameters of the head for each step ahead, and the point in scaled units that they refer to."""
+        seasons = [one[..., [h % one.shape[-1] for h in range(self.horizon)]] for one in coming.split(self.coming, -1)]
+        lagged = torch.stack(seasons, 2)
         raw = self.decoder.decode(features, lagged, known)
         if self.ahead is not None:
             raw = raw + self.ahead(known)
