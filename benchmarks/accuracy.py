@@ -10,7 +10,7 @@ horizons, from every origin of the last part) and scores beside simple methods a
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,22 +36,26 @@ def main(
     budget: Annotated[str, typer.Option(help="Training time of each.")] = "5m",
     seed: int = 0,
     data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED,
+    statsforecast: Annotated[bool, typer.Option(help="Run its methods too; half an hour on long series.")] = True,
 ) -> None:
     """Train and score on each data set, print the table and keep the result as JSON."""
     for name in names:
         dataset, began = DATASETS[name], time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             told = data.resolve(), Path(folder), "--budget", budget, "--seed", str(seed)
-            rows = dict(long.measure(dataset, *told) if isinstance(dataset, Long) else official(dataset, *told))
+            beside = peers.ALL if statsforecast else peers.ALL[:1]
+            rows = dict(long.measure(dataset, *told) if isinstance(dataset, Long) else official(dataset, beside, *told))
         ours, seconds = rows.pop("ours"), time.perf_counter() - began
-        beside = {f"{method} (this run)": figures for method, figures in rows.items()}
-        everything = dataset.rows | beside | {f"forecaster train, {seconds:.0f} s": ours}
+        others = {f"{method} (this run)": figures for method, figures in rows.items()}
+        everything = dataset.rows | others | {f"forecaster train, {seconds:.0f} s": ours}
         print(f"{name}: horizon {dataset.horizon}\n{table(everything, dataset.decides)}")
         print("ours: " + ", ".join(f"{metric} {value:.4f}" for metric, value in ours.items()))
-        keep(name, seed, budget, seconds, ours, beside)
+        keep(name, seed, budget, seconds, ours, others)
 
 
-def official(dataset: Dataset, data: Path, folder: Path, *options: str) -> Iterator[tuple[str, Figures]]:
+def official(
+    dataset: Dataset, beside: Sequence[peers.Methods], data: Path, folder: Path, *options: str
+) -> Iterator[tuple[str, Figures]]:
     """The simple methods and those of statsforecast, then what the default command gives as "ours".
 
     Of the former only the point is scored, as if it were every quantile: their wQL and MSIS say no more than that.
@@ -59,7 +63,7 @@ def official(dataset: Dataset, data: Path, folder: Path, *options: str) -> Itera
     train, test = (data / f"{dataset.name}_{part}.csv.gz" for part in ("train", "test"))
     panel, horizon, season = read(train), dataset.horizon, dataset.season
     actual = truth(panel, read(test), horizon)
-    for methods in (peers.simple, peers.statsforecast):
+    for methods in beside:
         for name, points in methods(panel, horizon, season):
             yield name, score(dataset, panel, actual, np.repeat(points[..., None], len(LEVELS), -1))
     commands.train(train, folder, horizon, "--season", str(season), *options)

@@ -2,7 +2,7 @@
 
 import importlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ from pipelines.panel import Panel
 from pipelines.predict import forecast
 
 Points = Float64[ndarray, "series horizon"]
+Methods = Callable[[Panel, int, int], Iterator[tuple[str, Points]]]
+"""Forecasts of a panel, of a horizon and with a season, by the names of the methods."""
 
 
 def simple(panel: Panel, horizon: int, season: int) -> Iterator[tuple[str, Points]]:
@@ -51,3 +53,7 @@ def statsforecast(panel: Panel, horizon: int, season: int) -> Iterator[tuple[str
         points = np.full((len(panel), horizon), np.nan)
         points[made["unique_id"].to_numpy()[::horizon]] = made[name].to_numpy().reshape(-1, horizon)
         yield f"statsforecast's {name}, {time.perf_counter() - began:.0f} s", points
+
+
+ALL: tuple[Methods, ...] = (simple, statsforecast)
+"""What can run beside ours."""

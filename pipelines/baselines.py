@@ -14,6 +14,8 @@ from pipelines.windows import Table, Windows
 
 WINDOWS = 20_000
 """Windows that a regression learns from at most."""
+FAR = 5.0
+"""Deviations from the level of the window beyond which a value counts as that far: squares let a few jumps decide."""
 
 
 def solve(model: Model, panel: Panel, data: DataSpec, seed: int = 0) -> None:
@@ -42,7 +44,7 @@ def _regress(model: Linear, panel: Panel, data: DataSpec, seed: int) -> None:
     common, level, scale = model.scaled(batch.target, batch.past, batch.static)
     known = batch.known[:, model.memory :, : model.reads.known]
     ahead = (batch.future - level) / scale
-    usable = (ahead.abs() < 100).all(1)  # which NaN is not
+    usable, ahead = ahead.isfinite().all(1), ahead.clamp(-FAR, FAR)
     if not usable.any():
         return
     columns, ahead = torch.cat([common, known.flatten(1)], 1)[usable].double(), ahead[usable]

@@ -4,7 +4,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -108,7 +108,7 @@ def train(
     return curve
 
 
-def best(curve: list[Point]) -> Point:
+def best(curve: Sequence[Point]) -> Point:
     """The epoch whose weights are kept: the best validation, or the last epoch where there is none."""
     known = [point for point in curve if not math.isnan(point.validation)]
     return min(known, key=lambda point: point.validation) if known else curve[-1]

@@ -174,9 +174,9 @@ def train(
 
 def _tell(report: Report, done: Candidate) -> None:
     """All epochs of a candidate at once."""
-    if done.artifact.spec.fit is not None:
-        for point in done.curve:
-            report(done.name, done.artifact.spec.fit, point)
+    if done.trained.fit is not None:
+        for point in done.trained.curve:
+            report(done.name, done.trained.fit, point)
 
 
 def _planned(
@@ -237,7 +237,7 @@ def prepare(
         data=data,
         task=task,
         seed=settings.seed,
-        seconds=budget / (-(-networks // workers) + REFIT * networks) if networks else 0.0,
+        seconds=budget / ((1 + REFIT) * -(-networks // workers) + REFIT * networks) if networks else 0.0,
         folder=folder,
         report=report,
     )

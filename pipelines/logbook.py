@@ -1,5 +1,7 @@
 """What a training job writes into MLflow, so that its candidates compare on one screen."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -32,7 +34,7 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     run.params(_flat("model", spec.model.model_dump()))
     if spec.fit is not None:
         run.params(_flat("fit", spec.fit.model_dump()))
-        log_curve(run, one.curve)
+        log_curve(run, one.trained.curve)
     run.dataset(plan.split.train, "train part", "train")
     size = sum(tensor.numel() for tensor in one.artifact.model.state_dict().values())
     run.metrics({"seconds": one.seconds, "weights": size})
@@ -47,7 +49,7 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     run.table(per_series(plan.split.test, one.test), "per_series.json")
 
 
-def log_curve(run: Run, curve: list[Point]) -> None:
+def log_curve(run: Run, curve: Sequence[Point]) -> None:
     """How a network was trained, epoch by epoch."""
     rows = [
         {

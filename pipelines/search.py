@@ -53,7 +53,12 @@ def search(
         raise DataError("the series are too short to search by", remedy="leave --search out, or give longer series")
     if plan.data.labels or plan.data.whole is not None:
         raise DataError("a search is over recipes for numbers", remedy="leave --search out")
-    plan = replace(plan, seconds=seconds * min(engine.workers, trials) / trials, report=lambda *epoch: None)
+    plan = replace(
+        plan,
+        seconds=seconds * min(engine.workers, trials) / trials,
+        split=replace(plan.split, before=None),  # validation decides, and only the best is trained again
+        report=lambda *epoch: None,
+    )
     study = _study(plan)
     study.sampler = optuna.samplers.TPESampler(seed=plan.seed + len(study.trials))  # not the same ones after a crash
     for lost in study.get_trials(states=(TrialState.RUNNING,)):  # of a process that was killed
@@ -68,7 +73,7 @@ def search(
                     study.tell(trial, state=TrialState.PRUNED)
                     continue
                 log_candidate(run, plan, done)
-                study.tell(trial, best(done.curve).validation)
+                study.tell(trial, best(done.trained.curve).validation)
     found = study.best_trial
     recipe = _propose(optuna.trial.FixedTrial(found.params), plan.task.positive)
     return {f"trial_{found.number:03}": recipe}

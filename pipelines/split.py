@@ -55,8 +55,8 @@ class Split:
     train: Panel
     calibrate: HeldOut | None = None
     test: HeldOut | None = None
-    both: HeldOut | None = None
-    """What is held out to calibrate and what to test, together."""
+    before: Panel | None = None
+    """What there was before the test, with what calibrates; None where that is no more than there is to train on."""
 
 
 def origins(panel: Panel, horizon: int, windows: int, stride: int | None = None) -> HeldOut:
@@ -100,8 +100,9 @@ def split(panel: Panel, task: Task, until: str | None = None) -> Split:
     seen = ahead[:, None] - np.arange(task.horizon) > np.tile(fresh, calibrate + test)[:, None]
     both.actual[border:][seen[border:]] = np.nan
     if not calibrate and len(panel) >= 2 * _ENOUGH:
-        return Split(train, calibrate=both.rows(0, count, 2), test=both.rows(1, count, 2), both=both)
-    return Split(train, calibrate=both.rows(0, border), test=both.rows(border, count), both=both)
+        return Split(train, calibrate=both.rows(0, count, 2), test=both.rows(1, count, 2))
+    before = both.panel.select(np.arange(border, border + len(panel))) if calibrate else None
+    return Split(train, calibrate=both.rows(0, border), test=both.rows(border, count), before=before)
 
 
 def after(panel: Panel, until: str | None) -> Int64[ndarray, "series"]:
@@ -139,5 +140,5 @@ def by_series(panel: Panel, seed: int) -> Split:
         train=panel.select(drawn[2 * part :]),
         calibrate=both.rows(0, part),
         test=both.rows(part, 2 * part),
-        both=both.rows(0, 2 * part),
+        before=panel.select(np.concatenate([drawn[2 * part :], drawn[:part]])) if part else None,
     )

@@ -17,7 +17,7 @@ from forecaster.conformal import Calibrator
 from forecaster.ensemble import Ensemble, average
 from forecaster.model import Model
 from forecaster.paths import CAUTIOUS, Dependence
-from forecaster.spec import ArtifactSpec, DataSpec, EnsembleSpec, FitSpec, Task, Training
+from forecaster.spec import ArtifactSpec, DataSpec, EnsembleSpec, FitSpec, SeasonalNaiveSpec, Task, Training
 from forecaster.train import Batches
 from pipelines.backtest import Backtest, backtest
 from pipelines.baselines import solve
@@ -58,20 +58,34 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A trained recipe and how it did on data that it has not seen."""
+class Trained:
+    """A recipe that was trained on the first part of the data, and stopped early by the next."""
 
     name: str
     recipe: Recipe
+    model: Model
+    fit: FitSpec | None = None
+    curve: tuple[Point, ...] = ()
+    start: Model | None = None
+    """The model as it was before, if it was trained by gradient descent."""
+    members: tuple["Trained", ...] = ()
+    """Those of an ensemble."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe that was trained again, on all that there was before the test, and how it did there."""
+
+    trained: Trained
     artifact: Artifact
     test: Scores | None
     """None where no series is long enough to hold anything out."""
-    curve: list[Point]
     seconds: float
-    start: Model | None = None
-    """A model as it was before it was trained, if one such was."""
-    members: tuple["Candidate", ...] = ()
-    """Those of an ensemble."""
+
+    @property
+    def name(self) -> str:
+        """By which it is chosen."""
+        return self.trained.name
 
     @property
     def loss(self) -> float:
@@ -81,47 +95,45 @@ class Candidate:
 
 def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None) -> Candidate:
     """Train a recipe, from other weights if given, on the first part of the data, calibrate it on the next and test it
-    on the last."""
+    on the last, after it was trained on all before that: so what is tested is what will be served, only earlier."""
     began = time.perf_counter()
-    panel, calibrate = plan.split.train, plan.split.calibrate
-    model, spec, curve = build(recipe.model, plan.task, plan.seed), recipe.fit, []
-    if start is not None:
-        model.load_state_dict(start.state_dict())
-    begun = copy.deepcopy(model)
-    if spec is None:
-        solve(model, panel, plan.data, plan.seed)
-    else:
-        spec = spec.model_copy(update={"seed": plan.seed})
-        data, validate = _batches(plan, panel, model, spec), _validate(plan, calibrate)
-        spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
-        curve = _train(plan, name, model, panel, spec, calibrate)
-    return replace(_judged(plan, name, recipe, model, spec, curve, began), start=begun)
+    trained = _learn(plan, name, recipe, start)
+    before = plan.split.before
+    model = trained.model if before is None else _again(plan, trained, before, "test")
+    return _judged(plan, trained, model, began)
 
 
 def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
     """The ensemble of candidates of numbers that is best, None where a single one is.
 
     Members are added greedily by what they were calibrated on (Caruana et al. 2004, "Ensemble selection from libraries
-    of models"). Networks have stopped early by the same data and look too good there, so the test says how many.
+    of models"). Networks have stopped early by the same data and look too good there, so the test says how many. What
+    repeats values is no member: networks are told these too, and leave such a member behind once they know more.
     """
     began, held_out = time.perf_counter(), plan.split.calibrate
-    alone = {one.name: one.test for one in candidates if isinstance(one.test, Backtest)}
+    learned = [one for one in candidates if not isinstance(one.trained.recipe.model, SeasonalNaiveSpec)]
+    alone = {one.name: one.test for one in learned if isinstance(one.test, Backtest)}
     if held_out is None or not alone:
         return None
-    earlier = {one.name: _backtest(plan, one.artifact.model, held_out) for one in candidates}
+    earlier = {one.name: _backtest(plan, one.trained.model, held_out) for one in learned}
     order: list[str] = []
     while len(order) < len(alone):
         order = min(([*order, name] for name in alone if name not in order), key=partial(_loss_of_mean, earlier))
     chosen = min((order[:count] for count in range(1, len(order) + 1)), key=partial(_loss_of_mean, alone))
     if len(chosen) < 2:
         return None
-    members = [one for one in candidates if one.name in chosen]
-    recipe = Recipe(
-        summary=f"The mean of {', '.join(one.name for one in members)}.",
-        model=EnsembleSpec(members=tuple(one.recipe.model for one in members)),
+    members = [one for one in learned if one.name in chosen]
+    trained = tuple(one.trained for one in members)
+    together = Trained(
+        name="ensemble",
+        recipe=Recipe(
+            summary=f"The mean of {', '.join(one.name for one in trained)}.",
+            model=EnsembleSpec(members=tuple(one.recipe.model for one in trained)),
+        ),
+        model=Ensemble([one.model for one in trained]),
+        members=trained,
     )
-    model = Ensemble([one.artifact.model for one in members])
-    return replace(_judged(plan, "ensemble", recipe, model, None, [], began), members=tuple(members))
+    return _judged(plan, together, Ensemble([one.artifact.model for one in members]), began)
 
 
 def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
@@ -132,37 +144,54 @@ def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
 
 def refit(plan: Plan, winner: Candidate) -> Artifact:
     """The winner trained with all data, and calibrated on everything that was held out, as its paths are."""
-    learned = _held_out(plan, winner.artifact.model, plan.split.both)
-    spec = describe(plan, winner.name, winner.recipe, winner.artifact.spec.fit, plan.panel)
-    return Artifact(spec, _refit(plan, winner), *learned)
+    model = _again(plan, winner.trained, plan.panel, "refit")
+    tests = _tests(plan, (winner.trained.model, plan.split.calibrate), (winner.artifact.model, plan.split.test))
+    return Artifact(describe(plan, winner.trained, plan.panel), model, *_learned(tests))
 
 
-def _refit(plan: Plan, one: Candidate) -> Model:
-    """A model that was best late in its training still learned: it goes on. One that was best early has overfitted
-    since, and knows too much of the first part of the data to go on: it begins again."""
-    if one.members:
-        return Ensemble([_refit(plan, member) for member in one.members])
-    model, spec = copy.deepcopy(one.artifact.model), one.artifact.spec.fit
+def _learn(plan: Plan, name: str, recipe: Recipe, start: Model | None) -> Trained:
+    """A recipe trained on the first part of the data within the plan's time."""
+    model, spec, panel = build(recipe.model, plan.task, plan.seed), recipe.fit, plan.split.train
+    if start is not None:
+        model.load_state_dict(start.state_dict())
     if spec is None:
-        solve(model, plan.panel, plan.data, plan.seed)
-    else:
-        updates = best(one.curve).step.updates
-        if updates <= REFIT * spec.updates and one.start is not None:
-            model = copy.deepcopy(one.start)
-        else:
-            updates = round(REFIT * updates)
-        _train(plan, f"{one.name}.refit", model, plan.panel, spec.model_copy(update={"updates": updates}), None)
+        solve(model, panel, plan.data, plan.seed)
+        return Trained(name, recipe, model.eval())
+    begun = copy.deepcopy(model)
+    spec = spec.model_copy(update={"seed": plan.seed})
+    data, validate = _batches(plan, panel, model, spec), _validate(plan, plan.split.calibrate)
+    spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
+    curve = _train(plan, name, model, panel, spec, plan.split.calibrate)
+    return Trained(name, recipe, model.eval(), spec, tuple(curve), begun)
+
+
+def _again(plan: Plan, one: Trained, panel: Panel, purpose: str) -> Model:
+    """A model trained with more data than it stopped by.
+
+    One that was best late in its training still learned: it goes on. One that was best early has overfitted since, and
+    knows too much of the first part of the data to go on: it begins again.
+    """
+    if one.members:
+        return Ensemble([_again(plan, member, panel, purpose) for member in one.members])
+    if one.fit is None or one.start is None:
+        model = copy.deepcopy(one.model)
+        solve(model, panel, plan.data, plan.seed)
+        return model
+    updates = best(one.curve).step.updates
+    begins = updates <= REFIT * one.fit.updates
+    model = copy.deepcopy(one.start if begins else one.model)
+    spec = one.fit.model_copy(update={"updates": updates if begins else round(REFIT * updates)})
+    _train(plan, f"{one.name}.{purpose}", model, panel, spec, None)
     return model
 
 
-def _judged(
-    plan: Plan, name: str, recipe: Recipe, model: Model, spec: FitSpec | None, curve: list[Point], began: float
-) -> Candidate:
-    """A trained model, calibrated and tested."""
-    calibrator, dependence = _held_out(plan, model, plan.split.calibrate)
+def _judged(plan: Plan, trained: Trained, model: Model, began: float) -> Candidate:
+    """A recipe as it was trained for the test, calibrated as it was before, and tested."""
+    calibrator, dependence = _learned(_tests(plan, (trained.model, plan.split.calibrate)))
     tested = _backtest(plan, model, plan.split.test, calibrator) if plan.split.test is not None else None
-    artifact = Artifact(describe(plan, name, recipe, spec, plan.split.train), model.eval(), calibrator, dependence)
-    return Candidate(name, recipe, artifact, tested, curve, time.perf_counter() - began)
+    seen = plan.split.train if plan.split.before is None else plan.split.before
+    artifact = Artifact(describe(plan, trained, seen), model.eval(), calibrator, dependence)
+    return Candidate(trained, artifact, tested, time.perf_counter() - began)
 
 
 def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
@@ -181,19 +210,19 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
         saving = versus(best.test, one.test, ids)
         return saving.low > 0 or saving.pairs < 2  # of one pair nobody can tell what is chance
 
-    simple = [one for one in tested if one.recipe.fit is None and not one.members and not beaten(one)]
+    simple = [one for one in tested if one.trained.fit is None and not one.trained.members and not beaten(one)]
     return min(simple, key=lambda one: one.loss, default=best)
 
 
-def describe(plan: Plan, name: str, recipe: Recipe, spec: FitSpec | None, panel: Panel) -> ArtifactSpec:
+def describe(plan: Plan, trained: Trained, panel: Panel) -> ArtifactSpec:
     """The specification of an artifact trained on `panel`."""
     profile = panel.profile
     return ArtifactSpec(
-        candidate=name,
+        candidate=trained.name,
         data=plan.data,
         task=plan.task,
-        model=recipe.model,
-        fit=spec,
+        model=trained.recipe.model,
+        fit=trained.fit,
         training=Training(
             series=len(panel),
             observations=profile["observations"],
@@ -239,6 +268,11 @@ def _backtest(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrato
     return backtest(model, plan.data, plan.task.seasons[0], held_out, calibrator)
 
 
-def _held_out(plan: Plan, model: Model, held_out: HeldOut | None) -> tuple[Calibrator | None, Dependence]:
-    """What is learned from data that the model has not seen: how wide its intervals are, and how its errors go on."""
-    return _backtest(plan, model, held_out).residuals() if held_out is not None else (None, CAUTIOUS)
+def _tests(plan: Plan, *parts: tuple[Model, HeldOut | None]) -> list[Scores]:
+    """Backtests of models on what is held out for each, as far as anything is."""
+    return [_backtest(plan, model, held_out) for model, held_out in parts if held_out is not None]
+
+
+def _learned(tests: list[Scores]) -> tuple[Calibrator | None, Dependence]:
+    """What is learned from data that models have not seen: how wide intervals are, and how errors go on."""
+    return type(tests[0]).joined(tests).residuals() if tests else (None, CAUTIOUS)

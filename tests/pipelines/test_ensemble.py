@@ -8,8 +8,9 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from forecaster.artifact import load_artifact, save
+from forecaster.ensemble import Ensemble
 from forecaster.pointwise import SeasonalNaive, Seen
-from forecaster.spec import FitSpec
+from forecaster.spec import EnsembleSpec, FitSpec
 from pipelines import job
 from pipelines.backtest import backtest
 from pipelines.panel import panel_from_series
@@ -17,7 +18,7 @@ from pipelines.predict import predict
 from pipelines.recipe import Recipe
 from pipelines.scores import Scores
 from pipelines.settings import TrainSettings
-from pipelines.train import Candidate, Plan, candidate, choose, combine, refit
+from pipelines.train import Candidate, Plan, Trained, candidate, choose, combine, refit
 
 NAIVE = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive"}})
 LINEAR = Recipe.model_validate({"summary": "", "model": {"kind": "linear"}})
@@ -61,10 +62,11 @@ def plan(home: Path) -> Plan:
 def biased(plan: Plan, name: str, bias: float) -> Candidate:
     model = Biased(horizon=6, season=6)
     model.bias = bias
-    one, held_out = candidate(plan, name, NAIVE), plan.split.test
+    one, held_out = candidate(plan, name, LINEAR), plan.split.test
     assert held_out is not None
     test = backtest(model, plan.data, 6, held_out)
-    return replace(one, artifact=replace(one.artifact, model=model), test=test)
+    trained, artifact = replace(one.trained, model=model), replace(one.artifact, model=model)
+    return replace(one, trained=trained, artifact=artifact, test=test)
 
 
 def test_members_whose_errors_cancel_are_put_together(home: Path) -> None:
@@ -72,7 +74,14 @@ def test_members_whose_errors_cancel_are_put_together(home: Path) -> None:
     high, low, far = biased(made, "high", 1.0), biased(made, "low", -1.1), biased(made, "far", 9.0)
     together = combine(made, [far, high, low])
     assert together is not None
-    assert [one.name for one in together.members] == ["high", "low"]
+    assert [one.name for one in together.trained.members] == ["high", "low"]
+
+
+def test_what_repeats_values_is_no_member(home: Path) -> None:
+    made = plan(home)
+    high, low = biased(made, "high", 1.0), biased(made, "low", -1.1)
+    naive = replace(low, trained=replace(low.trained, recipe=NAIVE))
+    assert combine(made, [high, naive]) is None
 
 
 def test_one_that_is_better_alone_stays_alone(home: Path) -> None:
@@ -87,7 +96,7 @@ def test_how_many_there_are_is_decided_by_the_test(home: Path) -> None:
     later = biased(made, "later", 1.0)
     together = combine(made, [replace(right, test=later.test), low])
     assert together is not None
-    assert [one.name for one in together.members] == ["right", "low"]
+    assert [one.name for one in together.trained.members] == ["right", "low"]
 
 
 def test_a_network_is_chosen_where_chance_did_not_make_it_better(home: Path) -> None:
@@ -97,8 +106,8 @@ def test_a_network_is_chosen_where_chance_did_not_make_it_better(home: Path) -> 
     noise = np.random.default_rng(0).normal(size=len(rows))
 
     def network(name: str, factor: np.ndarray) -> Candidate:
-        recipe = NAIVE.model_copy(update={"fit": FitSpec()})
-        return replace(simple, name=name, recipe=recipe, test=Losses(rows * factor))  # type: ignore[abstract]
+        trained = replace(simple.trained, name=name, fit=FitSpec())
+        return replace(simple, trained=trained, test=Losses(rows * factor))  # type: ignore[abstract]
 
     lucky = network("lucky", 0.99 + 0.5 * (noise - noise.mean()))
     better = network("better", 0.8 + 0.05 * noise)
@@ -113,10 +122,11 @@ def test_an_ensemble_is_fitted_again_saved_and_opened_as_one(home: Path) -> None
     members = (candidate(made, "naive", NAIVE), candidate(made, "linear", LINEAR))
     together = combine(made, [biased(made, "high", 1.0), biased(made, "low", -1.0)])
     assert together is not None
-    recipe = together.recipe.model_copy(
-        update={"model": together.recipe.model.model_copy(update={"members": tuple(m.recipe.model for m in members)})}
-    )
-    artifact = refit(made, replace(together, members=members, recipe=recipe))
+    two = tuple(member.trained for member in members)
+    model = EnsembleSpec(members=tuple(one.recipe.model for one in two))
+    recipe = together.trained.recipe.model_copy(update={"model": model})
+    trained = Trained("ensemble", recipe, Ensemble([one.model for one in two]), members=two)
+    artifact = refit(made, replace(together, trained=trained))
     save(artifact, home / "artifact")
     first, second = (predict(one, made.panel, 9) for one in (artifact, load_artifact(home / "artifact")))
     assert np.array_equal(first.quantiles, second.quantiles)

@@ -1,4 +1,4 @@
-"""The last training, on all data: a network that was best early begins again, one that was best late goes on."""
+"""Trained again on all data, and before that for the test: one that was best early begins again, one late goes on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +25,16 @@ RECIPE = Recipe.model_validate(
 
 
 @pytest.fixture
-def plan(home: Path) -> Plan:
-    waves = np.sin(np.arange(90) / 3) + np.random.default_rng(0).normal(0, 0.1, (4, 90))
+def waves() -> np.ndarray:
+    return np.sin(np.arange(90) / 3) + np.random.default_rng(0).normal(0, 0.1, (4, 90))
+
+
+@pytest.fixture
+def plan(home: Path, waves: np.ndarray) -> Plan:
+    return planned(home, waves)
+
+
+def planned(home: Path, waves: np.ndarray) -> Plan:
     panel = panel_from_series([f"s{i}" for i in range(4)], [0] * 4, waves.tolist(), "step")
     settings = TrainSettings(source=home / "none.csv", horizon=4, season=6, budget=60)
     return job.prepare(settings, panel, {"elman": RECIPE})
@@ -34,8 +42,8 @@ def plan(home: Path) -> Plan:
 
 def told(one: Candidate, updates: int) -> Candidate:
     """As if the validation had been best after so many updates."""
-    point = one.curve[-1]
-    return replace(one, curve=[Point(replace(point.step, updates=updates), 0.1)])
+    point = one.trained.curve[-1]
+    return replace(one, trained=replace(one.trained, curve=(Point(replace(point.step, updates=updates), 0.1),)))
 
 
 def distance(one: Model, other: Model) -> float:
@@ -46,18 +54,17 @@ def distance(one: Model, other: Model) -> float:
 
 def slowly(one: Candidate) -> Candidate:
     """Weights stay by where they were."""
-    spec = one.artifact.spec
-    assert spec.fit is not None
-    fit = spec.fit.model_copy(update={"learning_rate": 1e-9})
-    return replace(one, artifact=replace(one.artifact, spec=spec.model_copy(update={"fit": fit})))
+    assert one.trained.fit is not None
+    fit = one.trained.fit.model_copy(update={"learning_rate": 1e-9})
+    return replace(one, trained=replace(one.trained, fit=fit))
 
 
 def test_where_the_last_training_begins_and_how_long_it_is(plan: Plan) -> None:
     """10 updates at most: 6 are early, and the training on all data is as long; 7 are late, and 0.6 of it is."""
     one = candidate(plan, "elman", RECIPE)
-    assert one.start is not None
-    assert distance(one.start, one.artifact.model) > 1e-3
-    for best, near, updates in ((6, one.start, 6), (7, one.artifact.model, 4)):
+    assert one.trained.start is not None
+    assert distance(one.trained.start, one.trained.model) > 1e-3
+    for best, near, updates in ((6, one.trained.start, 6), (7, one.trained.model, 4)):
         ends: list[int] = []
 
         def report(name: str, fit: FitSpec, point: Point, ends: list[int] = ends) -> None:
@@ -66,3 +73,20 @@ def test_where_the_last_training_begins_and_how_long_it_is(plan: Plan) -> None:
         again = replace(plan, folder=plan.folder / str(best), report=report)
         assert distance(refit(again, slowly(told(one, best))).model, near) < 1e-6
         assert ends[-1] == updates
+
+
+def test_what_is_tested_knows_all_that_was_before_the_test_and_nothing_of_it(home: Path, waves: np.ndarray) -> None:
+    plan = planned(home, waves)
+    held_out, before = plan.split.test, plan.split.before
+    assert held_out is not None
+    assert before is not None
+    begin = int(held_out.panel.lengths[0])
+    assert before.lengths.tolist() == [begin] * 4
+    later, earlier = waves.copy(), waves.copy()
+    later[:, begin:] += 1
+    earlier[:, begin - 1] += 1
+    one, poisoned, other = (candidate(planned(home, data), "elman", RECIPE) for data in (waves, later, earlier))
+    assert distance(one.artifact.model, poisoned.artifact.model) == 0
+    assert distance(one.artifact.model, other.artifact.model) > 0
+    assert poisoned.loss > one.loss
+    assert one.artifact.spec.training.digest == before.digest

@@ -62,7 +62,8 @@ def test_the_parts_follow_one_another_up_to_the_end(lengths: list[int], horizon:
     assert calibrate <= test
     assert (parts.train.lengths >= np.median(lengths) / 2 - 1).any()
     for i, length in enumerate(lengths):
-        seen = parts.both.actual[i :: len(panel)].ravel() if parts.both is not None else np.empty(0)
+        held_out = [part.actual[i :: len(panel)].ravel() for part in (parts.calibrate, parts.test) if part is not None]
+        seen = np.concatenate([np.empty(0), *held_out])
         seen = seen[~np.isnan(seen)]
         assert (np.diff(seen) > 0).all()
         assert seen[-1:].tolist() in ([], [length - 1])
@@ -77,8 +78,8 @@ def test_many_series_with_room_for_one_origin_take_turns() -> None:
     assert parts.calibrate.panel.ids.tolist() == [str(i) for i in range(0, 131, 2)]
     assert parts.test.panel.ids.tolist() == [str(i) for i in range(1, 131, 2)]
     assert len(parts.train) == 131
-    for part in (parts.calibrate, parts.test, parts.both):
-        assert part is not None
+    assert parts.before is None
+    for part in (parts.calibrate, parts.test):
         assert (part.panel.lengths == 9).all()
         assert (part.actual == np.arange(9, 15)).all()
 

@@ -1,0 +1,176 @@
+"""How fast networks are trained: `python -m benchmarks.speed`.
+
+Windows per second beside plain torch, at the same network (LSTM 2 x 128, context 168, horizon 48, batch of 256), in
+turns; memory for a million windows; and seconds until M4 Hourly is forecast with an OWA of 0.55.
+"""
+
+import json
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import torch
+import typer
+from torch import Tensor, nn
+
+from benchmarks import commands
+from benchmarks.accuracy import RESULTS, SHARED, score, truth
+from benchmarks.provenance import provenance
+from benchmarks.published import OFFICIAL
+from forecaster.build import build
+from forecaster.model import Model
+from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec, Task
+from forecaster.train import fit
+from pipelines.covariates import describe
+from pipelines.fitting import batches
+from pipelines.panel import Panel, panel_from_frame
+from pipelines.sources import read
+from pipelines.windows import Table, Windows
+
+CONTEXT, HORIZON, BATCH, DAY = 168, 48, 256, 24
+LENGTH = 1216
+"""Observations of a series: a thousand windows."""
+ROUNDS, UPDATES = 5, 4
+GOAL = 0.55
+"""The OWA of the best neural network of the popular libraries, N-HiTS, after 139 s on two cores (shared/ANCHORS.md)."""
+
+
+def main(
+    series: Annotated[int, typer.Option(help="How many; each has a thousand windows.")] = 1000,
+    data: Annotated[Path, typer.Option(help="Folder with M4 Hourly.")] = SHARED,
+) -> None:
+    """Print the rates, the memory and the seconds, and keep them."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    panel = waves(series)
+    table = Table(panel, describe(panel), device=device)
+    rows = rates(table, device)
+    for name, rate in rows.items():
+        print(f"{name:60}{rate:10.0f} windows/s")
+    grown = memory(table)
+    print(f"a million windows: {grown:.0f} MiB beyond the series, which have {table.target.nbytes / 2**20:.0f} MiB")
+    reached = until(GOAL, data)
+    print(f"M4 Hourly: OWA {reached['owa']:.3f} after {reached['seconds']:.0f} s, start and forecasts included")
+    result = {"device": named(device), "threads": torch.get_num_threads(), "windows_per_second": rows}
+    result |= {"million_windows_mib": grown, "m4_hourly": reached}
+    (RESULTS / "speed.json").write_text(json.dumps(result | provenance(), indent=1) + "\n")
+
+
+def waves(series: int) -> Panel:
+    """Days and weeks of hours, with noise."""
+    random, steps = np.random.default_rng(0), np.arange(LENGTH)
+    level = random.lognormal(3, 1, (series, 1))
+    values = level * (2 + np.sin(steps * 2 * np.pi / DAY) + 0.2 * random.standard_normal((series, LENGTH)))
+    number = np.repeat(np.arange(series), LENGTH)
+    return panel_from_frame(pd.DataFrame({"unique_id": number, "ds": np.tile(steps, series), "y": values.ravel()}))
+
+
+class Plain(nn.Module):
+    """What one would write in torch alone: an LSTM over a window in units of its deviation, and a linear map."""
+
+    def __init__(self, segment: int) -> None:
+        super().__init__()
+        self.segment = segment
+        self.lstm = nn.LSTM(segment, 128, 2, batch_first=True)
+        self.out = nn.Linear(128, HORIZON)
+
+    def loss(self, window: Tensor) -> Tensor:
+        """Mean absolute error of all steps after a window, the only place that it learns from."""
+        seen, ahead = window.split([CONTEXT, HORIZON], 1)
+        level, scale = seen.mean(1, keepdim=True), seen.std(1, keepdim=True)
+        features, _ = self.lstm(((seen - level) / scale).unflatten(1, (-1, self.segment)))
+        error: Tensor = self.out(features[:, -1]) - (ahead - level) / scale
+        return error.abs().mean()
+
+
+def rates(table: Table, device: torch.device) -> dict[str, float]:
+    """Windows per second: each network a few updates in turns, and of its turns the median."""
+    networks: dict[str, tuple[Callable[[], object], int]] = {}
+    for segment in (1, DAY):
+        read = f"{CONTEXT} steps of 1 observation" if segment == 1 else f"{CONTEXT // DAY} steps of {DAY}"
+        networks[f"plain torch, {read}"] = partial(plain, Plain(segment).to(device), table), BATCH
+        spec = FitSpec(updates=UPDATES, lanes=BATCH, bptt=CONTEXT // segment, sampling="windows")
+        networks[f"forecaster, {read}"] = partial(ours, model(segment).to(device), table, spec), BATCH
+    spec = FitSpec(updates=UPDATES)
+    origins = spec.lanes * spec.bptt
+    networks["forecaster as it is: lanes, each segment ends a window"] = (
+        partial(ours, model(DAY).to(device), table, spec),
+        origins,
+    )
+    seconds: dict[str, list[float]] = {name: [] for name in networks}
+    for _ in range(1 + ROUNDS):
+        for name, (train, _) in networks.items():
+            began = time.perf_counter()
+            train()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: UPDATES * count / float(np.median(seconds[name][1:])) for name, (_, count) in networks.items()}
+
+
+def model(segment: int) -> Model:
+    """The network of the recipe `lstm`."""
+    return build(RecurrentSpec(core=CoreSpec()), Task(horizon=HORIZON, stride=segment, seasons=(DAY,), positive=True))
+
+
+def ours(network: Model, table: Table, spec: FitSpec) -> None:
+    """Updates by the trainer."""
+    for _ in fit(network, batches(table, network, spec), spec):
+        pass
+
+
+def plain(network: Plain, table: Table) -> None:
+    """As many updates by hand, of windows that are gathered by index too."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=4e-3)
+    values = table.target.float()
+    for _ in range(UPDATES):
+        series = torch.randint(len(table.length), (BATCH, 1), device=values.device)
+        begin = torch.randint(LENGTH - CONTEXT - HORIZON, (BATCH, 1), device=values.device)
+        loss = network.loss(values[series * LENGTH + begin + torch.arange(CONTEXT + HORIZON, device=values.device)])
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+
+
+def memory(table: Table) -> float:
+    """MiB by which the peak of the process grows while it reads a million windows."""
+    windows, read, number = Windows(table, lanes=BATCH, context=CONTEXT, ahead=HORIZON, stride=1, seed=0), 0, 0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    while read < 1_000_000:
+        read += sum(len(batch.reset) for batch in windows.epoch(number))
+        number += 1
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def until(goal: float, data: Path) -> dict[str, float]:
+    """The shortest budget of those tried by which one network reaches the goal, with all the seconds it took."""
+    dataset = OFFICIAL["m4_hourly"]
+    train, test = (data / f"m4_hourly_{part}.csv.gz" for part in ("train", "test"))
+    panel = read(train)
+    actual = truth(panel, read(test), HORIZON)
+    reached = {"owa": float("inf"), "budget": 2.0, "seconds": float("nan")}
+    while reached["owa"] > goal:
+        budget = 2 * reached["budget"]
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            commands.train(train, Path(folder), HORIZON, "--recipe", "lstm", "--budget", f"{budget:g}s")
+            made = commands.forecast(train, Path(folder), HORIZON)
+            reached = {"budget": budget, "seconds": time.perf_counter() - began}
+            reached["owa"] = score(dataset, panel, actual, made)["owa"]
+    return reached
+
+
+def named(device: torch.device) -> str:
+    """What a device is called."""
+    return torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {os.cpu_count()} cores"
+
+
+if __name__ == "__main__":
+    typer.run(main)
