@@ -73,6 +73,7 @@ class Recurrent(Numeric):
         self.known, self.past = known, past
         self.memory = max(stride, *seasons)
         self.coming = [min(season, horizon) for season in seasons]
+        self.every = max(1, horizon // (OVERLAP * stride))
         self.smoothing = Smoothing(stride, relative)
         self.embed = nn.ModuleList(nn.Embedding(size + 1, 4, padding_idx=0) for size in static)
         self.input = nn.Linear(stride * (2 + known + 2 * past) + sum(self.coming) + 4 * len(static) + 1, core.inputs)
@@ -103,12 +104,11 @@ class Recurrent(Numeric):
     def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
         after, reading = self._read(carry, batch)
         stride = batch.target.shape[1] // reading.features.shape[1]
-        every = max(1, self.horizon // (OVERLAP * stride))
-        reading = reading.every(every)
+        reading = reading.every(self.every)
 
         def following(values: Tensor) -> Tensor:
             """The next `self.horizon` values from each origin, of [batch, time, ...]."""
-            return values[:, stride:].unfold(1, self.horizon, stride * every)[:, : reading.features.shape[1]]
+            return values[:, stride:].unfold(1, self.horizon, stride * self.every)[:, : reading.features.shape[1]]
 
         ahead = following(torch.cat([batch.target, batch.future], 1))
         raw, centre = self._decode(reading.features, reading.coming, following(batch.known).transpose(2, 3))

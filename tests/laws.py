@@ -241,16 +241,21 @@ def model_chunks(model: Model, start: Carry, batch: Batch, at: int) -> None:
         assert_close(handed, exact, rtol=1e-3, atol=1e-4)
 
 
-def model_loss(model: Model, start: Carry, batch: Batch, score: Callable[[Any, Tensor, Carry], Tensor]) -> None:
-    """The loss is the mean score of the forecasts that the model gives from every `stride`-th step.
+def model_loss(
+    model: Model, start: Carry, batch: Batch, score: Callable[[Any, Tensor, Carry], Tensor], every: int = 1
+) -> None:
+    """The loss is the mean score of the forecasts that the model gives from every `stride`-th step, or of the first of
+    `every` so many.
 
     `score` gives one number a lane; a model that smooths trusts each as far as its smoothing is filled.
     """
     _, loss = model.loss(start, batch)
     scores, trust, carry = [], [], start
-    for end in range(model.stride, batch.target.shape[1] + 1, model.stride):
+    for number, end in enumerate(range(model.stride, batch.target.shape[1] + 1, model.stride)):
         segment = chunk(batch, end - model.stride, end)
         carry = model.observe(carry, segment)
+        if number % every:
+            continue
         forecast = model.forecast(carry, model.horizon, segment.known[:, model.stride :])
         scores.append(score(forecast, segment.future, carry))
         trust.append(carry["scale.weight"][:, 0] if "scale.weight" in carry else torch.ones(len(scores[-1])))

@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from forecaster.batch import Batch, Forecast
+from forecaster.build import build
 from forecaster.head import Anchor
 from forecaster.model import Carry, Model, seasonal
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.recurrent import Recurrent
-from forecaster.spec import EnsembleSpec, LinearSpec, RecurrentSpec, StateSpaceSpec
+from forecaster.spec import CoreSpec, EnsembleSpec, LinearSpec, RecurrentSpec, StateSpaceSpec, Task
 from forecaster.state import detach
 from tests import laws
 from tests.examples import MODELS, RECURRENT, batch, lone, seeds
@@ -127,6 +128,18 @@ def test_loss_scores_the_forecasts(name: str, seed: int, segments: int) -> None:
     with torch.no_grad():
         carry = model.observe(model.start(2, model.stride), laws.chunk(series, 0, before))
         laws.model_loss(model, carry, laws.chunk(series, before, series.target.shape[1]), score)
+
+
+@some
+@given(seed=seeds, segments=st.integers(1, 8))
+def test_where_the_horizon_is_long_the_first_of_several_origins_learns(seed: int, segments: int) -> None:
+    """No observation is forecast from more than eight origins: of 24 steps ahead by ones, every third counts."""
+    task = Task(horizon=24, stride=1, seasons=(6,), known=1)
+    model = build(RecurrentSpec(core=CoreSpec(cell="elman", width=4, layers=1)), task, seed)
+    series = batch(task, 2, 8 + segments, seed)
+    with torch.no_grad():
+        carry = model.observe(model.start(2, 1), laws.chunk(series, 0, 8))
+        laws.model_loss(model, carry, laws.chunk(series, 8, 8 + segments), pinball_score, every=3)
 
 
 @every_recurrent
