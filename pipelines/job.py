@@ -32,11 +32,12 @@ from pipelines.recipe import Recipe
 from pipelines.recipe import choose as choose_recipes
 from pipelines.registry import register, registered
 from pipelines.search import search
+from pipelines.selection import choose, combine
 from pipelines.settings import TrainSettings
 from pipelines.sources import read
 from pipelines.split import answered, by_series, split
 from pipelines.tracking import Run
-from pipelines.train import REFIT, RESERVE, Candidate, Plan, candidate, choose, combine, refit
+from pipelines.train import REFIT, RESERVE, Candidate, Plan, candidate, refit
 
 log = logging.getLogger(__name__)
 

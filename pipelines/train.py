@@ -1,27 +1,24 @@
-"""The training job: candidates are trained, calibrated and backtested; the best is fitted to all data and promoted."""
+"""What becomes of a recipe: trained, calibrated, tested, and if it wins, trained on all data."""
 
 import copy
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from forecaster.artifact import Artifact
 from forecaster.build import build
 from forecaster.conformal import Calibrator
-from forecaster.ensemble import Ensemble, average
+from forecaster.ensemble import Ensemble
 from forecaster.model import Model
 from forecaster.paths import CAUTIOUS, Dependence
-from forecaster.spec import ArtifactSpec, DataSpec, EnsembleSpec, FitSpec, SeasonalNaiveSpec, Task, Training
+from forecaster.spec import ArtifactSpec, DataSpec, FitSpec, Task, Training
 from forecaster.train import Batches
-from pipelines.backtest import Backtest, backtest
+from pipelines.backtest import backtest
 from pipelines.baselines import solve
-from pipelines.contest import versus
 from pipelines.fitting import Point, batches, best, train, within
 from pipelines.panel import Panel
 from pipelines.recipe import Recipe
@@ -100,46 +97,7 @@ def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None)
     trained = _learn(plan, name, recipe, start)
     before = plan.split.before
     model = trained.model if before is None else _again(plan, trained, before, "test")
-    return _judged(plan, trained, model, began)
-
-
-def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
-    """The ensemble of candidates of numbers that is best, None where a single one is.
-
-    Members are added greedily by what they were calibrated on (Caruana et al. 2004, "Ensemble selection from libraries
-    of models"). Networks have stopped early by the same data and look too good there, so the test says how many. What
-    repeats values is no member: networks are told these too, and leave such a member behind once they know more.
-    """
-    began, held_out = time.perf_counter(), plan.split.calibrate
-    learned = [one for one in candidates if not isinstance(one.trained.recipe.model, SeasonalNaiveSpec)]
-    alone = {one.name: one.test for one in learned if isinstance(one.test, Backtest)}
-    if held_out is None or not alone:
-        return None
-    earlier = {one.name: _backtest(plan, one.trained.model, held_out) for one in learned}
-    order: list[str] = []
-    while len(order) < len(alone):
-        order = min(([*order, name] for name in alone if name not in order), key=partial(_loss_of_mean, earlier))
-    chosen = min((order[:count] for count in range(1, len(order) + 1)), key=partial(_loss_of_mean, alone))
-    if len(chosen) < 2:
-        return None
-    members = [one for one in learned if one.name in chosen]
-    trained = tuple(one.trained for one in members)
-    together = Trained(
-        name="ensemble",
-        recipe=Recipe(
-            summary=f"The mean of {', '.join(one.name for one in trained)}.",
-            model=EnsembleSpec(members=tuple(one.recipe.model for one in trained)),
-        ),
-        model=Ensemble([one.model for one in trained]),
-        members=trained,
-    )
-    return _judged(plan, together, Ensemble([one.artifact.model for one in members]), began)
-
-
-def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
-    """The loss of the mean of some forecasts of the same numbers."""
-    told = [test for name in names if isinstance(test := tests[name], Backtest)]
-    return replace(told[0], forecast=average([test.forecast for test in told])).loss
+    return judged(plan, trained, model, began)
 
 
 def refit(plan: Plan, winner: Candidate) -> Artifact:
@@ -185,33 +143,13 @@ def _again(plan: Plan, one: Trained, panel: Panel, purpose: str) -> Model:
     return model
 
 
-def _judged(plan: Plan, trained: Trained, model: Model, began: float) -> Candidate:
+def judged(plan: Plan, trained: Trained, model: Model, began: float) -> Candidate:
     """A recipe as it was trained for the test, calibrated as it was before, and tested."""
     calibrator, dependence = _learned(_tests(plan, (trained.model, plan.split.calibrate)))
-    tested = _backtest(plan, model, plan.split.test, calibrator) if plan.split.test is not None else None
+    test = examine(plan, model, plan.split.test, calibrator) if plan.split.test is not None else None
     seen = plan.split.train if plan.split.before is None else plan.split.before
     artifact = Artifact(describe(plan, trained, seen), model.eval(), calibrator, dependence)
-    return Candidate(trained, artifact, tested, time.perf_counter() - began)
-
-
-def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
-    """The candidate with the smallest loss, unless chance may have made it better than a simpler one.
-
-    Simple are those that are not trained by gradient descent. Where nothing could be tested it is the first one.
-    """
-    tested = [one for one in candidates if np.isfinite(one.loss)]
-    if not tested or plan.split.test is None:
-        return candidates[0]
-    best, ids = min(tested, key=lambda one: one.loss), plan.split.test.panel.ids
-
-    def beaten(one: Candidate) -> bool:
-        assert best.test is not None
-        assert one.test is not None
-        saving = versus(best.test, one.test, ids)
-        return saving.low > 0 or saving.pairs < 2  # of one pair nobody can tell what is chance
-
-    simple = [one for one in tested if one.trained.fit is None and not one.trained.members and not beaten(one)]
-    return min(simple, key=lambda one: one.loss, default=best)
+    return Candidate(trained, artifact, test, time.perf_counter() - began)
 
 
 def describe(plan: Plan, trained: Trained, panel: Panel) -> ArtifactSpec:
@@ -250,7 +188,7 @@ def _validate(plan: Plan, held_out: HeldOut | None) -> Callable[[Model], float] 
     """The score of a model on what is held out, if anything is."""
     if held_out is None:
         return None
-    return lambda model: _backtest(plan, model, held_out).loss
+    return lambda model: examine(plan, model, held_out).loss
 
 
 def _batches(plan: Plan, panel: Panel, model: Model, spec: FitSpec) -> Batches:
@@ -264,13 +202,14 @@ def _folder(plan: Plan, name: str) -> Path:
     return folder
 
 
-def _backtest(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrator | None = None) -> Scores:
+def examine(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrator | None = None) -> Scores:
+    """A backtest of a model, calibrated if it is, on what is held out."""
     return backtest(model, plan.data, plan.task.seasons[0], held_out, calibrator)
 
 
 def _tests(plan: Plan, *parts: tuple[Model, HeldOut | None]) -> list[Scores]:
     """Backtests of models on what is held out for each, as far as anything is."""
-    return [_backtest(plan, model, held_out) for model, held_out in parts if held_out is not None]
+    return [examine(plan, model, held_out) for model, held_out in parts if held_out is not None]
 
 
 def _learned(tests: list[Scores]) -> tuple[Calibrator | None, Dependence]:

@@ -17,8 +17,9 @@ from pipelines.panel import panel_from_series
 from pipelines.predict import predict
 from pipelines.recipe import Recipe
 from pipelines.scores import Scores
+from pipelines.selection import choose, combine
 from pipelines.settings import TrainSettings
-from pipelines.train import Candidate, Plan, Trained, candidate, choose, combine, refit
+from pipelines.train import Candidate, Plan, Trained, candidate, refit
 
 NAIVE = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive"}})
 LINEAR = Recipe.model_validate({"summary": "", "model": {"kind": "linear"}})

@@ -1,0 +1,75 @@
+"""Which candidate wins: a single one, or the mean of some."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from forecaster.ensemble import Ensemble, average
+from forecaster.spec import EnsembleSpec, SeasonalNaiveSpec
+from pipelines.backtest import Backtest
+from pipelines.contest import versus
+from pipelines.recipe import Recipe
+from pipelines.scores import Scores
+from pipelines.train import Candidate, Plan, Trained, examine, judged
+
+
+def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
+    """The ensemble of candidates of numbers that is best, None where a single one is.
+
+    Members are added greedily by what they were calibrated on (Caruana et al. 2004, "Ensemble selection from libraries
+    of models"). Networks have stopped early by the same data and look too good there, so the test says how many. What
+    repeats values is no member: networks are told these too, and leave such a member behind once they know more.
+    """
+    began, held_out = time.perf_counter(), plan.split.calibrate
+    learned = [one for one in candidates if not isinstance(one.trained.recipe.model, SeasonalNaiveSpec)]
+    alone = {one.name: one.test for one in learned if isinstance(one.test, Backtest)}
+    if held_out is None or not alone:
+        return None
+    earlier = {one.name: examine(plan, one.trained.model, held_out) for one in learned}
+    order: list[str] = []
+    while len(order) < len(alone):
+        order = min(([*order, name] for name in alone if name not in order), key=partial(_loss_of_mean, earlier))
+    chosen = min((order[:count] for count in range(1, len(order) + 1)), key=partial(_loss_of_mean, alone))
+    if len(chosen) < 2:
+        return None
+    members = [one for one in learned if one.name in chosen]
+    trained = tuple(one.trained for one in members)
+    together = Trained(
+        name="ensemble",
+        recipe=Recipe(
+            summary=f"The mean of {', '.join(one.name for one in trained)}.",
+            model=EnsembleSpec(members=tuple(one.recipe.model for one in trained)),
+        ),
+        model=Ensemble([one.model for one in trained]),
+        members=trained,
+    )
+    return judged(plan, together, Ensemble([one.artifact.model for one in members]), began)
+
+
+def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
+    """The loss of the mean of some forecasts of the same numbers."""
+    told = [test for name in names if isinstance(test := tests[name], Backtest)]
+    return replace(told[0], forecast=average([test.forecast for test in told])).loss
+
+
+def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
+    """The candidate with the smallest loss, unless chance may have made it better than a simpler one.
+
+    Simple are those that are not trained by gradient descent. Where nothing could be tested it is the first one.
+    """
+    known = [one for one in candidates if np.isfinite(one.loss)]
+    if not known or plan.split.test is None:
+        return candidates[0]
+    best, ids = min(known, key=lambda one: one.loss), plan.split.test.panel.ids
+
+    def beaten(one: Candidate) -> bool:
+        assert best.test is not None
+        assert one.test is not None
+        saving = versus(best.test, one.test, ids)
+        return saving.low > 0 or saving.pairs < 2  # of one pair nobody can tell what is chance
+
+    simple = [one for one in known if one.trained.fit is None and not one.trained.members and not beaten(one)]
+    return min(simple, key=lambda one: one.loss, default=best)
