@@ -53,7 +53,3 @@ def statsforecast(panel: Panel, horizon: int, season: int) -> Iterator[tuple[str
         points = np.full((len(panel), horizon), np.nan)
         points[made["unique_id"].to_numpy()[::horizon]] = made[name].to_numpy().reshape(-1, horizon)
         yield f"statsforecast's {name}, {time.perf_counter() - began:.0f} s", points
-
-
-ALL: tuple[Methods, ...] = (simple, statsforecast)
-"""What can run beside ours."""

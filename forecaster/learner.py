@@ -14,6 +14,8 @@ class Learner(nn.Module, ABC):
 
     stride: int
     """Observations that one recurrent step reads."""
+    apart: int = 1
+    """Recurrent steps from one that is followed by a loss to the next."""
 
     @abstractmethod
     def start(self, lanes: int, stride: int = 1) -> State:

@@ -34,7 +34,7 @@ class Logarithm(Numeric):
     def __init__(self, inner: Numeric) -> None:
         super().__init__()
         self.inner = inner
-        self.horizon, self.stride, self.past = inner.horizon, inner.stride, inner.past
+        self.horizon, self.stride, self.apart, self.past = inner.horizon, inner.stride, inner.apart, inner.past
 
     def start(self, lanes: int, stride: int = 1) -> Carry:
         carry = self.inner.start(lanes, stride)

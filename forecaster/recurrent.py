@@ -1,4 +1,4 @@
-"""The streaming recurrent model: level and scale in the carry, one recurrent step per segment, a loss at every step."""
+"""The streaming recurrent model: level and scale in the carry, one recurrent step per segment, losses all along."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from forecaster.scale import Smoothing, normalise
 from forecaster.state import part, parts, where
 
 OVERLAP = 8
-"""Origins that are to forecast the same observation in training: more of them say little new, and cost as much."""
+"""Origins, up to twice as many, from which training forecasts the same observation: more of them say little new."""
 
 
 class Reading(NamedTuple):
@@ -32,9 +32,9 @@ class Reading(NamedTuple):
     coming: Float32[Tensor, "batch steps coming"]
     """What every season says of the steps ahead, as far as it does not repeat itself, in scaled units."""
 
-    def every(self, step: int) -> "Reading":
-        """Those of the first step, and of every `step`-th after it."""
-        return Reading(*(values[:, ::step] for values in self))
+    def thinned(self, apart: int) -> "Reading":
+        """Those of the first step, and of every `apart`-th after it."""
+        return Reading(*(values[:, ::apart] for values in self))
 
 
 class Recurrent(Numeric):
@@ -44,7 +44,7 @@ class Recurrent(Numeric):
     same stretch, what the seasons say of the steps ahead, and the logarithm of scale over level. From every step the
     decoder and the head give the distribution of all `horizon` steps ahead, to which a learned share of the seasons
     is added, so that the core learns what the seasons do not tell. The loss takes all of them, or every second, third
-    ... where the horizon is many steps long.
+    ... (`apart`) where the horizon is many steps long.
 
     The carry keeps `stride` phases: each new observation completes one phase's segment and costs one recurrent step
     (`Dilated`). Training runs a single phase along a lane, since phases do not see each other.
@@ -72,11 +72,11 @@ class Recurrent(Numeric):
         self.horizon, self.stride, self.seasons = horizon, stride, seasons
         self.known, self.past = known, past
         self.memory = max(stride, *seasons)
-        self.coming = [min(season, horizon) for season in seasons]
-        self.every = max(1, horizon // (OVERLAP * stride))
+        self.repeating = [min(season, horizon) for season in seasons]
+        self.apart = max(1, horizon // (OVERLAP * stride))
         self.smoothing = Smoothing(stride, relative)
         self.embed = nn.ModuleList(nn.Embedding(size + 1, 4, padding_idx=0) for size in static)
-        self.input = nn.Linear(stride * (2 + known + 2 * past) + sum(self.coming) + 4 * len(static) + 1, core.inputs)
+        self.input = nn.Linear(stride * (2 + known + 2 * past) + sum(self.repeating) + 4 * len(static) + 1, core.inputs)
         self.share = nn.Parameter(torch.full((len(seasons), horizon), 1 / len(seasons)))
         self.ahead = nn.Sequential(nn.Linear(known, 16), nn.Tanh(), nn.Linear(16, head.width)) if known else None
 
@@ -104,11 +104,11 @@ class Recurrent(Numeric):
     def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
         after, reading = self._read(carry, batch)
         stride = batch.target.shape[1] // reading.features.shape[1]
-        reading = reading.every(self.every)
+        reading = reading.thinned(self.apart)
 
         def following(values: Tensor) -> Tensor:
             """The next `self.horizon` values from each origin, of [batch, time, ...]."""
-            return values[:, stride:].unfold(1, self.horizon, stride * self.every)[:, : reading.features.shape[1]]
+            return values[:, stride:].unfold(1, self.horizon, stride * self.apart)[:, : reading.features.shape[1]]
 
         ahead = following(torch.cat([batch.target, batch.future], 1))
         raw, centre = self._decode(reading.features, reading.coming, following(batch.known).transpose(2, 3))
@@ -181,7 +181,7 @@ class Recurrent(Numeric):
         scale: Float64[Tensor, "batch steps 1"],
     ) -> Float32[Tensor, "batch steps coming"]:
         """The last season of each length as it would come again, in scaled units; zero where nothing is known of it."""
-        of_each = zip(self.seasons, self.coming, strict=True)
+        of_each = zip(self.seasons, self.repeating, strict=True)
         told = torch.cat([seasonal(target, season, length, first, stride) for season, length in of_each], -1)
         return normalise(told, level, scale).nan_to_num()
 
@@ -192,8 +192,8 @@ class Recurrent(Numeric):
         known: Float32[Tensor, "batch steps horizon known"],
     ) -> tuple[Float32[Tensor, "batch steps horizon width"], Float32[Tensor, "batch steps horizon"]]:
         """Raw parameters of the head for each step ahead, and the point in scaled units that they refer to."""
-        seasons = [one[..., [h % one.shape[-1] for h in range(self.horizon)]] for one in coming.split(self.coming, -1)]
-        lagged = torch.stack(seasons, 2)
+        seasons = coming.split(self.repeating, -1)
+        lagged = torch.stack([one[..., [h % one.shape[-1] for h in range(self.horizon)]] for one in seasons], 2)
         raw = self.decoder.decode(features, lagged, known)
         if self.ahead is not None:
             raw = raw + self.ahead(known)

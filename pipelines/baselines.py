@@ -15,7 +15,8 @@ from pipelines.windows import Table, Windows
 WINDOWS = 20_000
 """Windows that a regression learns from at most."""
 FAR = 5.0
-"""Deviations from the level of the window beyond which a value counts as that far: squares let a few jumps decide."""
+"""Deviations from the last quarter of a window beyond which a value counts as that far: squares let a few jumps decide.
+A straight line stays within them for as many steps as the window has."""
 
 
 def solve(model: Model, panel: Panel, data: DataSpec, seed: int = 0) -> None:
@@ -44,7 +45,9 @@ def _regress(model: Linear, panel: Panel, data: DataSpec, seed: int) -> None:
     common, level, scale = model.scaled(batch.target, batch.past, batch.static)
     known = batch.known[:, model.memory :, : model.reads.known]
     ahead = (batch.future - level) / scale
-    usable, ahead = ahead.isfinite().all(1), ahead.clamp(-FAR, FAR)
+    lately = common[:, : model.memory][:, -max(1, model.memory // 4) :].mean(1, keepdim=True)
+    usable = ahead.isfinite().all(1) & (scale > 1e-14 * level.abs()).squeeze(1)
+    ahead = lately + (ahead - lately).clamp(-FAR, FAR)
     if not usable.any():
         return
     columns, ahead = torch.cat([common, known.flatten(1)], 1)[usable].double(), ahead[usable]

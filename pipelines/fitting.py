@@ -38,7 +38,7 @@ def batches(table: Table, model: Model, spec: FitSpec) -> Batches:
     shape = {"ahead": model.horizon, "stride": model.stride, "seed": spec.seed, "lanes": spec.lanes}
     if spec.sampling == "windows":
         return Windows(table, context=spec.bptt * model.stride, **shape)
-    return Lanes(table, chunk=spec.bptt * model.stride, **shape)
+    return Lanes(table, chunk=spec.bptt * model.stride, apart=model.apart, **shape)
 
 
 def within(

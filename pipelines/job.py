@@ -174,7 +174,7 @@ def train(
 
 
 def _tell(report: Report, done: Candidate) -> None:
-    """All epochs of a candidate at once."""
+    """All epochs at once of a candidate's first training."""
     if done.trained.fit is not None:
         for point in done.trained.curve:
             report(done.name, done.trained.fit, point)
@@ -214,7 +214,8 @@ def prepare(
 ) -> Plan:
     """What all candidates share: the task read from the data, its split, and the folder of the work.
 
-    The budget is for `workers` that train networks side by side, and for one that trains the winner on.
+    The budget is for `workers` that train networks side by side, twice where there is a test, and for one that trains
+    the winner on.
     Raises DataError, before anything is trained, on a recipe that cannot be built or that the data is not for, on a
     champion of other data, and SeenError where there is no horizon of data that it has not seen.
     """
@@ -228,6 +229,7 @@ def prepare(
         admit(panel, name, recipe, task)
     networks = sum(recipe.fit is not None for recipe, _ in entries(data, task, chosen, champion).values())
     budget = RESERVE * settings.budget / (2 if settings.search else 1)
+    each = 1 + REFIT * (parts.before is not None)
     told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
     identity = told + panel.digest + (champion.digest if champion is not None else "")
     folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
@@ -238,7 +240,7 @@ def prepare(
         data=data,
         task=task,
         seed=settings.seed,
-        seconds=budget / ((1 + REFIT) * -(-networks // workers) + REFIT * networks) if networks else 0.0,
+        seconds=budget / (each * -(-networks // workers) + REFIT * networks) if networks else 0.0,
         folder=folder,
         report=report,
     )

@@ -36,6 +36,8 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
         run.params(_flat("fit", spec.fit.model_dump()))
         log_curve(run, one.trained.curve)
     run.dataset(plan.split.train, "train part", "train")
+    if plan.split.before is not None:
+        run.dataset(plan.split.before, "before the test", "train")
     size = sum(tensor.numel() for tensor in one.artifact.model.state_dict().values())
     run.metrics({"seconds": one.seconds, "weights": size})
     if one.test is None or plan.split.test is None:

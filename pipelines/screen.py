@@ -14,7 +14,7 @@ from pipelines.settings import TrainSettings
 
 
 class Screen:
-    """One progress bar per candidate: updates, loss, validation, time left."""
+    """One progress bar per training of a candidate: updates, loss, validation, time left."""
 
     def __init__(self) -> None:
         self.bars: dict[str, tqdm[Never]] = {}

@@ -18,7 +18,7 @@ from pipelines.fitting import Point, best
 from pipelines.logbook import log_candidate
 from pipelines.recipe import Recipe
 from pipelines.tracking import Run
-from pipelines.train import Candidate, Plan, candidate
+from pipelines.train import REFIT, Candidate, Plan, candidate
 
 STARTS = 4
 """Trials that are not given up, for others to be compared with."""
@@ -43,7 +43,8 @@ def search(
 ) -> dict[str, Recipe]:
     """The recipe that was best of so many by the data that calibrates, by its name; each is a run in MLflow.
 
-    They take `seconds` in all. A tree-structured Parzen estimator proposes them (Bergstra et al. 2011, "Algorithms for
+    They take `seconds` in all, with what the best is trained on after them. A tree-structured
+    Parzen estimator proposes them (Bergstra et al. 2011, "Algorithms for
     hyper-parameter optimization"), and a trial ends early whose validation is worse than the median of the others at
     the same epoch. With the same seed and one worker it is the same search, as far as time does not cut trainings
     short. Stopped and called again, it keeps the trials that have ended. Raises DataError where nothing can be held
@@ -55,8 +56,8 @@ def search(
         raise DataError("a search is over recipes for numbers", remedy="leave --search out")
     plan = replace(
         plan,
-        seconds=seconds * min(engine.workers, trials) / trials,
-        split=replace(plan.split, before=None),  # validation decides, and only the best is trained again
+        seconds=seconds / (trials / min(engine.workers, trials) + 2 * REFIT),
+        split=replace(plan.split, before=None, test=None),  # validation decides, and the best is a candidate
         report=lambda *epoch: None,
     )
     study = _study(plan)

@@ -29,7 +29,7 @@ from pipelines.windows import Table
 RESERVE = 0.85
 """Share of the budget that is planned for; the rest is for backtests and logging."""
 REFIT = 0.6
-"""Length of the last training, on all data, in units of the one that won, at most."""
+"""Length of the later trainings, before the test and on all data, in units of the first one, at most."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe that was trained again, on all that there was before the test, and how it did there."""
+    """A recipe that was trained again on what there was before the test, if that is more, and how it did there."""
 
     trained: Trained
     artifact: Artifact
@@ -81,7 +81,7 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """By which it is chosen."""
+        """What it is called."""
         return self.trained.name
 
     @property

@@ -81,14 +81,18 @@ class Lanes:
 
     A lane that reaches the end of a series takes the next one and resets. A history so long that it would hold up the
     others is cut into a few pieces. In each epoch the segments of a series end at another phase, so that over the
-    epochs every observation ends one. An epoch passes over a small panel several times and over a random part of a
+    epochs every observation ends one; where only every `apart`-th segment is learned from, it is read from a later one
+    on, so that each has its turn. An epoch passes over a small panel several times and over a random part of a
     large one, so that it is always about `EPOCH` batches.
     """
 
-    def __init__(self, table: Table, *, lanes: int, chunk: int, ahead: int, stride: int, seed: int) -> None:
+    def __init__(
+        self, table: Table, *, lanes: int, chunk: int, ahead: int, stride: int, seed: int, apart: int = 1
+    ) -> None:
         if chunk % stride:
             raise ValueError(f"a chunk of {chunk} steps is no multiple of the stride {stride}")
         self.table, self.chunk, self.ahead, self.stride, self.seed = table, chunk, ahead, stride, seed
+        self.apart = apart
         lengths = table.length.numpy()
         chunks = -(-(lengths + stride - 1) // chunk) * (lengths > 0)
         piece = max(PIECE, -(-int(chunks.sum()) // lanes))
@@ -107,7 +111,7 @@ class Lanes:
         order = np.concatenate([random.permutation(len(self.series)) for _ in range(passes)])
         order = order[: max(1, int(np.searchsorted(self.count[order].cumsum(), 2 * self.lanes * EPOCH)))]
         order = order[np.argsort(-self.count[order], kind="stable")]  # longest first keeps the lanes equally full
-        late = random.integers(0, self.stride, len(order))
+        late = random.integers(0, self.stride * self.apart, len(order))
         free = [(0, lane) for lane in range(self.lanes)]
         plan = []
         for item in order:
@@ -120,9 +124,11 @@ class Lanes:
         reset = np.ones((slots, self.lanes), dtype=bool)
         for (slot, lane), item, phase in zip(plan, order, late, strict=True):
             span = np.arange(self.count[item])
-            ends = int(self.table.length[self.series[item]]) - int(phase)
+            skipped, phase = divmod(int(phase), self.stride)
+            ends = int(self.table.length[self.series[item]]) - phase
+            first = skipped * self.stride - (-ends) % self.stride
             series[slot : slot + len(span), lane] = self.series[item]
-            begin[slot : slot + len(span), lane] = (self.first[item] + span) * self.chunk - (-ends) % self.stride
+            begin[slot : slot + len(span), lane] = (self.first[item] + span) * self.chunk + first
             reset[slot : slot + len(span), lane] = span == 0
         for slot in range(slots):
             yield self.table.gather(series[slot], begin[slot], self.chunk, self.ahead, reset[slot])

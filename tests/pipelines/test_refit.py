@@ -11,6 +11,7 @@ from forecaster.spec import FitSpec
 from pipelines import job
 from pipelines.fitting import Point
 from pipelines.panel import panel_from_series
+from pipelines.predict import predict
 from pipelines.recipe import Recipe
 from pipelines.settings import TrainSettings
 from pipelines.train import Candidate, Plan, candidate, refit
@@ -90,3 +91,15 @@ def test_what_is_tested_knows_all_that_was_before_the_test_and_nothing_of_it(hom
     assert distance(one.artifact.model, other.artifact.model) > 0
     assert poisoned.loss > one.loss
     assert one.artifact.spec.training.digest == before.digest
+
+
+def test_lag_regression_keeps_a_straight_line_straight(home: Path) -> None:
+    """As many steps ahead as the window has, the farthest that a default regression looks."""
+    lines = np.arange(120) * np.array([[1.0], [-3.0], [0.1]]) + 5
+    panel = panel_from_series(["up", "down", "slow"], [0] * 3, lines.tolist(), "step")
+    settings = TrainSettings(source=home / "none.csv", horizon=12, season=1, budget=60)
+    recipe = Recipe.model_validate({"summary": "", "model": {"kind": "linear"}})
+    artifact = refit(plan := job.prepare(settings, panel, {"linear": recipe}), candidate(plan, "linear", recipe))
+    made = predict(artifact, panel, 12).mean
+    expected = lines[:, -1:] + np.arange(1, 13) * np.array([[1.0], [-3.0], [0.1]])
+    assert np.allclose(made, expected, rtol=0.05)

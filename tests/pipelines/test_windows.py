@@ -76,6 +76,22 @@ def test_over_the_epochs_every_phase_ends_a_segment(sizes: list[int], stride: in
     assert phases == set(range(stride))
 
 
+@given(lengths, st.integers(1, 3), st.integers(2, 4))
+def test_where_one_of_several_segments_is_learned_from_each_has_its_turn(
+    sizes: list[int], stride: int, apart: int
+) -> None:
+    """The first of a chunk and every `apart`-th after it; a lane is read from a later segment on, never with padding
+    of a whole one before it."""
+    size, learned = max(sizes) + 3 * apart * stride, set()
+    lanes = Lanes(table([size]), lanes=1, chunk=2 * apart * stride, ahead=1, stride=stride, seed=0, apart=apart)
+    for number in range(100):
+        for batch in lanes.epoch(number):
+            segments = batch.target.unflatten(1, (-1, stride))
+            assert (batch.reset.logical_not() | segments[:, 0].isfinite().any(1)).all()
+            learned |= {int(value) for value in segments[:, ::apart, -1].flatten().tolist() if value == value}
+    assert learned >= set(range(apart * stride, size - apart * stride))
+
+
 def test_an_epoch_of_a_large_panel_is_bounded_and_changes() -> None:
     lanes = Lanes(table([50] * 3000), lanes=8, chunk=10, ahead=1, stride=1, seed=0)
     first, second = ([batch.target for batch in lanes.epoch(number)] for number in (0, 1))
