@@ -20,7 +20,7 @@ WORSE = 0.1
 OFF = 0.1
 """How far from 80 % an 80 % interval may cover, unless the champion's is further off."""
 ENOUGH = 10
-"""Series from which on a series is one pair of losses; of fewer, each origin is one."""
+"""Series from which on a series is one pair of losses; of fewer, which may move together, each origin is one."""
 DRAWS = 2000
 
 
@@ -50,11 +50,11 @@ def contest(challenger: Scores, champion: Scores, panel: Panel) -> Verdict:
     The challenger wins if it saves `MARGIN` of the loss, the bootstrap leaves no doubt that it saves something, its
     intervals hold and no group of series (the values of static covariates, else the quarters by unit) is much worse.
     """
-    losses, series = _pairs(challenger, champion, panel.ids)
+    losses, units = _pairs(challenger, champion, panel.ids)
     known = np.isfinite(losses).all(1)
-    saving = compare(losses[known], series[known])
+    saving = compare(losses[known], units[known])
     groups = {
-        title: compare(losses[chosen], series[chosen])
+        title: compare(losses[chosen], units[chosen])
         for title, rows in _groups(panel, champion).items()
         if (chosen := known & rows).any()
     }
@@ -65,16 +65,17 @@ def contest(challenger: Scores, champion: Scores, panel: Panel) -> Verdict:
 
 def versus(challenger: Scores, champion: Scores, ids: NDArray[np.object_]) -> Saving:
     """The saving of a challenger on the rows of both, of which `ids` are the series."""
-    losses, series = _pairs(challenger, champion, ids)
+    losses, units = _pairs(challenger, champion, ids)
     known = np.isfinite(losses).all(1)
-    return compare(losses[known], series[known])
+    return compare(losses[known], units[known])
 
 
-def compare(losses: Float64[ndarray, "rows both"], series: Int64[ndarray, " rows"]) -> Saving:
-    """The saving of the first column of losses over the second, with bounds by the paired bootstrap over series."""
-    _, number = np.unique(series, return_inverse=True)
-    if len(count := np.bincount(number)) >= ENOUGH:
-        losses = np.stack([np.bincount(number, column) / count for column in losses.T], 1)
+def compare(losses: Float64[ndarray, "rows both"], units: Int64[ndarray, " rows"]) -> Saving:
+    """The saving of the first column of losses over the second, with bounds by the paired bootstrap over the units, of
+    which each row is a part."""
+    _, number = np.unique(units, return_inverse=True)
+    count = np.bincount(number)
+    losses = np.stack([np.bincount(number, column) / count for column in losses.T], 1)
     if len(losses) < 2:
         return Saving(float(_share(*losses.T)) if len(losses) else float("nan"), -np.inf, np.inf, len(losses))
     share = float(_share(*losses.T))
@@ -93,9 +94,11 @@ def compare(losses: Float64[ndarray, "rows both"], series: Int64[ndarray, " rows
 
 
 def _pairs(challenger: Scores, champion: Scores, ids: NDArray[np.object_]) -> tuple[ndarray, ndarray]:
-    """The losses of both by row, and the number of the series of each row."""
+    """The losses of both by row, all series at one origin after the other, and which rows are one pair."""
     losses = np.stack([next(iter(test.by_row().values())) for test in (challenger, champion)], 1)
-    return losses, np.unique(ids.astype(str), return_inverse=True)[1]
+    series = np.unique(ids.astype(str), return_inverse=True)[1]
+    count = int(series.max()) + 1
+    return losses, series if count >= ENOUGH else np.arange(len(series)) // count
 
 
 def _share(challenger: ndarray, champion: ndarray, axis: int = -1) -> ndarray:
