@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from forecaster.ensemble import Ensemble, average
-from forecaster.spec import EnsembleSpec, SeasonalNaiveSpec
+from forecaster.spec import EnsembleSpec, LinearSpec, SeasonalNaiveSpec
 from pipelines.backtest import Backtest
 from pipelines.contest import versus
 from pipelines.recipe import Recipe
@@ -58,7 +58,8 @@ def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
 def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
     """The candidate with the smallest loss, unless chance may have made it better than a simpler one.
 
-    Simple are those that are not trained by gradient descent. Where nothing could be tested it is the first one.
+    Simple are those to which neither gradient descent nor least squares gave weights. Where nothing could be tested it
+    is the first one.
     """
     known = [one for one in candidates if np.isfinite(one.loss)]
     if not known or plan.split.test is None:
@@ -71,5 +72,10 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
         saving = versus(best.test, one.test, ids)
         return saving.low > 0 or saving.pairs < 2  # of one pair nobody can tell what is chance
 
-    simple = [one for one in known if one.trained.fit is None and not one.trained.members and not beaten(one)]
+    simple = [one for one in known if not _weighs(one.trained) and not beaten(one)]
     return min(simple, key=lambda one: one.loss, default=best)
+
+
+def _weighs(one: Trained) -> bool:
+    """Whether a model has learned weights, or any of its members has."""
+    return one.fit is not None or isinstance(one.recipe.model, LinearSpec) or any(_weighs(each) for each in one.members)

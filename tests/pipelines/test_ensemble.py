@@ -103,6 +103,7 @@ def test_how_many_there_are_is_decided_by_the_test(home: Path) -> None:
 def test_a_network_is_chosen_where_chance_did_not_make_it_better(home: Path) -> None:
     made = plan(home)
     simple = biased(made, "simple", 0.3)
+    simple = replace(simple, trained=replace(simple.trained, recipe=NAIVE))
     rows = next(iter(simple.test.by_row().values())) if simple.test is not None else np.zeros(0)
     noise = np.random.default_rng(0).normal(size=len(rows))
 
@@ -114,6 +115,8 @@ def test_a_network_is_chosen_where_chance_did_not_make_it_better(home: Path) -> 
     better = network("better", 0.8 + 0.05 * noise)
     assert lucky.loss < simple.loss
     assert choose(made, [simple, lucky]).name == "simple"
+    regression = replace(lucky, trained=replace(lucky.trained, fit=None, recipe=LINEAR))
+    assert choose(made, [simple, regression]).name == "simple"
     assert choose(made, [simple, lucky, better]).name == "better"
     assert choose(made, [lucky, better]).name == "better"
 
