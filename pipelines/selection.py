@@ -15,6 +15,9 @@ from pipelines.recipe import Recipe
 from pipelines.scores import Scores
 from pipelines.train import Candidate, Plan, Trained, examine, judged
 
+MUCH = 0.05
+"""Share of the loss that is believed to be saved without a proof: few origins cannot give one."""
+
 
 def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
     """The ensemble of candidates of numbers that is best, None where a single one is.
@@ -56,7 +59,7 @@ def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
 
 
 def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
-    """The candidate with the smallest loss, unless chance may have made it better than a simpler one.
+    """The candidate with the smallest loss, unless it is little better than a simpler one and chance may have made it so.
 
     Simple are those to which neither gradient descent nor least squares gave weights. Where nothing could be tested it
     is the first one.
@@ -70,7 +73,7 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
         assert best.test is not None
         assert one.test is not None
         saving = versus(best.test, one.test, ids)
-        return saving.low > 0 or saving.pairs < 2  # of one pair nobody can tell what is chance
+        return saving.low > 0 or saving.share >= MUCH or saving.pairs < 2  # of one pair nobody can tell what is chance
 
     simple = [one for one in known if not _weighs(one.trained) and not beaten(one)]
     return min(simple, key=lambda one: one.loss, default=best)

@@ -112,11 +112,13 @@ def test_a_network_is_chosen_where_chance_did_not_make_it_better(home: Path) -> 
         return replace(simple, trained=trained, test=Losses(rows * factor))  # type: ignore[abstract]
 
     lucky = network("lucky", 0.99 + 0.5 * (noise - noise.mean()))
+    much = network("much", 0.9 + 0.5 * (noise - noise.mean()))
     better = network("better", 0.8 + 0.05 * noise)
     assert lucky.loss < simple.loss
     assert choose(made, [simple, lucky]).name == "simple"
     regression = replace(lucky, trained=replace(lucky.trained, fit=None, recipe=LINEAR))
     assert choose(made, [simple, regression]).name == "simple"
+    assert choose(made, [simple, lucky, much]).name == "much"
     assert choose(made, [simple, lucky, better]).name == "better"
     assert choose(made, [lucky, better]).name == "better"
 
