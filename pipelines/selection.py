@@ -59,7 +59,7 @@ def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
 
 
 def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
-    """The candidate with the smallest loss, unless it is little better than a simpler one and chance may have made it so.
+    """The candidate with the smallest loss, unless a simpler one is little worse, and chance may be why.
 
     Simple are those to which neither gradient descent nor least squares gave weights. Where nothing could be tested it
     is the first one.
