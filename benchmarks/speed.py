@@ -196,7 +196,8 @@ def until(goal: float, data: Path) -> dict[str, float]:
         budget = 2 * reached["budget"]
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
-            commands.train(train, Path(folder), HORIZON, "--recipe", "lstm", "--budget", f"{budget:g}s")
+            options = ["--season", str(dataset.season), "--recipe", "lstm", "--budget", f"{budget:g}s"]
+            commands.train(train, Path(folder), HORIZON, *options)
             made = commands.forecast(train, Path(folder), HORIZON)
             reached = {"budget": budget, "seconds": time.perf_counter() - began}
             reached["owa"] = score(dataset, panel, actual, made)["owa"]
