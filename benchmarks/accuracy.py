@@ -56,7 +56,7 @@ def main(
 def official(
     dataset: Dataset, beside: Sequence[peers.Methods], data: Path, folder: Path, *options: str
 ) -> Iterator[tuple[str, Figures]]:
-    """The simple methods and those of statsforecast, then what the default command gives as "ours".
+    """The methods `beside`, then what the default command gives as "ours".
 
     Of the former only the point is scored, as if it were every quantile: their wQL and MSIS say no more than that.
     """
