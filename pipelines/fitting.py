@@ -35,10 +35,11 @@ class Point:
 
 def batches(table: Table, model: Model, spec: FitSpec) -> Batches:
     """The training data in the way the specification asks for."""
-    shape = {"ahead": model.horizon, "stride": model.stride, "seed": spec.seed, "lanes": spec.lanes}
+    ahead, stride, read = model.horizon, model.stride, spec.bptt * model.stride
     if spec.sampling == "windows":
-        return Windows(table, context=spec.bptt * model.stride, **shape)
-    return Lanes(table, chunk=spec.bptt * model.stride, apart=model.apart, **shape)
+        return Windows(table, lanes=spec.lanes, context=read, ahead=ahead, stride=stride, seed=spec.seed)
+    shape = {"lanes": spec.lanes, "chunk": read, "ahead": ahead, "stride": stride, "apart": model.apart}
+    return Lanes(table, seed=spec.seed, **shape)
 
 
 def within(

@@ -135,19 +135,30 @@ class Lanes:
 
 
 class Windows:
-    """Windows of `context` steps at random places, each standing alone."""
+    """Windows of `context` steps at random places, each standing alone; all end after the first `after` steps."""
 
-    def __init__(self, table: Table, *, lanes: int, context: int, ahead: int, stride: int, seed: int) -> None:
+    def __init__(
+        self,
+        table: Table,
+        *,
+        lanes: int,
+        context: int,
+        ahead: int,
+        stride: int,
+        seed: int,
+        after: Int64[ndarray, "series"] | None = None,
+    ) -> None:
         if context % stride:
             raise ValueError(f"a context of {context} steps is no multiple of the stride {stride}")
         self.table, self.lanes, self.context, self.ahead, self.seed = table, lanes, context, ahead, seed
-        self.ends = table.length.numpy().cumsum()
+        self.after = np.zeros(len(table.length), np.int64) if after is None else after
+        self.places = (table.length.numpy() - self.after).cumsum()
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of an epoch; the same number gives the same batches."""
         random = np.random.default_rng((self.seed, number))
         for _ in range(EPOCH):
-            place = random.integers(0, self.ends[-1], self.lanes)
-            series = np.searchsorted(self.ends, place, side="right")
-            end = place - (self.ends[series] - self.table.length.numpy()[series]) + 1
+            place = random.integers(0, self.places[-1], self.lanes)
+            series = np.searchsorted(self.places, place, side="right")
+            end = place - self.places[series] + self.table.length.numpy()[series] + 1
             yield self.table.gather(series, end - self.context, self.context, self.ahead, True)

@@ -7,20 +7,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy import ndarray
 from sklearn.linear_model import Ridge
 
 from forecaster.artifact import Artifact
 from forecaster.build import build
 from forecaster.pointwise import Linear
-from forecaster.spec import ArtifactSpec, FitSpec, Training
+from forecaster.spec import ArtifactSpec, DataSpec, FitSpec, Training
 from pipelines import automatic
 from pipelines.ask import Question, ask
-from pipelines.baselines import FAR, WINDOWS, solve
+from pipelines.baselines import solve
 from pipelines.covariates import describe
 from pipelines.labels import unseen
 from pipelines.panel import Panel, panel_from_frame
 from pipelines.predict import Predictions
 from pipelines.recipe import Recipe, recipes
+from pipelines.regression import EARLY, FAR, PENALTIES, WINDOWS
 from pipelines.split import split
 from pipelines.train import Plan, candidate
 from pipelines.windows import Table, Windows
@@ -129,21 +131,42 @@ def test_a_series_that_a_covariate_drives_is_forecast_better_with_it(name: str, 
 
 
 def test_lag_regression_is_the_ridge_regression_of_scikit_learn() -> None:
-    """A regression of each step on what all read and on what is known of the step itself."""
+    """A regression of each step on what all read and on what is known of the step itself, with the penalty that is
+    best for later windows."""
     data = panel(RECIPES["lag_regression"])
     described = describe(data)
-    task = automatic.task(data, described, HORIZON, 4)
-    model = build(RECIPES["lag_regression"].model, task)
+    model = build(RECIPES["lag_regression"].model, automatic.task(data, described, HORIZON, 4))
     assert isinstance(model, Linear)
     solve(model, data, described)
-    windows = Windows(Table(data, described), lanes=WINDOWS, context=8, ahead=HORIZON, stride=1, seed=0)
-    batch = next(windows.epoch(0))
+    border = (EARLY * data.lengths).astype(int)
+    early, late = examples(model, data.cut(border), described), examples(model, data, described, border)
+    errors = {}
+    for penalty in PENALTIES:
+        fitted = ridges(*early, penalty)
+        told = np.stack([one.predict(columns) for one, columns in zip(fitted, late[0], strict=True)], 1)
+        errors[penalty] = np.abs(told - late[1]).mean()
+    best = min(PENALTIES, key=errors.__getitem__)
+    for step, ridge in enumerate(ridges(*examples(model, data, described), best)):
+        np.testing.assert_allclose(model.map.weight[step].detach(), ridge.coef_, rtol=1e-4, atol=1e-5)
+        assert model.map.bias[step].item() == pytest.approx(ridge.intercept_, abs=1e-5)
+
+
+def examples(model: Linear, data: Panel, described: DataSpec, after: ndarray | None = None) -> tuple[ndarray, ndarray]:
+    """The columns of each step, and what came."""
+    table = Table(data, described)
+    batch = next(Windows(table, lanes=WINDOWS, context=8, ahead=HORIZON, stride=1, seed=0, after=after).epoch(0))
     common, level, scale = model.scaled(batch.target, batch.past, batch.static)
     ahead, lately = ((batch.future - level) / scale).numpy(), common[:, 6:8].mean(1, keepdim=True).numpy()
     usable = np.isfinite(ahead).all(1)
     ahead = lately + np.clip(ahead - lately, -FAR, FAR)
-    for step in range(HORIZON):
-        columns = np.concatenate([common.numpy(), batch.known[:, 8 + step].numpy()], 1)[usable].astype(float)
-        ridge = Ridge(alpha=np.sqrt(usable.sum())).fit(columns, ahead[usable, step])
-        np.testing.assert_allclose(model.map.weight[step].detach(), ridge.coef_, rtol=1e-4, atol=1e-5)
-        assert model.map.bias[step].item() == pytest.approx(ridge.intercept_, abs=1e-5)
+    columns = [
+        np.concatenate([common.numpy(), batch.known[:, 8 + step].numpy()], 1)[usable].astype(float)
+        for step in range(HORIZON)
+    ]
+    return np.stack(columns), ahead[usable]
+
+
+def ridges(columns: ndarray, ahead: ndarray, penalty: float) -> list[Ridge]:
+    """A regression for each step."""
+    alpha = penalty * np.sqrt(len(ahead))
+    return [Ridge(alpha=alpha).fit(x, y) for x, y in zip(columns, ahead.T, strict=True)]
