@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from forecaster.ensemble import Ensemble, average
-from forecaster.spec import EnsembleSpec, LinearSpec, SeasonalNaiveSpec
+from forecaster.spec import EnsembleSpec, SeasonalNaiveSpec
 from pipelines.backtest import Backtest
 from pipelines.contest import versus
 from pipelines.recipe import Recipe
@@ -59,10 +59,10 @@ def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
 
 
 def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
-    """The candidate with the smallest loss, unless a simpler one is little worse, and chance may be why.
+    """The candidate with the smallest loss, unless the last value repeated is little worse, and chance may be why.
 
-    Simple are those to which neither gradient descent nor least squares gave weights. Where nothing could be tested it
-    is the first one.
+    Where a series is a random walk nothing can be better, and of a few origins something always seems to be. Where
+    nothing could be tested it is the first one.
     """
     known = [one for one in candidates if np.isfinite(one.loss)]
     if not known or plan.split.test is None:
@@ -75,10 +75,10 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
         saving = versus(best.test, one.test, ids)
         return saving.low > 0 or saving.share >= MUCH or saving.pairs < 2  # of one pair nobody can tell what is chance
 
-    simple = [one for one in known if not _weighs(one.trained) and not beaten(one)]
-    return min(simple, key=lambda one: one.loss, default=best)
+    return next((one for one in known if _walks(one) and not beaten(one)), best)
 
 
-def _weighs(one: Trained) -> bool:
-    """Whether a model has learned weights, or any of its members has."""
-    return one.fit is not None or isinstance(one.recipe.model, LinearSpec) or any(_weighs(each) for each in one.members)
+def _walks(one: Candidate) -> bool:
+    """Whether a candidate takes every series for a random walk."""
+    spec = one.trained.recipe.model
+    return isinstance(spec, SeasonalNaiveSpec) and (spec.season or one.artifact.spec.task.seasons[0]) == 1
