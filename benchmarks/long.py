@@ -1,5 +1,6 @@
 """The protocol of long horizons: every origin of the last part, each with the same look-back, in standard units."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from dataclasses import replace
@@ -13,7 +14,8 @@ from numpy import ndarray
 from benchmarks import commands, peers
 from benchmarks.published import Figures, Long
 from forecaster.model import Numeric
-from pipelines.backtest import MEDIAN
+from forecaster.quantiles import LEVELS
+from pipelines.backtest import MEDIAN, interval
 from pipelines.panel import Panel, panel_from_frame
 from pipelines.predict import forecast
 from pipelines.score import live
@@ -21,8 +23,8 @@ from pipelines.score import live
 BLOCK = 200
 """Origins that are forecast from at a time."""
 
-Answer = Callable[[Panel], tuple[Float64[ndarray, "rows horizon"], Float64[ndarray, "rows horizon"]]]
-"""Mean and median of the steps after each series."""
+Answer = Callable[[Panel], tuple[Float64[ndarray, "rows horizon"], Float64[ndarray, "rows horizon levels"]]]
+"""Mean and quantiles of the steps after each series."""
 
 
 def measure(protocol: Long, data: Path, folder: Path, *options: str) -> Iterator[tuple[str, Figures]]:
@@ -33,7 +35,7 @@ def measure(protocol: Long, data: Path, folder: Path, *options: str) -> Iterator
 
         def simple(seen: Panel, name: str = name) -> tuple[ndarray, ndarray]:
             points = dict(peers.simple(seen, horizon, protocol.season))[name]
-            return points, points
+            return points, np.repeat(points[..., None], len(LEVELS), -1)
 
         yield name, score(protocol, panel, simple)
     file = folder / "train.csv.gz"
@@ -46,7 +48,7 @@ def measure(protocol: Long, data: Path, folder: Path, *options: str) -> Iterator
 
     def champion(seen: Panel) -> tuple[ndarray, ndarray]:
         made = forecast(model, artifact.spec.data, seen, horizon, artifact.calibrator)
-        return made.mean.numpy(), made.quantiles.numpy()[..., MEDIAN]
+        return made.mean.numpy(), made.quantiles.numpy()
 
     yield "ours", score(protocol, panel, champion)
 
@@ -60,20 +62,22 @@ def read(file: Path) -> pd.DataFrame:
 
 
 def score(protocol: Long, panel: Panel, answer: Answer) -> Figures:
-    """MSE of the mean and MAE of the median over all origins, steps and series."""
+    """Over all origins, steps and series: MSE of the mean, MAE of the median, and how much the intervals cover."""
     values = panel.values.reshape(len(panel), -1)
-    first = values[:, : protocol.borders[0]]
-    unit = first.std(1)[:, None]
-    squares, absolutes, count = 0.0, 0.0, 0
+    unit = values[:, : protocol.borders[0]].std(1)[:, None]
+    sums: Counter[str] = Counter()
     ends = np.arange(protocol.borders[1], protocol.borders[2] - protocol.horizon + 1)
     for block in np.split(ends, range(BLOCK, len(ends), BLOCK)):
-        mean, median = answer(windows(panel, values, block, protocol.look_back))
+        mean, quantiles = answer(windows(panel, values, block, protocol.look_back))
         actual = np.concatenate([values[:, end : end + protocol.horizon] for end in block])
         scale = np.tile(unit, (len(block), 1))
-        squares += float(np.square((mean - actual) / scale).sum())
-        absolutes += float(np.abs((median - actual) / scale).sum())
-        count += actual.size
-    return {"mse": squares / count, "mae": absolutes / count}
+        sums["mse"] += np.square((mean - actual) / scale).sum()
+        sums["mae"] += np.abs((quantiles[..., MEDIAN] - actual) / scale).sum()
+        for percent in (80, 95):
+            low, high = (quantiles[..., level] for level in interval(percent))
+            sums[f"coverage_{percent}"] += ((low <= actual) & (actual <= high)).sum()
+        sums["values"] += actual.size
+    return {name: float(total / sums["values"]) for name, total in sums.items() if name != "values"}
 
 
 def windows(

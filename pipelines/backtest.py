@@ -32,6 +32,12 @@ from pipelines.vocabulary import translate
 MEDIAN = LEVELS.index(0.5)
 
 
+def interval(percent: int) -> tuple[int, int]:
+    """Places in `LEVELS` of the ends of the central interval that should hold `percent` of the values."""
+    tail = round((1 - percent / 100) / 2, 6)
+    return LEVELS.index(tail), LEVELS.index(round(1 - tail, 6))
+
+
 @dataclass(frozen=True)
 class Backtest(Scores):
     """Forecasts from held-out origins, what came after, and the in-sample error of seasonal naive.
@@ -63,8 +69,8 @@ class Backtest(Scores):
 
     def interval(self, percent: int) -> tuple[ndarray, ndarray]:
         """Ends of the central interval that should hold `percent` of the values."""
-        tail = round((1 - percent / 100) / 2, 6)
-        return self.quantiles[..., LEVELS.index(tail)], self.quantiles[..., LEVELS.index(round(1 - tail, 6))]
+        low, high = interval(percent)
+        return self.quantiles[..., low], self.quantiles[..., high]
 
     @property
     def loss(self) -> float:
