@@ -92,9 +92,9 @@ class Normal(NamedTuple):
 
 def regress(model: Linear, panel: Panel, data: DataSpec, seed: int) -> None:
     """Fit in place; where no window has all steps after it the weights stay as they are."""
-    border = np.maximum((EARLY * panel.lengths).astype(np.int64), 1)
+    border = (EARLY * panel.lengths).astype(np.int64)
     everything = draw(model, Table(panel, data), seed)
-    early = draw(model, Table(panel.cut(border), data), seed)
+    early = draw(model, Table(panel.cut(np.maximum(border, 1)), data), seed)
     late = draw(model, Table(panel, data), seed, after=border)
     if not len(everything.ahead):
         return
