@@ -12,8 +12,7 @@ from forecaster.spec import EnsembleSpec, SeasonalNaiveSpec
 from pipelines.backtest import Backtest
 from pipelines.contest import versus
 from pipelines.recipe import Recipe
-from pipelines.scores import Scores
-from pipelines.train import Candidate, Plan, Trained, examine, judged
+from pipelines.train import Candidate, Plan, Trained, judged
 
 MUCH = 0.05
 """Share of the loss that is believed to be saved without a proof: few origins cannot give one."""
@@ -26,12 +25,12 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
     of models"). Networks have stopped early by the same data and look too good there, so the test says how many. What
     repeats values is no member: networks are told these too, and leave such a member behind once they know more.
     """
-    began, held_out = time.perf_counter(), plan.split.calibrate
+    began = time.perf_counter()
     learned = [one for one in candidates if not isinstance(one.trained.recipe.model, SeasonalNaiveSpec)]
     alone = {one.name: one.test for one in learned if isinstance(one.test, Backtest)}
-    if held_out is None or not alone:
+    earlier = {one.name: one.calibration for one in learned if isinstance(one.calibration, Backtest)}
+    if not alone or not earlier:
         return None
-    earlier = {one.name: examine(plan, one.trained.model, held_out) for one in learned}
     order: list[str] = []
     while len(order) < len(alone):
         order = min(([*order, name] for name in alone if name not in order), key=partial(_loss_of_mean, earlier))
@@ -52,9 +51,9 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
     return judged(plan, together, Ensemble([one.artifact.model for one in members]), began)
 
 
-def _loss_of_mean(tests: Mapping[str, Scores], names: list[str]) -> float:
-    """The loss of the mean of some forecasts of the same numbers."""
-    told = [test for name in names if isinstance(test := tests[name], Backtest)]
+def _loss_of_mean(tests: Mapping[str, Backtest], names: list[str]) -> float:
+    """The loss of the mean of some forecasts."""
+    told = [tests[name] for name in names]
     return replace(told[0], forecast=average([test.forecast for test in told])).loss
 
 

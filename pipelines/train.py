@@ -75,6 +75,8 @@ class Candidate:
 
     trained: Trained
     artifact: Artifact
+    calibration: Scores | None
+    """How it did after the first training, as it was, on what calibrates; None where nothing is held out for that."""
     test: Scores | None
     """None where no series is long enough to hold anything out."""
     seconds: float
@@ -103,8 +105,8 @@ def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None)
 def refit(plan: Plan, winner: Candidate) -> Artifact:
     """The winner trained with all data, and calibrated on everything that was held out, as its paths are."""
     model = _again(plan, winner.trained, plan.panel, "refit")
-    tests = _tests(plan, (winner.trained.model, plan.split.calibrate), (winner.artifact.model, plan.split.test))
-    return Artifact(describe(plan, winner.trained, plan.panel), model, *_learned(tests))
+    test = examine(plan, winner.artifact.model, plan.split.test) if plan.split.test is not None else None
+    return Artifact(describe(plan, winner.trained, plan.panel), model, *_learned(winner.calibration, test))
 
 
 def _learn(plan: Plan, name: str, recipe: Recipe, start: Model | None) -> Trained:
@@ -145,11 +147,12 @@ def _again(plan: Plan, one: Trained, panel: Panel, purpose: str) -> Model:
 
 def judged(plan: Plan, trained: Trained, model: Model, began: float) -> Candidate:
     """A recipe as it was trained for the test, calibrated as it was before, and tested."""
-    calibrator, dependence = _learned(_tests(plan, (trained.model, plan.split.calibrate)))
+    calibrate, seen = plan.split.calibrate, plan.split.train if plan.split.before is None else plan.split.before
+    calibration = examine(plan, trained.model, calibrate) if calibrate is not None else None
+    calibrator, dependence = _learned(calibration)
     test = examine(plan, model, plan.split.test, calibrator) if plan.split.test is not None else None
-    seen = plan.split.train if plan.split.before is None else plan.split.before
     artifact = Artifact(describe(plan, trained, seen), model.eval(), calibrator, dependence)
-    return Candidate(trained, artifact, test, time.perf_counter() - began)
+    return Candidate(trained, artifact, calibration, test, time.perf_counter() - began)
 
 
 def describe(plan: Plan, trained: Trained, panel: Panel) -> ArtifactSpec:
@@ -207,11 +210,7 @@ def examine(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrator 
     return backtest(model, plan.data, plan.task.seasons[0], held_out, calibrator)
 
 
-def _tests(plan: Plan, *parts: tuple[Model, HeldOut | None]) -> list[Scores]:
-    """Backtests of models on what is held out for each, as far as anything is."""
-    return [examine(plan, model, held_out) for model, held_out in parts if held_out is not None]
-
-
-def _learned(tests: list[Scores]) -> tuple[Calibrator | None, Dependence]:
+def _learned(*tests: Scores | None) -> tuple[Calibrator | None, Dependence]:
     """What is learned from data that models have not seen: how wide intervals are, and how errors go on."""
-    return type(tests[0]).joined(tests).residuals() if tests else (None, CAUTIOUS)
+    known = [test for test in tests if test is not None]
+    return type(known[0]).joined(known).residuals() if known else (None, CAUTIOUS)

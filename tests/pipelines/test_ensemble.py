@@ -64,11 +64,12 @@ def plan(home: Path) -> Plan:
 def biased(plan: Plan, name: str, bias: float) -> Candidate:
     model = Biased(horizon=6, season=6)
     model.bias = bias
-    one, held_out = candidate(plan, name, LINEAR), plan.split.test
-    assert held_out is not None
-    test = backtest(model, plan.data, 6, held_out)
+    one, parts = candidate(plan, name, LINEAR), plan.split
+    assert parts.calibrate is not None
+    assert parts.test is not None
+    calibration, test = (backtest(model, plan.data, 6, part) for part in (parts.calibrate, parts.test))
     trained, artifact = replace(one.trained, model=model), replace(one.artifact, model=model)
-    return replace(one, trained=trained, artifact=artifact, test=test)
+    return replace(one, trained=trained, artifact=artifact, calibration=calibration, test=test)
 
 
 def test_members_whose_errors_cancel_are_put_together(home: Path) -> None:
