@@ -24,6 +24,7 @@ from pipelines.lists import read_starts
 from pipelines.panel import Panel
 
 _ENOUGH = 64  # held-out horizons that say enough of a model, over all series
+_LEAST = 2  # origins where there is room, however many the series are: they all share a day
 _MOST = 8  # origins, however few the series are
 _PART = 5  # one series in so many is for calibration, and one for the test
 _SHARE = 0.15  # of a typical series, for calibration as for the test
@@ -79,15 +80,16 @@ def origins(panel: Panel, horizon: int, windows: int, stride: int | None = None)
 def split(panel: Panel, task: Task, until: str | None = None) -> Split:
     """Hold out the last horizons of each series to test on, and as many before them to calibrate on.
 
-    More of them for few series than for many, and further apart in long series than in short ones: a week of holidays
-    at the end of two years should not decide. Where a typical series has no room for both, every other one is for
-    calibration and the rest for the test if they are many, or else all for the test; where it has room for none, all
-    is there to train on. With `until`, the last time that another model has seen, the test knows later values only,
-    and there is none where those are fewer than a horizon.
+    More of them for few series than for many, of which two days still tell more than one, and further apart in long
+    series than in short ones: a week of holidays at the end of two years should not decide. Where a typical series has
+    no room for both, every other one is for calibration and the rest for the test if they are many, or else all for
+    the test; where it has room for none, all is there to train on. With `until`, the last time that another model has
+    seen, the test knows later values only, and there is none where those are fewer than a horizon.
     """
     typical = float(np.median(panel.lengths))
     room = int(typical / 2) // task.horizon
-    wanted = min(_MOST, -(-_ENOUGH // len(panel)), max(1, int(_SHARE * typical) // task.horizon))
+    enough = max(_LEAST, min(_MOST, -(-_ENOUGH // len(panel))))
+    wanted = min(enough, max(1, int(_SHARE * typical) // task.horizon))
     fresh = after(panel, until)
     test = min(wanted, room, int(fresh.max()) // task.horizon)
     calibrate = min(wanted, room - test)

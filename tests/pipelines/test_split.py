@@ -87,7 +87,7 @@ def test_many_series_with_room_for_one_origin_take_turns() -> None:
 @pytest.mark.parametrize(
     ("series", "length", "horizon", "calibrate", "test"),
     [
-        (414, 900, 48, 1, 1),
+        (414, 900, 48, 2, 2),
         (4, 17_544, 48, 8, 8),
         (1, 100, 5, 3, 3),
         (1, 10, 2, 1, 1),

@@ -1,0 +1,76 @@
+"""One state that runs on, against windows that each stand alone: `python -m benchmarks.streaming`.
+
+For every set the same job trains three recipes for about as long: an LSTM whose state runs along whole histories, the
+same network on random windows, and LSTMs that read a window in both directions. What is compared is the loss on the
+origins that the job holds out for its test, never an official test part.
+"""
+
+import json
+import math
+import tempfile
+from contextlib import chdir
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.accuracy import RESULTS, SHARED
+from benchmarks.long import read
+from benchmarks.provenance import provenance
+from pipelines import job
+from pipelines.settings import TrainSettings
+
+RECIPES = ("lstm", "lstm_windows", "bidirectional")
+SETS = {
+    "m4_hourly_train": (48, 24),
+    "m3_monthly_train": (18, 12),
+    "m3_quarterly_train": (8, 4),
+    "m3_yearly_train": (6, 1),
+    "nn5_daily_train": (56, 7),
+    "carparts_monthly_train": (12, 12),
+    "ETTh1": (96, None),
+    "exchange_rate_daily": (96, None),
+    "national_illness_weekly": (24, None),
+    "vic_elec_30min": (48, None),
+    "pedestrian_hourly": (24, None),
+    "aus_retail_monthly": (12, None),
+    "aus_tourism_quarterly": (8, None),
+    "us_gasoline_weekly": (52, None),
+    "taylor_30min": (48, 48),
+    "nyc_taxi_30min": (48, None),
+    "los_speed_5min": (12, None),
+}
+"""Files with their horizons, and the season where time is only counted."""
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(SETS)}; all if left out.")] = None,
+    budget: Annotated[float, typer.Option(help="Seconds of training for each set.")] = 60.0,
+    seed: int = 0,
+    data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED,
+) -> None:
+    """Print the losses as shares of that of the streaming one, and keep them."""
+    rows = {}
+    print(f"{'data':26}{RECIPES[0]:>16}" + "".join(f"{name:>16}" for name in RECIPES[1:]))
+    for name in names or SETS:
+        rows[name] = losses = compare(data / f"{name}.csv.gz", *SETS[name], budget, seed)
+        shares = "".join(f"{losses[recipe] / losses[RECIPES[0]]:16.3f}" for recipe in RECIPES[1:])
+        print(f"{name:26}{losses[RECIPES[0]]:16.4f}{shares}", flush=True)
+    for recipe in RECIPES[1:]:
+        logs = [math.log(losses[recipe] / losses[RECIPES[0]]) for losses in rows.values()]
+        print(f"{recipe}: {math.exp(sum(logs) / len(logs)):.3f} on average")
+    result = {"losses": rows, "budget": budget, "seed": seed, **provenance()}
+    (RESULTS / "streaming.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def compare(file: Path, horizon: int, season: int | None, budget: float, seed: int) -> dict[str, float]:
+    """The loss of each recipe on the origins that one job holds out."""
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        long = Path(folder) / "series.csv.gz"
+        read(file).to_csv(long, index=False)
+        settings = TrainSettings(source=long, horizon=horizon, season=season, recipes=RECIPES, budget=budget, seed=seed)
+        return {one.name: one.loss for one in job.run(settings).candidates if one.name in RECIPES}
+
+
+if __name__ == "__main__":
+    typer.run(main)
