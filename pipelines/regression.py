@@ -1,5 +1,7 @@
 """Ridge regression of each step ahead, in closed form, with the penalty that forecasts later windows best."""
 
+from collections.abc import Iterator
+from functools import reduce
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -11,10 +13,10 @@ from torch import Tensor
 from forecaster.pointwise import Linear
 from forecaster.spec import DataSpec
 from pipelines.panel import Panel
-from pipelines.windows import Table, Windows
+from pipelines.windows import EPOCH, Table, Windows
 
 WINDOWS = 20_000
-"""Windows that a regression learns from at most."""
+"""Windows that a regression learns from at most, a part of them at a time."""
 FAR = 5.0
 """Deviations from the last quarter of a window beyond which a value counts as that far: squares let a few jumps decide.
 A straight line stays within them for as many steps as the window has."""
@@ -30,7 +32,7 @@ class Examples(NamedTuple):
     """Windows, and what came after them, in units of each one's scale around its level."""
 
     common: Float64[Tensor, "windows columns"]
-    """What all steps ahead are told from."""
+    """What all steps ahead are told from; the last column is one."""
     own: Float64[Tensor, "windows horizon known"]
     """What is known of the step itself."""
     ahead: Float64[Tensor, "windows horizon"]
@@ -39,21 +41,20 @@ class Examples(NamedTuple):
 class Weights(NamedTuple):
     """A linear map of what is common and what is a step's own."""
 
-    common: Float64[Tensor, "horizon columns"]
+    common: Float64[Tensor, "columns horizon"]
     own: Float64[Tensor, "horizon known"]
-    bias: Float64[Tensor, "horizon"]
 
     def error(self, examples: Examples) -> float:
-        """Mean absolute error."""
-        told = examples.common @ self.common.mT + (examples.own * self.own).sum(-1) + self.bias
-        return (told - examples.ahead).abs().mean().item()
+        """Sum of the absolute errors."""
+        told = examples.common @ self.common + (examples.own * self.own).sum(-1)
+        return (told - examples.ahead).abs().sum().item()
 
 
 class Normal(NamedTuple):
-    """The normal equations around the means: squares and products, summed over the windows."""
+    """The normal equations: squares and products, summed over windows."""
 
-    examples: int
-    means: Weights
+    windows: Float64[Tensor, ""]
+    """How many there are."""
     common: Float64[Tensor, "columns columns"]
     cross: Float64[Tensor, "columns horizon known"]
     own: Float64[Tensor, "horizon known known"]
@@ -62,12 +63,10 @@ class Normal(NamedTuple):
 
     @classmethod
     def of(cls, examples: Examples) -> Self:
-        """What is left of the examples."""
-        means = Weights(*(part.mean(0) for part in examples))
-        common, own, ahead = (part - mean for part, mean in zip(examples, means, strict=True))
+        """What is left of examples."""
+        common, own, ahead = examples
         return cls(
-            len(ahead),
-            means,
+            torch.tensor(len(ahead)).double(),
             common.mT @ common,
             (common.mT @ own.flatten(1)).unflatten(1, own.shape[1:]),
             torch.einsum("whi,whj->hij", own, own),
@@ -75,48 +74,64 @@ class Normal(NamedTuple):
             torch.einsum("whi,wh->hi", own, ahead),
         )
 
+    def plus(self, other: Self) -> Self:
+        """Those of the windows of both."""
+        return type(self)(*(one + more for one, more in zip(self, other, strict=True)))
+
     def solve(self, penalty: float) -> Weights:
         """All steps at once: they share the largest part, which is eliminated first (the Schur complement)."""
-        ridge = penalty * self.examples**0.5
-        columns, _, known = self.cross.shape
+        ridge = penalty * self.windows.item() ** 0.5
+        each = torch.full((len(self.common),), ridge).double()
+        each[-1] = 0  # the mean may be anything
         both = torch.cat([self.common_ahead.unsqueeze(-1), self.cross], -1)
-        solved = torch.linalg.solve(self.common + ridge * torch.eye(columns).double(), both.flatten(1))
-        alone, through = torch.unflatten(solved, 1, both.shape[1:]).split([1, known], -1)
-        left = self.own + ridge * torch.eye(known).double() - torch.einsum("chi,chj->hij", self.cross, through)
-        wanted = self.own_ahead - torch.einsum("chi,chj->hi", self.cross, alone)
-        own = torch.linalg.solve(left, wanted)
-        common = alone.squeeze(-1).mT - torch.einsum("chi,hi->hc", through, own)
-        bias = self.means.bias - common @ self.means.common - (self.means.own * own).sum(-1)
-        return Weights(common, own, bias)
+        solved = torch.linalg.solve(self.common + each.diag(), both.flatten(1)).unflatten(1, both.shape[1:])
+        alone, through = solved[..., 0], solved[..., 1:]
+        left = self.own + ridge * torch.eye(self.own.shape[-1]).double()
+        left = left - torch.einsum("chi,chj->hij", self.cross, through)
+        own = torch.linalg.solve(left, self.own_ahead - torch.einsum("chi,ch->hi", self.cross, alone))
+        return Weights(alone - torch.einsum("chi,hi->ch", through, own), own)
 
 
 def regress(model: Linear, panel: Panel, data: DataSpec, seed: int) -> None:
     """Fit in place; where no window has all steps after it the weights stay as they are."""
+    table = Table(panel, data)
     border = (EARLY * panel.lengths).astype(np.int64)
-    everything = draw(model, Table(panel, data), seed)
-    early = draw(model, Table(panel.cut(np.maximum(border, 1)), data), seed)
-    late = draw(model, Table(panel, data), seed, after=border)
-    if not len(everything.ahead):
+    early = normal(draw(model, Table(panel.cut(np.maximum(border, 1)), data), seed))
+    late = draw(model, table, seed, after=border)
+    everything = normal(draw(model, table, seed))
+    if not everything.windows:
         return
-    penalty = USUAL
-    if len(early.ahead) and len(late.ahead):
-        normal = Normal.of(early)
-        penalty = min(PENALTIES, key=lambda one: normal.solve(one).error(late))
-    weights = Normal.of(everything).solve(penalty)
+    weights = everything.solve(best_penalty(early, late) if early.windows else USUAL)
     with torch.no_grad():
-        model.map.weight.copy_(torch.cat([weights.common, weights.own], 1))
-        model.map.bias.copy_(weights.bias)
+        model.map.weight.copy_(torch.cat([weights.common[:-1].mT, weights.own], 1))
+        model.map.bias.copy_(weights.common[-1])
 
 
-def draw(model: Linear, table: Table, seed: int, after: Int64[ndarray, "series"] | None = None) -> Examples:
+def normal(examples: Iterator[Examples]) -> Normal:
+    """The normal equations of all examples."""
+    return reduce(Normal.plus, map(Normal.of, examples))
+
+
+def best_penalty(early: Normal, late: Iterator[Examples]) -> float:
+    """The one with which what is early tells most of what is late; the usual one where nothing is late."""
+    weights = {penalty: early.solve(penalty) for penalty in PENALTIES}
+    errors = dict.fromkeys([USUAL, *PENALTIES], 0.0)
+    for examples in late:
+        for penalty in PENALTIES:
+            errors[penalty] += weights[penalty].error(examples)
+    return min(errors, key=errors.__getitem__)
+
+
+def draw(model: Linear, table: Table, seed: int, after: Int64[ndarray, "series"] | None = None) -> Iterator[Examples]:
     """Random windows that have a scale and all steps after them, and end after the first `after` steps."""
-    context, ahead = model.memory, model.horizon
-    windows = Windows(table, lanes=WINDOWS, context=context, ahead=ahead, stride=1, seed=seed, after=after)
-    batch = next(windows.epoch(0))
-    common, level, scale = model.scaled(batch.target, batch.past, batch.static)
-    future = (batch.future - level) / scale
-    usable = future.isfinite().all(1) & (scale > 1e-14 * level.abs()).squeeze(1)
-    common, future = common[usable].double(), future[usable]
-    lately = common[:, :context][:, -max(1, context // 4) :].mean(1, keepdim=True)
-    own = batch.known[:, context:, : model.reads.known][usable].double()
-    return Examples(common, own, lately + (future - lately).clamp(-FAR, FAR))
+    lanes, context, ahead = WINDOWS // EPOCH, model.memory, model.horizon
+    windows = Windows(table, lanes=lanes, context=context, ahead=ahead, stride=1, seed=seed, after=after)
+    for batch in windows.epoch(0):
+        common, level, scale = model.scaled(batch.target, batch.past, batch.static)
+        future = (batch.future - level) / scale
+        usable = future.isfinite().all(1) & (scale > 1e-14 * level.abs()).squeeze(1)
+        common, future = common[usable].double(), future[usable]
+        lately = common[:, :context][:, -max(1, context // 4) :].mean(1, keepdim=True)
+        own = batch.known[:, context:, : model.reads.known][usable].double()
+        one = torch.ones(len(common), 1).double()
+        yield Examples(torch.cat([common, one], 1), own, lately + (future - lately).clamp(-FAR, FAR))

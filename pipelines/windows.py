@@ -151,8 +151,7 @@ class Windows:
         if context % stride:
             raise ValueError(f"a context of {context} steps is no multiple of the stride {stride}")
         self.table, self.lanes, self.context, self.ahead, self.seed = table, lanes, context, ahead, seed
-        self.after = np.zeros(len(table.length), np.int64) if after is None else after
-        self.places = (table.length.numpy() - self.after).cumsum()
+        self.places = (table.length.numpy() - (0 if after is None else after)).cumsum()
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of an epoch; the same number gives the same batches."""

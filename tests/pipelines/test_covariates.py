@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy import ndarray
 from sklearn.linear_model import Ridge
 
@@ -25,7 +26,7 @@ from pipelines.recipe import Recipe, recipes
 from pipelines.regression import EARLY, FAR, PENALTIES, WINDOWS
 from pipelines.split import split
 from pipelines.train import Plan, candidate
-from pipelines.windows import Table, Windows
+from pipelines.windows import EPOCH, Table, Windows
 from tests.examples import moved
 
 SERIES, STEPS, HORIZON = 6, 60, 4
@@ -153,15 +154,18 @@ def test_lag_regression_is_the_ridge_regression_of_scikit_learn() -> None:
 
 def examples(model: Linear, data: Panel, described: DataSpec, after: ndarray | None = None) -> tuple[ndarray, ndarray]:
     """The columns of each step, and what came."""
-    table = Table(data, described)
-    batch = next(Windows(table, lanes=WINDOWS, context=8, ahead=HORIZON, stride=1, seed=0, after=after).epoch(0))
-    common, level, scale = model.scaled(batch.target, batch.past, batch.static)
-    ahead, lately = ((batch.future - level) / scale).numpy(), common[:, 6:8].mean(1, keepdim=True).numpy()
+    shape: dict[str, Any] = {"lanes": WINDOWS // EPOCH, "context": 8, "ahead": HORIZON, "stride": 1, "seed": 0}
+    batches = list(Windows(Table(data, described), **shape, after=after).epoch(0))
+    target, past, static, known, future = (
+        torch.cat([getattr(batch, part) for batch in batches])
+        for part in ("target", "past", "static", "known", "future")
+    )
+    common, level, scale = model.scaled(target, past, static)
+    ahead, lately = ((future - level) / scale).numpy(), common[:, 6:8].mean(1, keepdim=True).numpy()
     usable = np.isfinite(ahead).all(1)
     ahead = lately + np.clip(ahead - lately, -FAR, FAR)
     columns = [
-        np.concatenate([common.numpy(), batch.known[:, 8 + step].numpy()], 1)[usable].astype(float)
-        for step in range(HORIZON)
+        np.concatenate([common.numpy(), known[:, 8 + step].numpy()], 1)[usable].astype(float) for step in range(HORIZON)
     ]
     return np.stack(columns), ahead[usable]
 

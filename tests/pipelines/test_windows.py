@@ -126,6 +126,14 @@ def test_windows_are_stretches_of_one_series_that_stand_alone(sizes: list[int]) 
             assert torch.equal(known, known[0] + torch.arange(len(known)))
 
 
+@given(st.lists(st.tuples(st.integers(1, 40), st.floats(0, 0.99)), min_size=1, max_size=4))
+def test_windows_end_anywhere_after_the_border(series: list[tuple[int, float]]) -> None:
+    sizes, after = [size for size, _ in series], np.array([int(share * size) for size, share in series])
+    windows = Windows(table(sizes), lanes=400, context=6, ahead=3, stride=2, seed=0, after=after)
+    ends = {int(row[-1]) for batch in windows.epoch(0) for row in batch.target}
+    assert ends == {1000 * i + end for i in range(len(sizes)) for end in range(after[i] + 1, sizes[i] + 1)}
+
+
 def test_covariates_and_categories_come_with_their_rows() -> None:
     panel = panel_from_series(
         ["a", "b"],
