@@ -24,7 +24,8 @@ from pipelines.lists import read_starts
 from pipelines.panel import Panel
 
 _ENOUGH = 64  # held-out horizons that say enough of a model, over all series
-_LEAST = 2  # origins where there is room, however many the series are: they all share a day
+_LEAST = 2  # origins where there is room: all series share a day
+_MANY = 1000  # series; of more, another copy of their histories costs more than it tells
 _MOST = 8  # origins, however few the series are
 _PART = 5  # one series in so many is for calibration, and one for the test
 _SHARE = 0.15  # of a typical series, for calibration as for the test
@@ -80,31 +81,34 @@ def origins(panel: Panel, horizon: int, windows: int, stride: int | None = None)
 def split(panel: Panel, task: Task, until: str | None = None) -> Split:
     """Hold out the last horizons of each series to test on, and as many before them to calibrate on.
 
-    More of them for few series than for many, of which two days still tell more than one, and further apart in long
-    series than in short ones: a week of holidays at the end of two years should not decide. Where a typical series has
-    no room for both, every other one is for calibration and the rest for the test if they are many, or else all for
-    the test; where it has room for none, all is there to train on. With `until`, the last time that another model has
-    seen, the test knows later values only, and there is none where those are fewer than a horizon.
+    More of them for few series than for many, though of hundreds too two days tell more than one, and further apart in
+    long series than in short ones: a week of holidays at the end of two years should not decide. Where a typical
+    series has no room for both, every other one is for calibration and the rest for the test if they are many, or else
+    all for the test; where it has room for none, all is there to train on. With `until`, the last time that another
+    model has seen, the test knows later values only, and there is none where those are fewer than a horizon.
     """
     typical = float(np.median(panel.lengths))
     room = int(typical / 2) // task.horizon
-    enough = max(_LEAST, min(_MOST, -(-_ENOUGH // len(panel))))
-    wanted = min(enough, max(1, int(_SHARE * typical) // task.horizon))
+    enough = max(-(-_ENOUGH // len(panel)), _LEAST if len(panel) <= _MANY else 1)
+    wanted = min(_MOST, enough, max(1, int(_SHARE * typical) // task.horizon))
     fresh = after(panel, until)
     test = min(wanted, room, int(fresh.max()) // task.horizon)
     calibrate = min(wanted, room - test)
     if not test:
         return Split(panel)
-    spread = int(_SHARE * typical) // (calibrate + test) if until is None else int(fresh.max()) // test
-    both = origins(panel, task.horizon, calibrate + test, max(task.horizon, spread))
-    border, count, train = calibrate * len(panel), len(both.actual), both.panel.select(np.arange(len(panel)))
-    ahead = np.tile(panel.lengths, calibrate + test) - both.panel.lengths  # steps that are left at each origin
-    seen = ahead[:, None] - np.arange(task.horizon) > np.tile(fresh, calibrate + test)[:, None]
+    count = calibrate + test
+    spread = int(_SHARE * typical) // count
+    if until is not None:  # the test fills what is fresh, and half is left to train on
+        spread = min(int(fresh.max()) // test, int(typical / 2) // count)
+    both = origins(panel, task.horizon, count, max(task.horizon, spread))
+    border, rows, train = calibrate * len(panel), len(both.actual), both.panel.select(np.arange(len(panel)))
+    ahead = np.tile(panel.lengths, count) - both.panel.lengths  # steps that are left at each origin
+    seen = ahead[:, None] - np.arange(task.horizon) > np.tile(fresh, count)[:, None]
     both.actual[border:][seen[border:]] = np.nan
     if not calibrate and len(panel) >= 2 * _ENOUGH:
-        return Split(train, calibrate=both.rows(0, count, 2), test=both.rows(1, count, 2))
+        return Split(train, calibrate=both.rows(0, rows, 2), test=both.rows(1, rows, 2))
     before = both.panel.select(np.arange(border, border + len(panel))) if calibrate else None
-    return Split(train, calibrate=both.rows(0, border), test=both.rows(border, count), before=before)
+    return Split(train, calibrate=both.rows(0, border), test=both.rows(border, rows), before=before)
 
 
 def after(panel: Panel, until: str | None) -> Int64[ndarray, "series"]:

@@ -88,6 +88,7 @@ def test_many_series_with_room_for_one_origin_take_turns() -> None:
     ("series", "length", "horizon", "calibrate", "test"),
     [
         (414, 900, 48, 2, 2),
+        (2000, 900, 48, 1, 1),
         (4, 17_544, 48, 8, 8),
         (1, 100, 5, 3, 3),
         (1, 10, 2, 1, 1),
@@ -102,3 +103,12 @@ def test_how_much_is_held_out(series: int, length: int, horizon: int, calibrate:
     assert tuple(found) == (calibrate, test)
     if not test:
         assert parts.train.total == series * length
+
+
+@pytest.mark.parametrize("series", [4, 100, 2000])
+@pytest.mark.parametrize("until", [850, 600, 300, 10])
+def test_half_is_left_to_train_on_however_early_another_model_stopped(series: int, until: int) -> None:
+    parts = split(counting([900] * series), Task(horizon=48), str(until))
+    assert parts.train.lengths.min() >= 450 - 48
+    assert parts.test is not None
+    assert np.nanmin(parts.test.actual) > until
