@@ -28,6 +28,8 @@ class Recipe(Spec):
     summary: str
     model: ModelSpec
     fit: FitSpec | None = None
+    null_model: bool = False
+    """Whether it says that there is nothing to be learned: it is kept until another is better beyond doubt."""
 
     @property
     def kind(self) -> Kind:

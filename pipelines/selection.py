@@ -58,10 +58,10 @@ def _loss_of_mean(tests: Mapping[str, Backtest], names: list[str]) -> float:
 
 
 def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
-    """The candidate with the smallest loss, unless the last value repeated is little worse, and chance may be why.
+    """The candidate with the smallest loss, unless a null model is little worse, and chance may be why.
 
-    Where a series is a random walk nothing can be better, and of a few origins something always seems to be. Where
-    nothing could be tested it is the first one.
+    Where nothing is to be learned, as of a random walk, nothing can be better, and of a few origins something always
+    seems to be. Where nothing could be tested it is the first one.
     """
     known = [one for one in candidates if np.isfinite(one.loss)]
     if not known or plan.split.test is None:
@@ -74,10 +74,4 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
         saving = versus(best.test, one.test, ids)
         return saving.low > 0 or saving.share >= MUCH or saving.pairs < 2  # of one pair nobody can tell what is chance
 
-    return next((one for one in known if _walks(one) and not beaten(one)), best)
-
-
-def _walks(one: Candidate) -> bool:
-    """Whether a candidate takes every series for a random walk."""
-    spec = one.trained.recipe.model
-    return isinstance(spec, SeasonalNaiveSpec) and (spec.season or one.artifact.spec.task.seasons[0]) == 1
+    return next((one for one in known if one.trained.recipe.null_model and not beaten(one)), best)

@@ -22,7 +22,7 @@ from pipelines.settings import TrainSettings
 from pipelines.train import Candidate, Plan, Trained, candidate, refit
 
 NAIVE = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive"}})
-WALK = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive", "season": 1}})
+WALK = NAIVE.model_copy(update={"null_model": True})
 LINEAR = Recipe.model_validate({"summary": "", "model": {"kind": "linear"}})
 
 
