@@ -28,7 +28,10 @@ Answer = Callable[[Panel], tuple[Float64[ndarray, "rows horizon"], Float64[ndarr
 
 
 def measure(protocol: Long, data: Path, folder: Path, *options: str) -> Iterator[tuple[str, Figures]]:
-    """The simple methods, then what the default command gives as "ours"."""
+    """The simple methods, then what the default command gives as "ours".
+
+    Of the former only the point is scored: an interval that is a point covers nothing.
+    """
     frame = read(data / f"{protocol.file}.csv.gz")
     panel, horizon = panel_from_frame(frame), protocol.horizon
     for name in dict(peers.simple(panel, horizon, protocol.season)):

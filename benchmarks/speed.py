@@ -45,7 +45,7 @@ LENGTH = 1216
 """Observations of a series: a thousand windows."""
 ROUNDS, UPDATES = 5, 4
 LONGEST = 120.0
-"""Seconds of training after which the goal is given up."""
+"""Seconds of a try after which the goal is given up."""
 RACER = "gru"
 """The recipe that is to reach the goal."""
 GOAL = 0.55
@@ -205,7 +205,7 @@ class Race:
         self.actual = truth(self.panel, read(test), HORIZON)
 
     def reach(self, goal: float, forecasts: Callable[[int], ndarray], effort: int) -> dict[str, float]:
-        """The first effort that is enough, twice as much each time, and the seconds that it took."""
+        """The first effort that is enough, or the last that was tried, twice as much each time, and its seconds."""
         began = time.perf_counter()
         made = forecasts(effort)
         seconds = time.perf_counter() - began

@@ -12,11 +12,13 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from benchmarks.accuracy import RESULTS, SHARED
 from benchmarks.long import read
 from benchmarks.provenance import provenance
+from benchmarks.published import LONG
 from pipelines import job
 from pipelines.settings import TrainSettings
 
@@ -49,26 +51,37 @@ def main(
     seed: int = 0,
     data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED,
 ) -> None:
-    """Print the losses as shares of that of the streaming one, and keep them."""
-    rows = {}
+    """Print the losses, the others as shares of that of the streaming one, and keep those of all sets."""
+    rows, folder = {}, data.resolve()
     print(f"{'data':26}{RECIPES[0]:>16}" + "".join(f"{name:>16}" for name in RECIPES[1:]))
     for name in names or SETS:
-        rows[name] = losses = compare(data / f"{name}.csv.gz", *SETS[name], budget, seed)
+        rows[name] = losses = compare(history(folder, name), *SETS[name], budget, seed)
         shares = "".join(f"{losses[recipe] / losses[RECIPES[0]]:16.3f}" for recipe in RECIPES[1:])
         print(f"{name:26}{losses[RECIPES[0]]:16.4f}{shares}", flush=True)
     for recipe in RECIPES[1:]:
         logs = [math.log(losses[recipe] / losses[RECIPES[0]]) for losses in rows.values()]
         print(f"{recipe}: {math.exp(sum(logs) / len(logs)):.3f} on average")
+    if names:
+        return
     result = {"losses": rows, "budget": budget, "seed": seed, **provenance()}
     (RESULTS / "streaming.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
-def compare(file: Path, horizon: int, season: int | None, budget: float, seed: int) -> dict[str, float]:
+def history(folder: Path, name: str) -> pd.DataFrame:
+    """The series of a set, without the part that its protocol tests on."""
+    series = read(folder / f"{name}.csv.gz")
+    last = {one.file: one.borders[1] for one in LONG.values()}
+    return series.groupby("unique_id").head(last[name]) if name in last else series
+
+
+def compare(series: pd.DataFrame, horizon: int, season: int | None, budget: float, seed: int) -> dict[str, float]:
     """The loss of each recipe on the origins that one job holds out."""
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        long = Path(folder) / "series.csv.gz"
-        read(file).to_csv(long, index=False)
-        settings = TrainSettings(source=long, horizon=horizon, season=season, recipes=RECIPES, budget=budget, seed=seed)
+        source = Path(folder) / "series.csv"
+        series.to_csv(source, index=False)
+        settings = TrainSettings(
+            source=source, horizon=horizon, season=season, recipes=RECIPES, budget=budget, seed=seed
+        )
         return {one.name: one.loss for one in job.run(settings).candidates if one.name in RECIPES}
 
 

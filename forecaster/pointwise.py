@@ -154,7 +154,7 @@ class Linear(Pointwise):
 
     It reads these values, past covariates of the same steps, those known for the step itself, and the categories
     one-hot, of which one that was not seen in training is all of them equally. What is missing is zero. Its weights
-    come from least squares, not from gradient descent (`pipelines.baselines`).
+    come from least squares, not from gradient descent (`pipelines.regression`).
     """
 
     def __init__(self, *, horizon: int, lags: int, past: int = 0, reads: Covariates = NONE) -> None:
