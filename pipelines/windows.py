@@ -110,7 +110,6 @@ class Lanes:
         passes = max(1, self.lanes * EPOCH // int(self.count.sum()))
         order = np.concatenate([random.permutation(len(self.series)) for _ in range(passes)])
         order = order[: max(1, int(np.searchsorted(self.count[order].cumsum(), 2 * self.lanes * EPOCH)))]
-        order = order[np.argsort(-self.count[order], kind="stable")]  # longest first keeps the lanes equally full
         late = random.integers(0, self.stride * self.apart, len(order))
         free = [(0, lane) for lane in range(self.lanes)]
         plan = []
