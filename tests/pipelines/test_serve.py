@@ -112,7 +112,7 @@ def test_the_service_follows_promotion_and_rollback_and_refuses_a_broken_champio
         assert "is refused" in (home / "log").read_text()
         promote("m", "2")
         assert wait(lambda: both(client, "2"), 20, home) < 10
-        assert "forecaster_champion_refused 0.0" in client.get("/metrics").text
+        wait(lambda: "forecaster_champion_refused 0.0" in client.get("/metrics").text, 20, home)  # at the next look
 
 
 @pytest.mark.parametrize("frozen", [False, True], ids=["dead", "frozen"])
