@@ -116,6 +116,13 @@ def test_the_same_number_gives_the_same_batches(sizes: list[int], kind: str, num
     assert all(torch.equal(a.nan_to_num(-1), b.nan_to_num(-1)) for a, b in zip(first, again, strict=True))
 
 
+def test_an_epoch_does_not_begin_with_the_longest_series_alone() -> None:
+    """Batches of one kind made networks learn worse."""
+    sizes = [8] * 20 + [16] * 20
+    batch = next(Lanes(table(sizes), lanes=10, chunk=8, ahead=2, stride=1, seed=0).epoch(0))
+    assert {sizes[int(row[~row.isnan()][0] // 1000)] for row in batch.target} == {8, 16}
+
+
 @given(lengths)
 def test_windows_are_stretches_of_one_series_that_stand_alone(sizes: list[int]) -> None:
     for batch in Windows(table(sizes), lanes=7, context=6, ahead=3, stride=2, seed=0).epoch(0):
