@@ -5,6 +5,7 @@ All of them gather from the same contiguous tensors by index, on any device, wit
 
 import heapq
 from collections.abc import Iterator
+from itertools import chain, count
 
 import numpy as np
 import torch
@@ -18,8 +19,6 @@ from pipelines.panel import Panel
 
 EPOCH = 25
 """Batches after which training reports, validates and saves."""
-PIECE = 8
-"""Chunks that a lane reads in a row at least before a long history may be cut."""
 
 
 class Table:
@@ -79,11 +78,11 @@ class Table:
 class Lanes:
     """Whole histories, read from the first observation to the last in chunks of `chunk` steps, `lanes` side by side.
 
-    A lane that reaches the end of a series takes the next one and resets. A history so long that it would hold up the
-    others is cut into a few pieces. In each epoch the segments of a series end at another phase, so that over the
-    epochs every observation ends one; where only every `apart`-th segment is learned from, it is read from a later one
-    on, so that each has its turn. An epoch passes over a small panel several times and over a random part of a
-    large one, so that it is always about `EPOCH` batches.
+    A lane that reaches the end of a series takes another one and resets. An epoch begins in the middle of things: the
+    first series of each lane is read from a random chunk on. So no batch holds beginnings only, or one and the same
+    year of all series. In each epoch the segments of a series end at another phase, so that over the epochs every
+    observation ends one; where only every `apart`-th segment is learned from, it is read from a later one on, so that
+    each has its turn. Of few series several stretches are read side by side, at other phases.
     """
 
     def __init__(
@@ -94,42 +93,34 @@ class Lanes:
         self.table, self.chunk, self.ahead, self.stride, self.seed = table, chunk, ahead, stride, seed
         self.apart = apart
         lengths = table.length.numpy()
-        chunks = -(-(lengths + stride - 1) // chunk) * (lengths > 0)
-        piece = max(PIECE, -(-int(chunks.sum()) // lanes))
-        pieces = -(-chunks // piece)
-        copies = max(1, min(stride, lanes // 2 // max(int(pieces.sum()), 1)))  # few pieces: each at several phases
-        self.series = np.repeat(np.repeat(np.arange(len(lengths)), pieces), copies)
-        number = np.concatenate([np.arange(count) for count in pieces] or [np.zeros(0, np.int64)]).repeat(copies)
-        self.first = number * piece
-        self.count = np.minimum(chunks[self.series] - self.first, piece)
-        self.lanes = min(lanes, len(self.series))
+        self.series = np.flatnonzero(lengths)
+        self.share = lengths[self.series] / lengths.sum()
+        self.lanes = min(lanes, stride * int((-(-lengths // chunk)).sum()))  # there are no more that differ
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of an epoch; the same number gives the same batches."""
         random = np.random.default_rng((self.seed, number))
-        passes = max(1, self.lanes * EPOCH // int(self.count.sum()))
-        order = np.concatenate([random.permutation(len(self.series)) for _ in range(passes)])
-        order = order[: max(1, int(np.searchsorted(self.count[order].cumsum(), 2 * self.lanes * EPOCH)))]
-        late = random.integers(0, self.stride * self.apart, len(order))
+        series = np.full((EPOCH, self.lanes), -1)
+        begin = np.zeros((EPOCH, self.lanes), dtype=np.int64)
+        reset = np.ones((EPOCH, self.lanes), dtype=bool)
         free = [(0, lane) for lane in range(self.lanes)]
-        plan = []
-        for item in order:
+        underway = random.choice(self.series, self.lanes, p=self.share)  # a long one is so at any moment more likely
+        turns = chain(underway, chain.from_iterable(random.permutation(self.series) for _ in count()))
+        while free[0][0] < EPOCH:
             slot, lane = free[0]
-            plan.append((slot, lane))
-            heapq.heapreplace(free, (slot + int(self.count[item]), lane))
-        slots = max(free)[0]
-        series = np.full((slots, self.lanes), -1)
-        begin = np.zeros((slots, self.lanes), dtype=np.int64)
-        reset = np.ones((slots, self.lanes), dtype=bool)
-        for (slot, lane), item, phase in zip(plan, order, late, strict=True):
-            span = np.arange(self.count[item])
-            skipped, phase = divmod(int(phase), self.stride)
-            ends = int(self.table.length[self.series[item]]) - phase
-            first = skipped * self.stride - (-ends) % self.stride
-            series[slot : slot + len(span), lane] = self.series[item]
-            begin[slot : slot + len(span), lane] = (self.first[item] + span) * self.chunk + first
-            reset[slot : slot + len(span), lane] = span == 0
-        for slot in range(slots):
+            chosen = next(turns)
+            length = int(self.table.length[chosen])
+            late, phase = divmod(int(random.integers(self.stride * self.apart)), self.stride)
+            first = late * self.stride - (phase - length) % self.stride
+            chunks = max(1, -(-(length - first) // self.chunk))
+            passed = int(random.integers(chunks)) if slot == 0 else 0
+            heapq.heapreplace(free, (slot + chunks - passed, lane))
+            read = np.arange(passed, chunks)[: EPOCH - slot]
+            rows = slice(slot, slot + len(read))
+            series[rows, lane] = chosen
+            begin[rows, lane] = first + read * self.chunk
+            reset[rows, lane] = read == passed
+        for slot in range(EPOCH):
             yield self.table.gather(series[slot], begin[slot], self.chunk, self.ahead, reset[slot])
 
 
