@@ -1,0 +1,69 @@
+"""How long until M4 Hourly is forecast as well as by the best network of the popular libraries; a part of `speed`."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from jaxtyping import Float64
+from numpy import ndarray
+
+from benchmarks import commands
+from benchmarks.accuracy import score, truth
+from benchmarks.published import OFFICIAL
+from forecaster.build import build
+from forecaster.model import Numeric
+from forecaster.spec import FitSpec
+from forecaster.train import fit
+from pipelines import automatic
+from pipelines.covariates import describe
+from pipelines.fitting import batches
+from pipelines.predict import forecast
+from pipelines.recipe import recipes
+from pipelines.sources import read
+from pipelines.windows import Table
+
+GOAL = 0.55
+"""The OWA of N-HiTS, which trained for 139 s on two such cores."""
+HORIZON = 48
+LONGEST = 120.0
+"""Seconds of a try after which the goal is given up."""
+RACER = "gru"
+"""The recipe that is to reach the goal."""
+
+
+class Race:
+    """M4 Hourly by one network: how long until its OWA is no more than that of others."""
+
+    def __init__(self, data: Path) -> None:
+        self.dataset = OFFICIAL["m4_hourly"]
+        self.train, test = (data / f"m4_hourly_{part}.csv.gz" for part in ("train", "test"))
+        self.panel = read(self.train)
+        self.actual = truth(self.panel, read(test), HORIZON)
+
+    def reach(self, forecasts: Callable[[int], ndarray], effort: int) -> dict[str, float]:
+        """The first effort that is enough, or the last that was tried, twice as much each time, and its seconds."""
+        began = time.perf_counter()
+        made = forecasts(effort)
+        seconds = time.perf_counter() - began
+        owa = score(self.dataset, self.panel, self.actual, made)["owa"]
+        if owa > GOAL and seconds < LONGEST:
+            return self.reach(forecasts, 2 * effort)
+        return {"effort": effort, "seconds": seconds, "owa": owa}
+
+    def in_process(self, updates: int) -> Float64[ndarray, "series horizon levels"]:
+        """Trained and asked in Python, as others were measured: no tests, nothing logged or registered."""
+        described = describe(self.panel)
+        task = automatic.task(self.panel, described, HORIZON, self.dataset.season)
+        network, spec = build(recipes()[RACER].model, task), FitSpec(updates=updates)
+        for _ in fit(network, batches(Table(self.panel, described), network, spec), spec):
+            pass
+        assert isinstance(network, Numeric)
+        return forecast(network.eval(), described, self.panel, HORIZON).quantiles.numpy()
+
+    def by_commands(self, budget: int) -> Float64[ndarray, "series horizon levels"]:
+        """`forecaster train` and `forecaster forecast`, each from its start; three trainings in the first."""
+        with tempfile.TemporaryDirectory() as folder:
+            options = ["--season", str(self.dataset.season), "--recipe", RACER, "--budget", f"{budget}s"]
+            commands.train(self.train, Path(folder), HORIZON, *options)
+            return commands.forecast(self.train, Path(folder), HORIZON)
