@@ -58,20 +58,24 @@ def _loss_of_mean(tests: Mapping[str, Backtest], names: list[str]) -> float:
 
 
 def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
-    """The candidate with the smallest loss, unless a null model is little worse, and chance may be why.
+    """The candidate with the smallest loss on the test, of those that beat every null model, and the null models.
 
     Where nothing is to be learned, as of a random walk, nothing can be better, and of a few origins something always
-    seems to be. Where nothing could be tested it is the first one.
+    seems to be. So a null model is beaten only by what saves much of its loss or is better beyond doubt, and was no
+    worse on what calibrates, though it may have been stopped by that. Where nothing could be tested it is the first.
     """
     known = [one for one in candidates if np.isfinite(one.loss)]
     if not known or plan.split.test is None:
         return candidates[0]
-    best, ids = min(known, key=lambda one: one.loss), plan.split.test.panel.ids
+    ids = plan.split.test.panel.ids
+    null = [one for one in known if one.trained.recipe.null_model]
 
-    def beaten(one: Candidate) -> bool:
-        assert best.test is not None
+    def beats(one: Candidate, other: Candidate) -> bool:
         assert one.test is not None
-        saving = versus(best.test, one.test, ids)
-        return saving.low > 0 or saving.share >= MUCH or saving.pairs < 2  # of one pair nobody can tell what is chance
+        assert other.test is not None
+        saving = versus(one.test, other.test, ids)
+        worse = one.calibration and other.calibration and one.calibration.loss > other.calibration.loss
+        return not worse and (saving.low > 0 or saving.share >= MUCH)
 
-    return next((one for one in known if one.trained.recipe.null_model and not beaten(one)), best)
+    proven = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
+    return min(proven, key=lambda one: one.loss)

@@ -123,6 +123,12 @@ def test_the_last_value_stays_where_chance_may_have_made_another_better(home: Pa
     assert choose(made, [simple, lucky, much]).name == "much"
     assert choose(made, [simple, lucky, better]).name == "better"
     assert choose(made, [lucky, better]).name == "better"
+    assert simple.calibration is not None
+    before = np.array([simple.calibration.loss])
+    once = replace(better, calibration=Losses(1.01 * before))  # type: ignore[abstract]
+    twice = replace(much, calibration=Losses(0.99 * before))  # type: ignore[abstract]
+    assert choose(made, [simple, once]).name == "simple"
+    assert choose(made, [simple, once, twice]).name == "much"
 
 
 def test_an_ensemble_is_fitted_again_saved_and_opened_as_one(home: Path) -> None:
