@@ -61,8 +61,8 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
     """The candidate with the smallest loss on the test, of those that beat every null model, and the null models.
 
     Where nothing is to be learned, as of a random walk, nothing can be better, and of a few origins something always
-    seems to be. So a null model is beaten only by what saves much of its loss or is better beyond doubt, and was no
-    worse on what calibrates, though it may have been stopped by that. Where nothing could be tested it is the first.
+    seems to be. So a null model is beaten only by what saves much of its loss or is better beyond doubt, and was not
+    much worse on what calibrates, though it may have stopped by that. Where nothing could be tested it is the first.
     """
     known = [one for one in candidates if np.isfinite(one.loss)]
     if not known or plan.split.test is None:
@@ -74,7 +74,8 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
         assert one.test is not None
         assert other.test is not None
         saving = versus(one.test, other.test, ids)
-        worse = one.calibration and other.calibration and one.calibration.loss > other.calibration.loss
+        before = [scores.loss for scores in (one.calibration, other.calibration) if scores is not None]
+        worse = len(before) == 2 and before[0] > (1 + MUCH) * before[1]
         return not worse and (saving.low > 0 or saving.share >= MUCH)
 
     proven = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]

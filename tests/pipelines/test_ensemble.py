@@ -125,8 +125,8 @@ def test_the_last_value_stays_where_chance_may_have_made_another_better(home: Pa
     assert choose(made, [lucky, better]).name == "better"
     assert simple.calibration is not None
     before = np.array([simple.calibration.loss])
-    once = replace(better, calibration=Losses(1.01 * before))  # type: ignore[abstract]
-    twice = replace(much, calibration=Losses(0.99 * before))  # type: ignore[abstract]
+    once = replace(better, calibration=Losses(1.06 * before))  # type: ignore[abstract]
+    twice = replace(much, calibration=Losses(1.04 * before))  # type: ignore[abstract]
     assert choose(made, [simple, once]).name == "simple"
     assert choose(made, [simple, once, twice]).name == "much"
 
