@@ -111,8 +111,8 @@ class Lanes:
             chosen = next(turns)
             length = int(self.table.length[chosen])
             late, phase = divmod(int(random.integers(self.stride * self.apart)), self.stride)
-            first = late * self.stride - (phase - length) % self.stride
-            chunks = max(1, -(-(length - first) // self.chunk))
+            first = min(late, (length - 1) // self.stride) * self.stride - (phase - length) % self.stride
+            chunks = -(-(length - first) // self.chunk)
             passed = int(random.integers(chunks)) if slot == 0 else 0
             heapq.heapreplace(free, (slot + chunks - passed, lane))
             read = np.arange(passed, chunks)[: EPOCH - slot]

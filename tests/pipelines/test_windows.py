@@ -43,9 +43,10 @@ def test_a_lane_reads_whole_histories_in_order(
             assert ends or turn == len(histories) - 1, "it is read to the end"
 
 
-@given(lengths, st.integers(1, 5), st.integers(1, 8))
-def test_no_lane_is_ever_without_an_observation(sizes: list[int], stride: int, width: int) -> None:
-    batches = list(Lanes(table(sizes), lanes=width, chunk=3 * stride, ahead=1, stride=stride, seed=0).epoch(0))
+@given(lengths, st.integers(1, 5), st.integers(1, 8), st.integers(1, 4))
+def test_no_lane_is_ever_without_an_observation(sizes: list[int], stride: int, width: int, apart: int) -> None:
+    lanes = Lanes(table(sizes), lanes=width, chunk=3 * stride, ahead=1, stride=stride, seed=0, apart=apart)
+    batches = list(lanes.epoch(0))
     assert len(batches) == EPOCH
     assert all(batch.target.isfinite().any(1).all() for batch in batches)
 
