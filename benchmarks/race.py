@@ -52,7 +52,7 @@ class Race:
         return {"effort": effort, "seconds": seconds, "owa": owa}
 
     def in_process(self, updates: int) -> Float64[ndarray, "series horizon levels"]:
-        """Trained and asked in Python, as others were measured: no tests, nothing logged or registered."""
+        """Trained and asked in Python: no tests, nothing logged or registered."""
         described = describe(self.panel)
         task = automatic.task(self.panel, described, HORIZON, self.dataset.season)
         network, spec = build(recipes()[RACER].model, task), FitSpec(updates=updates)

@@ -73,10 +73,10 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
     def beats(one: Candidate, other: Candidate) -> bool:
         assert one.test is not None
         assert other.test is not None
+        if one.calibration and other.calibration and one.calibration.loss > (1 + MUCH) * other.calibration.loss:
+            return False
         saving = versus(one.test, other.test, ids)
-        before = [scores.loss for scores in (one.calibration, other.calibration) if scores is not None]
-        worse = len(before) == 2 and before[0] > (1 + MUCH) * before[1]
-        return not worse and (saving.low > 0 or saving.share >= MUCH)
+        return saving.low > 0 or saving.share >= MUCH
 
     proven = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
     return min(proven, key=lambda one: one.loss)

@@ -53,6 +53,11 @@ class Losses(Scores):
 Losses.__abstractmethods__ = frozenset()
 
 
+def scores(losses: np.ndarray) -> Scores:
+    """Of which only the losses by row are told."""
+    return Losses(losses)  # type: ignore[abstract]
+
+
 def plan(home: Path) -> Plan:
     """A job on series that repeat exactly, with a little noise."""
     noise = np.random.default_rng(0).normal(0, 0.01, (4, 120))
@@ -112,7 +117,7 @@ def test_the_last_value_stays_where_chance_may_have_made_another_better(home: Pa
 
     def network(name: str, factor: np.ndarray) -> Candidate:
         trained = replace(simple.trained, name=name, fit=FitSpec(), recipe=LINEAR)
-        return replace(simple, trained=trained, test=Losses(rows * factor))  # type: ignore[abstract]
+        return replace(simple, trained=trained, test=scores(rows * factor))
 
     lucky = network("lucky", 0.99 + 0.5 * (noise - noise.mean()))
     much = network("much", 0.9 + 0.5 * (noise - noise.mean()))
@@ -125,8 +130,8 @@ def test_the_last_value_stays_where_chance_may_have_made_another_better(home: Pa
     assert choose(made, [lucky, better]).name == "better"
     assert simple.calibration is not None
     before = np.array([simple.calibration.loss])
-    once = replace(better, calibration=Losses(1.06 * before))  # type: ignore[abstract]
-    twice = replace(much, calibration=Losses(1.04 * before))  # type: ignore[abstract]
+    once = replace(better, calibration=scores(1.06 * before))
+    twice = replace(much, calibration=scores(1.04 * before))
     assert choose(made, [simple, once]).name == "simple"
     assert choose(made, [simple, once, twice]).name == "much"
 
