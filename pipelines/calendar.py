@@ -1,6 +1,7 @@
 """What the calendar tells: the frequency that time stamps follow, and features of time."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float32
@@ -11,11 +12,13 @@ from forecaster.errors import DataError
 from pipelines.frequency import FIRST_DAY, LAST_DAY, MONTHS, Frequency
 from pipelines.zone import DAY, Times, local
 
-__all__ = ["Frequency", "calendar_features", "infer_frequency"]
+__all__ = ["Frequency", "calendar_features", "calendar_names", "infer_frequency"]
 
 _SAMPLE = 200_000  # rows that are looked at together
 _SPARSE = 100  # steps of a divisor between two stamps, above which they follow no frequency
 _LENGTHS = {"day": DAY, "week": 7 * DAY, "year": 366 * DAY}
+_TWICE = {"day": 2 * DAY, "week": 14 * DAY, "year": 104 * 7 * DAY}
+_WAVES = {"sin": np.sin, "cos": np.cos}
 _CYCLES = {
     "bh": ("day", "week", "year"),
     "D|B": ("week", "year"),
@@ -93,23 +96,24 @@ def _calendar(days: Times) -> str:
     return "B" if len(days) >= 10 and weekdays.max() < 5 else "D"
 
 
-def calendar_features(
-    frequency: Frequency, times: Times, zone: str | None
-) -> tuple[Float32[ndarray, "rows features"], tuple[str, ...]]:
-    """Sine and cosine of the time of day, week and year on the wall clock, those that vary at this frequency.
+def calendar_names(frequency: Frequency, span: int) -> tuple[str, ...]:
+    """Features of the time of day, week and year that vary at a frequency, sine and cosine of each; none for 'step'.
 
-    `times [rows]`; the columns are named after their cycles, none for 'step' and for whole years.
+    Only of what comes around twice in `span` nanoseconds: what was seen once tells a network which part of its data it
+    reads, to be learned by heart.
     """
-    cycles = _cycles(frequency)
-    features = np.empty((len(times), 2 * len(cycles)), dtype=np.float32)
-    names = tuple(f"{cycle}_{wave}" for cycle in cycles for wave in ("sin", "cos"))
-    if cycles:
-        wall = local(times, zone)
-        for column, cycle in enumerate(cycles):
-            angle = (2 * np.pi * _phase(wall, cycle)).astype(np.float32)
-            np.sin(angle, out=features[:, 2 * column])
-            np.cos(angle, out=features[:, 2 * column + 1])
-    return features, names
+    cycles = [cycle for cycle in _cycles(frequency) if _TWICE[cycle] <= span]
+    return tuple(f"{cycle}_{wave}" for cycle in cycles for wave in _WAVES)
+
+
+def calendar_features(times: Times, zone: str | None, names: Sequence[str]) -> Float32[ndarray, "rows features"]:
+    """Features of times by their names, on the wall clock."""
+    features = np.empty((len(times), len(names)), dtype=np.float32)
+    wall = local(times, zone) if names else times
+    for column, name in enumerate(names):
+        cycle, wave = name.split("_")
+        _WAVES[wave]((2 * np.pi * _phase(wall, cycle)).astype(np.float32), out=features[:, column])
+    return features
 
 
 def _cycles(frequency: Frequency) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from forecaster.errors import DataError
 from forecaster.spec import Category, Covariate, DataSpec
-from pipelines.calendar import calendar_features
+from pipelines.calendar import calendar_features, calendar_names
 from pipelines.labels import check_labels, recode
 from pipelines.panel import Panel
 
@@ -29,7 +29,7 @@ def describe(panel: Panel, end: str | None = None) -> DataSpec:
     Raises DataError on a vocabulary that is none, and on a label `end` that is not in it or that something follows.
     """
     check_labels(panel, end)
-    calendar = calendar_features(panel.frequency, panel.start[:1], panel.zone)[1]
+    calendar = calendar_names(panel.frequency, int(panel.ends().max() - panel.start.min()))
     return DataSpec(
         frequency=panel.frequency.name,
         zone=panel.zone,
@@ -79,7 +79,7 @@ def encode(panel: Panel, data: DataSpec, horizon: int) -> Encoded:
         parts.append(_standardise(rows, data.known))
     if data.calendar:
         times = panel.frequency.advance(np.repeat(panel.start, reach), steps, panel.zone)
-        parts.append(calendar_features(panel.frequency, times, panel.zone)[0])
+        parts.append(calendar_features(times, panel.zone, data.calendar))
     known = np.concatenate(parts, 1) if parts else np.zeros((len(steps), 0), np.float32)
     codes = [_codes(panel.static[:, column], category) for column, category in enumerate(data.static)]
     static = np.stack(codes, 1) if codes else np.zeros((len(panel), 0), np.int64)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 from starlette.applications import Starlette
 
 from forecaster.artifact import Artifact, save
@@ -25,7 +24,8 @@ from forecaster.spec import (
     Task,
     Training,
 )
-from pipelines.calendar import Frequency, calendar_features
+from pipelines.calendar import Frequency, calendar_names
+from pipelines.zone import DAY
 from service.guard import Doors
 from service.routes import METHODS
 from tests.examples import moved
@@ -54,7 +54,7 @@ JSON = {"Content-Type": "application/json"}
 def artifact(folder: Path, model: ModelSpec, data: DataSpec, *, horizon: int = 4, season: int = 3) -> Path:
     """A model that has learned nothing, in an artifact folder."""
     frequency = Frequency.parse(data.frequency)
-    calendar = calendar_features(frequency, np.zeros(1, dtype=np.int64), data.zone)[1]
+    calendar = calendar_names(frequency, span=3 * 366 * DAY)
     task = Task(
         horizon=horizon,
         stride=2,
