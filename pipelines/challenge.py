@@ -64,7 +64,7 @@ def match(ours: Incumbent, theirs: Incumbent, panel: Panel) -> Verdict:
         backtest(one.artifact.model, one.artifact.spec.data, spec.task.seasons[0], held_out, one.artifact.calibrator)
         for one in (ours, theirs)
     )
-    return contest(ours_test, theirs_test, held_out.panel)
+    return contest(ours_test, theirs_test, held_out)
 
 
 def last_seen(incumbent: Incumbent, panel: Panel, data: DataSpec) -> str:
@@ -107,7 +107,7 @@ def judge(parent: Run, run: Run, plan: Plan, winner: Candidate, incumbent: Incum
     theirs = incumbent.artifact
     season = plan.task.seasons[0]
     test = backtest(theirs.model, theirs.spec.data, season, plan.split.test, theirs.calibrator)
-    verdict = contest(winner.test, test, plan.split.test.panel)
+    verdict = contest(winner.test, test, plan.split.test)
     run.params({"version": incumbent.version, "candidate": theirs.spec.candidate})
     run.metrics(test.metrics())
     by_step = {winner.name: winner.test.by_step(), f"champion (version {incumbent.version})": test.by_step()}

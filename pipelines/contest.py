@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
-from numpy.typing import NDArray
 from scipy import stats
 
 from pipelines.panel import Panel
 from pipelines.scores import Scores
+from pipelines.split import HeldOut
 
 MARGIN = 0.01
 """Share of the champion's loss that a challenger has to save."""
@@ -20,7 +20,8 @@ WORSE = 0.1
 OFF = 0.1
 """How far from 80 % an 80 % interval may cover, unless the champion's is further off."""
 ENOUGH = 10
-"""Series from which on a series is one pair of losses; of fewer, which may move together, each origin is one."""
+"""Series from which on a series is one pair of losses; of fewer, which may move together, all origins within a horizon
+are one."""
 DRAWS = 2000
 
 
@@ -44,18 +45,18 @@ class Verdict:
     groups: dict[str, Saving]
 
 
-def contest(challenger: Scores, champion: Scores, panel: Panel) -> Verdict:
-    """Compare two backtests of the rows of `panel`: every series at several origins.
+def contest(challenger: Scores, champion: Scores, held_out: HeldOut) -> Verdict:
+    """Compare two backtests of the same rows: every series at several origins.
 
     The challenger wins if it saves `MARGIN` of the loss, the bootstrap leaves no doubt that it saves something, its
     intervals hold and no group of series (the values of static covariates, else the quarters by unit) is much worse.
     """
-    losses, units = _pairs(challenger, champion, panel.ids)
+    losses, units = _pairs(challenger, champion, held_out)
     known = np.isfinite(losses).all(1)
     saving = compare(losses[known], units[known])
     groups = {
         title: compare(losses[chosen], units[chosen])
-        for title, rows in _groups(panel, champion).items()
+        for title, rows in _groups(held_out.panel, champion).items()
         if (chosen := known & rows).any()
     }
     reason = _objection(saving, groups, challenger, champion)
@@ -63,9 +64,9 @@ def contest(challenger: Scores, champion: Scores, panel: Panel) -> Verdict:
     return Verdict(reason is None, f"better: {gain}" if reason is None else f"{reason} ({gain})", saving, groups)
 
 
-def versus(challenger: Scores, champion: Scores, ids: NDArray[np.object_]) -> Saving:
-    """The saving of a challenger on the rows of both, of which `ids` are the series."""
-    losses, units = _pairs(challenger, champion, ids)
+def versus(challenger: Scores, champion: Scores, held_out: HeldOut) -> Saving:
+    """The saving of a challenger on the rows of both."""
+    losses, units = _pairs(challenger, champion, held_out)
     known = np.isfinite(losses).all(1)
     return compare(losses[known], units[known])
 
@@ -93,12 +94,16 @@ def compare(losses: Float64[ndarray, "rows both"], units: Int64[ndarray, " rows"
     return Saving(share, float(drawn.low), float(drawn.high), len(losses))
 
 
-def _pairs(challenger: Scores, champion: Scores, ids: NDArray[np.object_]) -> tuple[ndarray, ndarray]:
-    """The losses of both by row, all series at one origin after the other, and which rows are one pair."""
+def _pairs(challenger: Scores, champion: Scores, held_out: HeldOut) -> tuple[ndarray, ndarray]:
+    """The losses of both by row, and which rows are one pair."""
     losses = np.stack([next(iter(test.by_row().values())) for test in (challenger, champion)], 1)
-    series = np.unique(ids.astype(str), return_inverse=True)[1]
+    series = np.unique(held_out.panel.ids.astype(str), return_inverse=True)[1]
     count = int(series.max()) + 1
-    return losses, series if count >= ENOUGH else np.arange(len(series)) // count
+    if count >= ENOUGH:
+        return losses, series
+    length = held_out.panel.lengths.reshape(-1, count)
+    later = (length - length[0]).max(1) // held_out.actual.shape[1]  # horizons since the first origin
+    return losses, later.repeat(count)
 
 
 def _share(challenger: ndarray, champion: ndarray, axis: int = -1) -> ndarray:

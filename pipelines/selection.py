@@ -67,7 +67,7 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
     known = [one for one in candidates if np.isfinite(one.loss)]
     if not known or plan.split.test is None:
         return candidates[0]
-    ids = plan.split.test.panel.ids
+    held_out = plan.split.test
     null = [one for one in known if one.trained.recipe.null_model]
 
     def beats(one: Candidate, other: Candidate) -> bool:
@@ -75,7 +75,7 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
         assert other.test is not None
         if one.calibration and other.calibration and one.calibration.loss > (1 + MUCH) * other.calibration.loss:
             return False
-        saving = versus(one.test, other.test, ids)
+        saving = versus(one.test, other.test, held_out)
         return saving.low > 0 or saving.share >= MUCH
 
     proven = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]

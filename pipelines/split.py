@@ -1,7 +1,7 @@
 """Splits by time: rolling origins that count back from the end of each series, and train | calibrate | test.
 
-A panel that is cut at an origin holds no value from after it. The origins of a split lie a horizon apart or more,
-so that its parts follow one another without overlap, for each series up to its own end:
+A panel that is cut at an origin holds no value from after it. The parts of a split follow one another, for each series
+up to its own end. Origins lie a horizon apart or more where there is room, and closer together where there is none:
 
     train      ................
     calibrate  ................|====  |====          forecasts from these origins, beside what came
@@ -27,6 +27,7 @@ _ENOUGH = 64  # held-out horizons that say enough of a model, over all series
 _LEAST = 2  # origins where there is room: all series share a day
 _MANY = 1000  # series; of more, another copy of their histories costs more than it tells
 _MOST = 8  # origins, however few the series are
+_OVERLAP = 8  # origins at most that forecast the same step: more of them say little new
 _PART = 5  # one series in so many is for calibration, and one for the test
 _SHARE = 0.15  # of a typical series, for calibration as for the test
 
@@ -82,33 +83,37 @@ def split(panel: Panel, task: Task, until: str | None = None) -> Split:
     """Hold out the last horizons of each series to test on, and as many before them to calibrate on.
 
     More of them for few series than for many, though of hundreds too two days tell more than one, and further apart in
-    long series than in short ones: a week of holidays at the end of two years should not decide. Where a typical
-    series has no room for both, every other one is for calibration and the rest for the test if they are many, or else
-    all for the test; where it has room for none, all is there to train on. With `until`, the last time that another
-    model has seen, the test knows later values only, and there is none where those are fewer than a horizon.
+    long series than in short ones: a week of holidays at the end of two years should not decide, nor one of two far
+    horizons. Where a typical series has no room for both, every other one is for calibration and the rest for the test
+    if they are many, or else all for the test; where it has room for none, all is there to train on. With `until`, the
+    last time that another model has seen, the test knows later values only, as many as there are, and there is none
+    where those are fewer than a horizon.
     """
-    typical = float(np.median(panel.lengths))
-    room = int(typical / 2) // task.horizon
-    enough = max(-(-_ENOUGH // len(panel)), _LEAST if len(panel) <= _MANY else 1)
-    wanted = min(_MOST, enough, max(1, int(_SHARE * typical) // task.horizon))
-    fresh = after(panel, until)
-    test = min(wanted, room, int(fresh.max()) // task.horizon)
-    calibrate = min(wanted, room - test)
-    if not test:
+    horizon, typical = task.horizon, float(np.median(panel.lengths))
+    half, share, fresh = int(typical / 2), int(_SHARE * typical), after(panel, until)
+    enough = min(_MOST, max(-(-_ENOUGH // len(panel)), _LEAST if len(panel) <= _MANY else 1))
+    span = max(horizon, min(enough * horizon, share), share // 2)
+    tested = min(half, span if until is None else min(int(fresh.max()), max(span, half - span)))
+    if tested < horizon:
         return Split(panel)
-    count = calibrate + test
-    spread = int(_SHARE * typical) // count
-    if until is not None:  # the test fills what is fresh, and half is left to train on
-        spread = min(int(fresh.max()) // test, int(typical / 2) // count)
-    both = origins(panel, task.horizon, count, max(task.horizon, spread))
-    border, rows, train = calibrate * len(panel), len(both.actual), both.panel.select(np.arange(len(panel)))
-    ahead = np.tile(panel.lengths, count) - both.panel.lengths  # steps that are left at each origin
-    seen = ahead[:, None] - np.arange(task.horizon) > np.tile(fresh, count)[:, None]
-    both.actual[border:][seen[border:]] = np.nan
-    if not calibrate and len(panel) >= 2 * _ENOUGH:
-        return Split(train, calibrate=both.rows(0, rows, 2), test=both.rows(1, rows, 2))
-    before = both.panel.select(np.arange(border, border + len(panel))) if calibrate else None
-    return Split(train, calibrate=both.rows(0, border), test=both.rows(border, rows), before=before)
+    test = origins(panel, horizon, *_spread(tested, horizon, enough))
+    rows = len(test.actual)
+    ahead = np.resize(panel.lengths, rows) - test.panel.lengths  # steps that are left at each origin
+    test.actual[ahead[:, None] - np.arange(horizon) > np.resize(fresh, rows)[:, None]] = np.nan
+    first = np.arange(len(panel))
+    before = test.panel.select(first)
+    if tested + span <= half:
+        calibrate = origins(before, horizon, *_spread(span, horizon, enough))
+        return Split(calibrate.panel.select(first), calibrate, test, before)
+    if len(panel) >= 2 * _ENOUGH:
+        return Split(before, calibrate=test.rows(0, rows, 2), test=test.rows(1, rows, 2))
+    return Split(before, test=test)
+
+
+def _spread(span: int, horizon: int, most: int) -> tuple[int, int]:
+    """How many origins, and how far apart, if what follows them is to fill `span` steps."""
+    count = min(most, 1 + (span - horizon) // max(1, horizon // _OVERLAP))
+    return count, (span - horizon) // max(1, count - 1)
 
 
 def after(panel: Panel, until: str | None) -> Int64[ndarray, "series"]:

@@ -8,8 +8,9 @@ from scipy import stats
 
 from pipelines.backtest import Backtest
 from pipelines.contest import compare, contest, versus
-from pipelines.panel import Panel, panel_from_frame
-from tests.pipelines.conftest import hourly
+from pipelines.panel import panel_from_series
+from pipelines.split import HeldOut
+from pipelines.split import origins as rolling
 
 RNG = np.random.default_rng(3)
 
@@ -35,10 +36,11 @@ def told(losses: np.ndarray, covered: float = 0.8) -> Told:
     return one
 
 
-def panel(rows: int, region: list[str] | None = None) -> Panel:
-    """Two series in turn, with a region each if given."""
-    both = panel_from_frame(hourly(**({"region": "x"} if region else {})), static=("region",) if region else ())
-    return both.select(np.arange(rows) % 2)
+def rows(series: int, origins: int, apart: int = 2) -> HeldOut:
+    """What series were followed by at some origins, two steps ahead."""
+    names, length = [str(i) for i in range(series)], 3 + apart * origins
+    panel = panel_from_series(names, [0] * series, [[1.0] * length] * series, "step")
+    return rolling(panel, 2, origins, apart)
 
 
 BEFORE = np.exp(RNG.normal(size=40))
@@ -46,7 +48,7 @@ NOISE = np.exp(RNG.normal(scale=0.1, size=40))
 
 
 def test_a_clear_gain_wins() -> None:
-    verdict = contest(told(0.8 * BEFORE * NOISE), told(BEFORE), panel(40))
+    verdict = contest(told(0.8 * BEFORE * NOISE), told(BEFORE), rows(2, 20))
     assert verdict.promoted
     assert verdict.saving.low > 0
     assert verdict.saving.pairs == 20
@@ -54,32 +56,32 @@ def test_a_clear_gain_wins() -> None:
 
 @pytest.mark.parametrize("factor", [1.0, 0.995, 1.2])
 def test_what_is_as_good_or_worse_does_not(factor: float) -> None:
-    assert "not better" in contest(told(factor * BEFORE), told(BEFORE), panel(40)).reason
+    assert "not better" in contest(told(factor * BEFORE), told(BEFORE), rows(2, 20)).reason
 
 
 def test_a_gain_by_chance_does_not() -> None:
     losses = BEFORE * np.exp(np.random.default_rng(0).normal(scale=1.0, size=40))
     losses *= 0.95 * BEFORE.mean() / losses.mean()
-    verdict = contest(told(losses), told(BEFORE), panel(40))
+    verdict = contest(told(losses), told(BEFORE), rows(2, 20))
     assert not verdict.promoted
     assert verdict.reason.startswith("not better beyond doubt")
 
 
 def test_intervals_that_do_not_hold_lose_unless_the_champion_has_worse_ones() -> None:
     better = 0.7 * BEFORE * NOISE
-    assert "intervals cover 60%" in contest(told(better, 0.6), told(BEFORE), panel(40)).reason
-    assert contest(told(better, 0.6), told(BEFORE, 0.5), panel(40)).promoted
+    assert "intervals cover 60%" in contest(told(better, 0.6), told(BEFORE), rows(2, 20)).reason
+    assert contest(told(better, 0.6), told(BEFORE, 0.5), rows(2, 20)).promoted
 
 
 def test_a_group_that_is_much_worse_loses() -> None:
     losses = np.where(np.arange(40) < 10, 1.5, 0.3) * NOISE  # by unit, these are the lowest quarter
-    verdict = contest(told(losses), told(np.ones(40)), panel(40))
+    verdict = contest(told(losses), told(np.ones(40)), rows(2, 20))
     assert not verdict.promoted
     assert "much worse on quarter 1 by unit" in verdict.reason
 
 
 def test_one_pair_decides_nothing() -> None:
-    verdict = contest(told(np.array([0.1])), told(np.array([1.0])), panel(1))
+    verdict = contest(told(np.array([0.1])), told(np.array([1.0])), rows(1, 1))
     assert not verdict.promoted
     assert verdict.saving.share == pytest.approx(0.9)
 
@@ -93,19 +95,23 @@ def test_false_promotions_are_as_rare_as_stated() -> None:
     assert stats.binomtest(wins, trials, 0.05, alternative="greater").pvalue > 0.001
 
 
-def test_series_are_the_pairs_where_there_are_enough_and_origins_where_not() -> None:
-    for series, origins, pairs in ((40, 3, 40), (4, 3, 3)):
-        rows, ids = np.tile(BEFORE[:series], origins), np.tile(np.arange(series), origins).astype(object)
-        saving = versus(told(0.9 * rows), told(rows), ids)
-        assert saving.pairs == pairs
-        assert saving.share == pytest.approx(0.1)
+@pytest.mark.parametrize(
+    ("series", "origins", "apart", "pairs"), [(40, 3, 2, 40), (4, 3, 2, 3), (4, 8, 1, 4), (1, 8, 5, 8)]
+)
+def test_series_are_the_pairs_where_there_are_enough_and_horizons_where_not(
+    series: int, origins: int, apart: int, pairs: int
+) -> None:
+    before = np.tile(BEFORE[:series], origins)
+    saving = versus(told(0.9 * before), told(before), rows(series, origins, apart))
+    assert saving.pairs == pairs
+    assert saving.share == pytest.approx(0.1)
 
 
 def test_series_that_move_together_prove_no_more_than_one() -> None:
     """Eight currencies at eight origins, where what makes one forecast better than another is the day."""
-    rng, wins, ids = np.random.default_rng(2), 0, np.tile(np.arange(8), 8).astype(object)
+    rng, wins, currencies = np.random.default_rng(2), 0, rows(8, 8)
     for _ in range(200):
         days = np.exp(rng.normal(scale=0.3, size=(8, 2))).repeat(8, 0)
         ours, theirs = (days * np.exp(rng.normal(scale=0.05, size=(64, 2)))).T
-        wins += versus(told(ours), told(theirs), ids).low > 0
+        wins += versus(told(ours), told(theirs), currencies).low > 0
     assert wins <= 30  # eight pairs are few for a bootstrap; by 64 rows it would be 61

@@ -58,17 +58,29 @@ def test_known_covariates_reach_beyond_the_origin() -> None:
 def test_the_parts_follow_one_another_up_to_the_end(lengths: list[int], horizon: int) -> None:
     panel = counting(lengths)
     parts = split(panel, Task(horizon=horizon))
-    calibrate, test = (0 if part is None else len(part.actual) // len(panel) for part in (parts.calibrate, parts.test))
-    assert calibrate <= test
     assert (parts.train.lengths >= np.median(lengths) / 2 - 1).any()
     for i, length in enumerate(lengths):
-        held_out = [part.actual[i :: len(panel)].ravel() for part in (parts.calibrate, parts.test) if part is not None]
-        seen = np.concatenate([np.empty(0), *held_out])
-        seen = seen[~np.isnan(seen)]
+        calibrate, test = (
+            np.empty(0)
+            if part is None
+            else np.unique(part.actual[i :: len(panel)][~np.isnan(part.actual[i :: len(panel)])])
+            for part in (parts.calibrate, parts.test)
+        )
+        seen = np.concatenate([calibrate, test])
         assert (np.diff(seen) > 0).all()
         assert seen[-1:].tolist() in ([], [length - 1])
-        if seen.size and len(seen) == (calibrate + test) * horizon:
-            assert parts.train.lengths[i] == seen[0]
+        assert not seen.size or parts.train.lengths[i] <= seen[0]
+
+
+@given(st.integers(1, 20), st.integers(10, 3000), st.integers(1, 400))
+def test_origins_are_closer_than_a_horizon_only_where_there_is_no_room(series: int, length: int, horizon: int) -> None:
+    parts = split(counting([length] * series), Task(horizon=horizon))
+    for part in (parts.calibrate, parts.test):
+        if part is None:
+            continue
+        apart = np.diff(part.panel.lengths[::series])
+        assert (apart >= min(horizon, max(1, horizon // 8))).all()
+        assert (apart >= horizon).all() or len(part.actual) // series * horizon > 0.15 * length
 
 
 def test_many_series_with_room_for_one_origin_take_turns() -> None:
@@ -90,7 +102,9 @@ def test_many_series_with_room_for_one_origin_take_turns() -> None:
         (414, 900, 48, 2, 2),
         (2000, 900, 48, 1, 1),
         (4, 17_544, 48, 8, 8),
-        (1, 100, 5, 3, 3),
+        (1, 100, 5, 8, 8),
+        (7, 11_520, 720, 8, 8),
+        (8, 5_000, 720, 1, 1),
         (1, 10, 2, 1, 1),
         (1, 10, 4, 0, 1),
         (1, 10, 8, 0, 0),
