@@ -14,8 +14,10 @@ from pipelines.contest import versus
 from pipelines.recipe import Recipe
 from pipelines.train import Candidate, Plan, Trained, judged
 
+WITNESSES = 5
+"""Pairs of losses that can prove something: fewer all point one way by chance more often than once in twenty times."""
 MUCH = 0.05
-"""Share of the loss that is believed to be saved without a proof: few origins cannot give one."""
+"""Share of the loss that so many are believed to save without a proof; of fewer it takes proportionally more."""
 
 
 def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
@@ -61,8 +63,9 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
     """The candidate with the smallest loss on the test, of those that beat every null model, and the null models.
 
     Where nothing is to be learned, as of a random walk, nothing can be better, and of a few origins something always
-    seems to be. So a null model is beaten only by what saves much of its loss or is better beyond doubt, and was not
-    much worse on what calibrates, though it may have stopped by that. Where nothing could be tested it is the first.
+    seems to be. So a null model is beaten only by what saves much of its loss on the test and, though it may have
+    stopped by that, on what calibrates, or is better beyond doubt and was not much worse there. Where nothing could be
+    tested it is the first.
     """
     known = [one for one in candidates if np.isfinite(one.loss)]
     if not known or plan.split.test is None:
@@ -73,10 +76,12 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
     def beats(one: Candidate, other: Candidate) -> bool:
         assert one.test is not None
         assert other.test is not None
-        if one.calibration and other.calibration and one.calibration.loss > (1 + MUCH) * other.calibration.loss:
-            return False
-        saving = versus(one.test, other.test, held_out)
-        return saving.low > 0 or saving.share >= MUCH
+        saving, before = versus(one.test, other.test, held_out), np.inf
+        if one.calibration and other.calibration:
+            before = 1 - one.calibration.loss / other.calibration.loss
+        much = MUCH * max(1.0, WITNESSES / max(1, saving.pairs))
+        proven = saving.low > 0 and saving.pairs >= WITNESSES
+        return min(saving.share, before) >= much or (proven and before >= -MUCH)
 
     proven = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
     return min(proven, key=lambda one: one.loss)
