@@ -76,12 +76,13 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
     def beats(one: Candidate, other: Candidate) -> bool:
         assert one.test is not None
         assert other.test is not None
-        saving, before = versus(one.test, other.test, held_out), np.inf
-        if one.calibration and other.calibration:
-            before = 1 - one.calibration.loss / other.calibration.loss
+        saving = versus(one.test, other.test, held_out)
         much = MUCH * max(1.0, WITNESSES / max(1, saving.pairs))
         proven = saving.low > 0 and saving.pairs >= WITNESSES
-        return min(saving.share, before) >= much or (proven and before >= -MUCH)
+        limit = 1 + MUCH if proven else 1 - much
+        if one.calibration and other.calibration and one.calibration.loss > limit * other.calibration.loss:
+            return False
+        return proven or saving.share >= much
 
     proven = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
     return min(proven, key=lambda one: one.loss)

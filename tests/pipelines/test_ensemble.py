@@ -149,6 +149,8 @@ def test_few_witnesses_have_to_say_more(home: Path) -> None:
     assert choose(made, [simple, network(simple, "better", 0.8, 1.0)]).name == "simple"
     assert choose(made, [simple, network(simple, "better", 0.92, 0.85)]).name == "simple"
     assert choose(made, [simple, network(simple, "better", 0.85, 0.85)]).name == "better"
+    right = replace(simple, calibration=scores(np.zeros(8)))  # a stretch where nothing moved
+    assert choose(made, [right, network(simple, "better", 0.8, 0.8)]).name == "simple"
 
 
 def test_an_ensemble_is_fitted_again_saved_and_opened_as_one(home: Path) -> None:
