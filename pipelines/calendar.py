@@ -109,10 +109,12 @@ def calendar_names(frequency: Frequency, span: int) -> tuple[str, ...]:
 def calendar_features(times: Times, zone: str | None, names: Sequence[str]) -> Float32[ndarray, "rows features"]:
     """Features of times by their names, on the wall clock."""
     features = np.empty((len(times), len(names)), dtype=np.float32)
-    wall = local(times, zone) if names else times
+    cycles = dict.fromkeys(name.split("_")[0] for name in names)
+    wall = local(times, zone) if cycles else times
+    angles = {cycle: (2 * np.pi * _phase(wall, cycle)).astype(np.float32) for cycle in cycles}
     for column, name in enumerate(names):
         cycle, wave = name.split("_")
-        _WAVES[wave]((2 * np.pi * _phase(wall, cycle)).astype(np.float32), out=features[:, column])
+        _WAVES[wave](angles[cycle], out=features[:, column])
     return features
 
 

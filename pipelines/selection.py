@@ -84,5 +84,5 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
             return False
         return proven or saving.share >= much
 
-    proven = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
-    return min(proven, key=lambda one: one.loss)
+    standing = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
+    return min(standing, key=lambda one: one.loss)

@@ -174,3 +174,12 @@ def ridges(columns: ndarray, ahead: ndarray, penalty: float) -> list[Ridge]:
     """A regression for each step."""
     alpha = penalty * np.sqrt(len(ahead))
     return [Ridge(alpha=alpha).fit(x, y) for x, y in zip(columns, ahead.T, strict=True)]
+
+
+def test_a_cycle_of_the_calendar_is_read_where_the_series_show_it_twice() -> None:
+    days = pd.date_range("2024-01-01", periods=13, freq="D")
+    frame = pd.DataFrame({"unique_id": "a", "ds": days, "y": np.arange(13.0)})
+    later = frame.assign(unique_id="b", ds=days + pd.Timedelta(days=720))
+    assert describe(panel_from_frame(frame)).calendar == ()
+    both = describe(panel_from_frame(pd.concat([frame, later], ignore_index=True)))
+    assert both.calendar == ("week_sin", "week_cos", "year_sin", "year_cos")

@@ -139,6 +139,7 @@ def test_the_last_value_stays_where_chance_may_have_made_another_better(home: Pa
     assert choose(made, [simple, lucky, much]).name == "much"
     assert choose(made, [simple, once]).name == "simple"
     assert choose(made, [simple, lucky, better]).name == "better"
+    assert choose(made, [lucky, better]).name == "better"
     assert choose(made, [simple, only]).name == "simple"
     assert choose(made, [simple, only, much]).name == "much"
 

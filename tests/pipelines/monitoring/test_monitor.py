@@ -143,7 +143,7 @@ def test_a_wilder_world_is_a_breach_that_everyone_is_told_of(
     (one,) = told
     assert one["path"] == "/hooks/s3cret"
     assert one["name"] == "shop"
-    assert [breach.sentence for breach in report.breaches] == [dict(one)["sentence"] for one in one["breaches"]]  # type: ignore[attr-defined]
+    assert [breach.sentence for breach in report.breaches] == [dict(breach)["sentence"] for breach in one["breaches"]]  # type: ignore[attr-defined]
     assert report.event is not None
     assert report.event.job == "retrain"
     assert report.event.reasons == tuple(breach.sentence for breach in report.breaches)
