@@ -1,14 +1,15 @@
-"""The accuracy table of the README, made from `benchmarks/results`: `python -m benchmarks.readme`."""
+"""The tables of the README and of docs/accuracy.md, made from `benchmarks/results`: `python -m benchmarks.readme`."""
 
 import json
+import math
 import re
 from pathlib import Path
+from statistics import mean, median
 
 from benchmarks.accuracy import RESULTS, columns, ranked
 from benchmarks.published import COLUMNS, DATASETS
 
-README = Path(__file__).parents[1] / "README.md"
-BETWEEN = re.compile(r"(<!-- accuracy -->\n).*?(<!-- /accuracy -->)", re.DOTALL)
+ROOT = Path(__file__).parents[1]
 SHOWN = ("smape", "mase", "owa", "weighted_quantile_loss", "msis")
 POINT = ("smape", "mase", "owa", "mae", "mse")
 """The scores of methods that were run beside ours for their point alone."""
@@ -28,22 +29,53 @@ def section(name: str) -> str:
     rows = dataset.rows | beside | {"**`forecaster train`**": ours}
     rows = {method: {m: x for m, x in row.items() if m in wanted} for method, row in rows.items()}
     shown = columns(rows)
-    lines = [
-        "| " + " | ".join(["method", *(COLUMNS[metric] for metric in shown)]) + " |",
-        "| " + " | ".join(["---"] * (1 + len(shown))) + " |",
+    lines = [["method", *(COLUMNS[metric] for metric in shown)]] + [
+        [method, *(f"{rows[method][metric]:.4g}" if metric in rows[method] else "" for metric in shown)]
+        for method in ranked(rows, dataset.decides)
     ]
-    for method in ranked(rows, dataset.decides):
-        cells = (f"{rows[method][metric]:.4g}" if metric in rows[method] else "" for metric in shown)
-        lines.append("| " + " | ".join([method, *cells]) + " |")
     cover = ""
     if "coverage_80" in ours:
         cover = f"; the 80 % intervals cover {ours['coverage_80']:.1%}, the 95 % intervals {ours['coverage_95']:.1%}"
     return (
         f"`python -m benchmarks.accuracy {name} --budget {result['budget']}` ({result['date']}, commit "
         f"{result['commit']}, {result['processors']} cores, {result['seconds']:.0f} s in all, seed {result['seed']})"
-        f"{cover}:\n\n" + "\n".join(lines) + "\n"
+        f"{cover}:\n\n" + markdown(lines)
     )
 
 
+def unseen() -> str:
+    """What the default command gave on each public set, under the command that says so."""
+    result = json.loads((RESULTS / "unseen.json").read_text())
+    lines = [["", "series, steps, horizon, origins", "champion", "MASE", "naive", "seasonal naive", "80 % covers"]]
+    for name, row in result["sets"].items():
+        size = f"{row['series']}, {row['length']:,}, {row['horizon']}, {row['origins']}"
+        scores = (f"{row[method]:.3f}" for method in ("mase", "naive", "seasonal naive"))
+        lines.append([name, size, row["champion"], *scores, f"{row['coverage_80']:.0%}"])
+    shares = {
+        other: math.exp(mean(math.log(row["mase"] / row[other]) for row in result["sets"].values()))
+        for other in ("naive", "seasonal naive")
+    }
+    covered = median(row["coverage_80"] for row in result["sets"].values())
+    return (
+        f"`python -m benchmarks.unseen --budget {result['budget']}` ({result['date']}, commit {result['commit']}, "
+        f"{result['processors']} cores, seed {result['seed']}):\n\n{markdown(lines)}\n"
+        f"In the geometric mean the MASE is {shares['seasonal naive']:.3f} of that of seasonal naive and "
+        f"{shares['naive']:.3f} of that of naive; of the 80 % intervals the median covers {covered:.0%}.\n"
+    )
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """A table, its head first."""
+    head, *rows = ("| " + " | ".join(cells) + " |" for cells in lines)
+    return "\n".join([head, "|" + " --- |" * len(lines[0]), *rows]) + "\n"
+
+
+def put(file: Path, name: str, text: str) -> None:
+    """Write a text between the two marks of its name."""
+    between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    file.write_text(between.sub(lambda found: found[1] + text + found[2], file.read_text()))
+
+
 if __name__ == "__main__":
-    README.write_text(BETWEEN.sub(lambda found: found[1] + sections() + found[2], README.read_text()))
+    put(ROOT / "README.md", "accuracy", sections())
+    put(ROOT / "docs" / "accuracy.md", "unseen", unseen())
