@@ -15,10 +15,10 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from forecaster.errors import DataError
+from pipelines.connection import tracking_uri
 from pipelines.follow import start
 from pipelines.registry import Champion, copies, resolve
 from pipelines.sources import read
-from pipelines.tracking import tracking_uri
 
 NAME = "pedestrians"
 HORIZON = 24

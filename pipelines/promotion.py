@@ -8,10 +8,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from forecaster.errors import DataError
+from pipelines.connection import connect, user
 from pipelines.ledger import open_ledger
 from pipelines.outbox import answering
 from pipelines.registry import ALIAS, PROMOTION, Promotion, Version, numbers, versions
-from pipelines.tracking import connect, user
 
 
 class KeptError(Exception):

@@ -17,11 +17,11 @@ from mlflow.exceptions import MlflowException
 from forecaster.artifact import ArtifactError
 from forecaster.errors import DataError
 from pipelines.cache import Cache
+from pipelines.connection import connect, tracking_uri
 from pipelines.faults import UnavailableError, tell_full
 from pipelines.note import Note
 from pipelines.outbox import answering
 from pipelines.pyfunc import FOLDER
-from pipelines.tracking import connect, tracking_uri
 
 log = logging.getLogger(__name__)
 

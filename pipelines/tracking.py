@@ -1,10 +1,8 @@
 """One MLflow run as a consumer: what a job has done is written down in few calls; no model knows of it."""
 
-import getpass
 import json
 import logging
 import math
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +15,6 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunInfo
 from mlflow.exceptions import MlflowException
-from mlflow.telemetry import set_telemetry_client
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
     MLFLOW_LOGGED_ARTIFACTS,
@@ -33,58 +30,16 @@ from mlflow.utils.validation import (
 )
 from numpy import ndarray
 
+from pipelines.connection import connect, experiment, user
 from pipelines.dataset import described
 from pipelines.faults import UnavailableError
-from pipelines.first_use import ensure
 from pipelines.outbox import Outbox, answering
 from pipelines.panel import Panel
 
 log = logging.getLogger(__name__)
 
-SETTINGS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # A server that is dead or hangs fails a call within 5 s, and `Outbox` calls again. As shipped it takes minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
-}
-"""How MLflow is used here, unless the environment says otherwise."""
 KEY = "forecaster.key"
 """The tag by which a run is found again, after a crash or where MLflow made it and the answer was lost."""
-
-for _name, _value in SETTINGS.items():
-    os.environ.setdefault(_name, _value)
-# MLflow has read these while it was imported (and sent nothing yet): have it read them again.
-set_telemetry_client()  # type: ignore[no-untyped-call]
-logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])
-
-
-def tracking_uri() -> str:
-    """Where runs and models are kept: MLFLOW_TRACKING_URI, else a database in `mlruns` where we are."""
-    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
-        return uri
-    folder = Path("mlruns").absolute()
-    folder.mkdir(exist_ok=True)
-    return f"sqlite:///{folder / 'mlflow.db'}"
-
-
-def connect() -> MlflowClient:
-    """A client of the store at `tracking_uri`, independent of MLflow's global state."""
-    uri = tracking_uri()
-    _, local, database = uri.partition("sqlite:///")
-    if local:
-        ensure(Path(database))
-    return MlflowClient(uri)
-
-
-def user() -> str:
-    """Who runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
-        return str(os.getuid())
 
 
 class Run:
@@ -216,7 +171,7 @@ class Run:
 
     def _open(self) -> None:
         self._client = connect()
-        self._experiment_id = _experiment(self._client, self.experiment)
+        self._experiment_id = experiment(self._client, self.experiment)
         found = self._client.search_runs([self._experiment_id], f"tags.`{KEY}` = '{self.key}'", max_results=1)
         if found:
             self._client.update_run(found[0].info.run_id, "RUNNING")
@@ -238,17 +193,3 @@ class Run:
             self.outbox.put(lambda: self._client.set_terminated(self._id, status))
         except MlflowException as error:  # what ended the run matters more, and is raised by the caller
             log.warning("MLflow was not told that run %s ended as %s: %s", self.name, status, error)
-
-
-def _experiment(client: MlflowClient, name: str) -> str:
-    """The id of an experiment, made if need be; artifacts lie beside a local database or on the server."""
-    if (found := client.get_experiment_by_name(name)) is not None:
-        return str(found.experiment_id)
-    _, local, database = tracking_uri().partition("sqlite:///")
-    artifacts = (Path(database).absolute().parent / "artifacts").as_uri() if local else None
-    try:
-        return client.create_experiment(name, artifact_location=artifacts)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-        return _experiment(client, name)  # another job was faster

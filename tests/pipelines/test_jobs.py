@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 
 from forecaster.errors import DataError
 from pipelines.cli import app
+from pipelines.connection import connect
 from pipelines.jobs.file import read_job
 from pipelines.jobs.run import moment
 from pipelines.promotion import history
 from pipelines.registry import resolve, versions
-from pipelines.tracking import connect
 
 DAYS = 240
 RECIPE = {

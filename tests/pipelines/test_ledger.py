@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from pipelines import ledger as module
 from pipelines.challenge import unbeaten
+from pipelines.connection import connect
 from pipelines.faults import LostError, UnavailableError
 from pipelines.ledger import FAILED, LOST, RUNNING, SUCCEEDED, Key, Ledger, open_ledger
 from pipelines.promotion import KeptError, history, promote
 from pipelines.registry import PROMOTION, register, versions
-from pipelines.tracking import Run, connect
+from pipelines.tracking import Run
 
 KEY = Key("retrain", "sales", "2026-11-21", "0" * 64)
 

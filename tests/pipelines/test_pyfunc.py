@@ -13,12 +13,13 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from forecaster.artifact import ArtifactError, load_artifact
+from pipelines.connection import tracking_uri
 from pipelines.panel import Panel, panel_from_frame
 from pipelines.predict import predict
 from pipelines.promotion import promote
 from pipelines.pyfunc import example, log_model
 from pipelines.registry import register
-from pipelines.tracking import Run, tracking_uri
+from pipelines.tracking import Run
 from tests.pipelines.conftest import HORIZON, flip, hourly, make_artifact, steps
 from tests.pipelines.processes import free_port, running
 

@@ -12,12 +12,13 @@ import pytest
 from forecaster.artifact import ArtifactError, digest, load_artifact
 from forecaster.errors import DataError
 from pipelines import registry
+from pipelines.connection import connect
 from pipelines.faults import UnavailableError
 from pipelines.panel import Panel
 from pipelines.promotion import history, promote, rollback
 from pipelines.pyfunc import log_model
 from pipelines.registry import register, resolve, versions
-from pipelines.tracking import Run, connect
+from pipelines.tracking import Run
 from tests.pipelines.conftest import flip
 from tests.pipelines.processes import free_port
 

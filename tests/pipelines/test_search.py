@@ -12,10 +12,10 @@ from forecaster.errors import DataError
 from forecaster.spec import FitSpec
 from pipelines import search as module
 from pipelines.cli import app
+from pipelines.connection import connect
 from pipelines.engine import Processes
 from pipelines.job import train
 from pipelines.settings import TrainSettings
-from pipelines.tracking import connect
 from pipelines.train import Candidate, Plan
 
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from pipelines.cli import app
+from pipelines.connection import connect
 from pipelines.events import Events
 from pipelines.job import run
 from pipelines.kept import rows, write_part
@@ -30,7 +31,6 @@ from pipelines.panel import panel_from_frame
 from pipelines.predict import predict
 from pipelines.registry import resolve, versions
 from pipelines.settings import MonitorSettings, TrainSettings
-from pipelines.tracking import connect
 from tests.pipelines.processes import free_port
 
 DAYS, LIVE = 50, 14
