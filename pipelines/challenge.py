@@ -15,12 +15,13 @@ from pipelines import figures
 from pipelines.backtest import backtest
 from pipelines.contest import Verdict, contest
 from pipelines.panel import Panel
+from pipelines.plan import Plan
 from pipelines.promotion import KeptError
 from pipelines.recipe import Recipe
 from pipelines.registry import Champion, Version, champion
 from pipelines.split import after, split
 from pipelines.tracking import Run
-from pipelines.train import Candidate, Plan
+from pipelines.train import Candidate
 
 WARM = "_warm"
 """What the name of a candidate ends with that starts from the champion's weights."""

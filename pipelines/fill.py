@@ -18,9 +18,10 @@ from pipelines import automatic
 from pipelines.covariates import describe
 from pipelines.fitting import Point, train, within
 from pipelines.gaps import Gaps, draw, guesses, lengths
-from pipelines.job import WORK, Memory
+from pipelines.job import Memory
 from pipelines.logbook import log_curve
 from pipelines.panel import Panel
+from pipelines.prepare import WORK
 from pipelines.recipe import choose
 from pipelines.restore import Units, tell
 from pipelines.settings import FillSettings

@@ -1,11 +1,9 @@
 """Training from data to a registered version, with everything it does kept in MLflow."""
 
 import dataclasses
-import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -14,39 +12,23 @@ from uuid import uuid4
 
 from forecaster.artifact import save
 from forecaster.durable import replace
-from forecaster.model import Model
 from forecaster.parallel import wait
-from forecaster.spec import FitSpec
-from pipelines import automatic
-from pipelines.admit import admit
-from pipelines.challenge import Incumbent, SeenError, entries, judge, last_seen, unbeaten
+from pipelines.challenge import Incumbent, judge, unbeaten
 from pipelines.contest import Verdict
-from pipelines.covariates import describe
 from pipelines.engine import HERE, Engine
-from pipelines.fitting import Point
 from pipelines.logbook import log_candidate, log_comparison, log_plan
-from pipelines.panel import Panel
+from pipelines.plan import RESERVE, Report
+from pipelines.prepare import planned
 from pipelines.promotion import accept, promote
 from pipelines.pyfunc import log_model
-from pipelines.recipe import Recipe
-from pipelines.recipe import choose as choose_recipes
 from pipelines.registry import register, registered
 from pipelines.search import search
 from pipelines.selection import choose, combine
 from pipelines.settings import TrainSettings
-from pipelines.sources import read
-from pipelines.split import answered, by_series, split
 from pipelines.tracking import Run
-from pipelines.train import REFIT, RESERVE, Candidate, Plan, candidate, refit
+from pipelines.train import Candidate, candidate, refit
 
 log = logging.getLogger(__name__)
-
-WORK = Path("mlruns") / "work"
-"""Where jobs keep what they need to go on after a crash."""
-
-
-Report = Callable[[str, FitSpec, Point], None]
-"""Told of every epoch: the candidate, how it is trained and how far it is."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +85,7 @@ def run(settings: TrainSettings, report: Report = lambda *epoch: None, engine: E
 
 def follow(settings: TrainSettings) -> None:
     """Take part in the same `run` of another process that torchrun has started: train along, and keep nothing."""
-    _, known, plan = _planned(settings)
+    _, known, plan = planned(settings)
     candidates = [candidate(plan, name, *entry) for name, entry in known.items()]
     together = combine(plan, candidates)
     refit(plan, choose(plan, candidates if together is None else [*candidates, together]))
@@ -122,7 +104,7 @@ def train(
     no horizon of data that the champion has not seen.
     """
     began = time.perf_counter()
-    panel, known, plan = _planned(settings, report, champion, engine.workers)
+    panel, known, plan = planned(settings, report, champion, engine.workers)
     memory = Memory(plan.folder)
     with Run.start(settings.name, "train", key=memory.key("train")) as parent:
         log_plan(parent, settings, plan)
@@ -178,72 +160,6 @@ def _tell(report: Report, done: Candidate) -> None:
     if done.trained.fit is not None:
         for point in done.trained.curve:
             report(done.name, done.trained.fit, point)
-
-
-def _planned(
-    settings: TrainSettings,
-    report: Report = lambda *epoch: None,
-    champion: Incumbent | None = None,
-    workers: int = 1,
-) -> tuple[Panel, dict[str, tuple[Recipe, Model | None]], Plan]:
-    """The data, the candidates, and what they share."""
-    panel = read(
-        settings.source,
-        frequency=settings.frequency,
-        zone=settings.zone,
-        known=settings.known,
-        past=settings.past,
-        static=settings.static,
-        duplicates=settings.duplicates,
-        whole=settings.target,
-        as_of=settings.as_of,
-    )
-    panel = panel if panel.whole is None else answered(panel)
-    chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
-    plan = prepare(settings, panel, chosen, report, champion, workers)
-    return panel, entries(plan.data, plan.task, chosen, champion), plan
-
-
-def prepare(
-    settings: TrainSettings,
-    panel: Panel,
-    chosen: dict[str, Recipe],
-    report: Report = lambda *epoch: None,
-    champion: Incumbent | None = None,
-    workers: int = 1,
-) -> Plan:
-    """What all candidates share: the task read from the data, its split, and the folder of the work.
-
-    The budget is for `workers` that train networks side by side, twice where there is a test, and for one that trains
-    the winner on.
-    Raises DataError, before anything is trained, on a recipe that cannot be built or that the data is not for, on a
-    champion of other data, and SeenError where there is no horizon of data that it has not seen.
-    """
-    data = describe(panel, settings.end)
-    task = automatic.task(panel, data, settings.horizon or 1, settings.season)
-    until = last_seen(champion, panel, data) if champion is not None else None
-    parts = split(panel, task, until) if panel.whole is None else by_series(panel, settings.seed)
-    if champion is not None and parts.test is None:
-        raise SeenError(f"version {champion.version} has seen the data up to {until}, all but less than a horizon")
-    for name, recipe in chosen.items():
-        admit(panel, name, recipe, task)
-    networks = sum(recipe.fit is not None for recipe, _ in entries(data, task, chosen, champion).values())
-    budget = RESERVE * settings.budget / (2 if settings.search else 1)
-    each = 1 + REFIT * (parts.before is not None)
-    told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
-    identity = told + panel.digest + (champion.digest if champion is not None else "")
-    folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    return Plan(
-        panel=panel,
-        split=parts,
-        data=data,
-        task=task,
-        seed=settings.seed,
-        seconds=budget / (each * -(-networks // workers) + REFIT * networks) if networks else 0.0,
-        folder=folder,
-        report=report,
-    )
 
 
 class Memory:

@@ -16,9 +16,10 @@ from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec
 from pipelines.engine import Engine
 from pipelines.fitting import Point, best
 from pipelines.logbook import log_candidate
+from pipelines.plan import REFIT, Plan
 from pipelines.recipe import Recipe
 from pipelines.tracking import Run
-from pipelines.train import REFIT, Candidate, Plan, candidate
+from pipelines.train import Candidate, candidate
 
 STARTS = 4
 """Trials that are not given up, for others to be compared with."""

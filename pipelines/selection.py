@@ -11,8 +11,9 @@ from forecaster.ensemble import Ensemble, average
 from forecaster.spec import EnsembleSpec, SeasonalNaiveSpec
 from pipelines.backtest import Backtest
 from pipelines.contest import versus
+from pipelines.plan import Plan
 from pipelines.recipe import Recipe
-from pipelines.train import Candidate, Plan, Trained, judged
+from pipelines.train import Candidate, Trained, judged
 
 WITNESSES = 5
 """Pairs of losses that can prove something: fewer all point one way by chance more often than once in twenty times."""

@@ -7,51 +7,23 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from forecaster.artifact import Artifact
 from forecaster.build import build
 from forecaster.conformal import Calibrator
 from forecaster.ensemble import Ensemble
 from forecaster.model import Model
 from forecaster.paths import CAUTIOUS, Dependence
-from forecaster.spec import ArtifactSpec, DataSpec, FitSpec, Task, Training
+from forecaster.spec import ArtifactSpec, FitSpec, Training
 from forecaster.train import Batches
 from pipelines.backtest import backtest
 from pipelines.baselines import solve
 from pipelines.fitting import Point, batches, best, train, within
 from pipelines.panel import Panel
+from pipelines.plan import REFIT, Plan
 from pipelines.recipe import Recipe
 from pipelines.scores import Scores
-from pipelines.split import HeldOut, Split
+from pipelines.split import HeldOut
 from pipelines.windows import Table
-
-RESERVE = 0.85
-"""Share of the budget that is planned for; the rest is for backtests and logging."""
-REFIT = 0.6
-"""Length of the later trainings, before the test and on all data, in units of the first one, at most."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What all candidates of a job share."""
-
-    panel: Panel
-    split: Split
-    data: DataSpec
-    task: Task
-    seed: int
-    seconds: float
-    """What the training of one network may take."""
-    folder: Path
-    """Where the work is kept: the same job again goes on where it stopped."""
-    report: Callable[[str, FitSpec, Point], None]
-    """Told of every epoch: the candidate, how it is trained and how far it is."""
-
-    @property
-    def device(self) -> torch.device:
-        """What this process trains on."""
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ from pipelines.baselines import solve
 from pipelines.covariates import describe
 from pipelines.labels import unseen
 from pipelines.panel import Panel, panel_from_frame
+from pipelines.plan import Plan
 from pipelines.predict import Predictions
 from pipelines.recipe import Recipe, recipes
 from pipelines.regression import EARLY, FAR, PENALTIES, WINDOWS
 from pipelines.split import split
-from pipelines.train import Plan, candidate
+from pipelines.train import candidate
 from pipelines.windows import EPOCH, Table, Windows
 from tests.examples import moved
 

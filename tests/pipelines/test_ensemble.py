@@ -11,15 +11,16 @@ from forecaster.artifact import load_artifact, save
 from forecaster.ensemble import Ensemble
 from forecaster.pointwise import SeasonalNaive, Seen
 from forecaster.spec import EnsembleSpec, FitSpec
-from pipelines import job
 from pipelines.backtest import backtest
 from pipelines.panel import panel_from_series
+from pipelines.plan import Plan
 from pipelines.predict import predict
+from pipelines.prepare import prepare
 from pipelines.recipe import Recipe
 from pipelines.scores import Scores
 from pipelines.selection import choose, combine
 from pipelines.settings import TrainSettings
-from pipelines.train import Candidate, Plan, Trained, candidate, refit
+from pipelines.train import Candidate, Trained, candidate, refit
 
 NAIVE = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive"}})
 WALK = NAIVE.model_copy(update={"null_model": True})
@@ -63,7 +64,7 @@ def plan(home: Path, length: int = 120) -> Plan:
     noise = np.random.default_rng(0).normal(0, 0.01, (4, length))
     target = 10 + np.arange(4)[:, None] + 3 * np.sin(np.arange(length) * np.pi / 3) + noise
     panel = panel_from_series([f"s{i}" for i in range(4)], [0] * 4, target.tolist(), "step")
-    return job.prepare(TrainSettings(source=home / "none.csv", horizon=6, season=6, budget=20), panel, {})
+    return prepare(TrainSettings(source=home / "none.csv", horizon=6, season=6, budget=20), panel, {})
 
 
 def biased(plan: Plan, name: str, bias: float) -> Candidate:

@@ -14,9 +14,10 @@ from forecaster.spec import LabelSpec, Task
 from pipelines.ask import Question, ask
 from pipelines.covariates import describe
 from pipelines.panel import Panel, panel_from_series
+from pipelines.plan import Plan
 from pipelines.recipe import Recipe, choose, recipes
 from pipelines.split import split
-from pipelines.train import Plan, candidate
+from pipelines.train import candidate
 from tests import laws
 from tests.examples import batch
 

@@ -8,13 +8,14 @@ import pytest
 
 from forecaster.model import Model
 from forecaster.spec import FitSpec
-from pipelines import job
 from pipelines.fitting import Point
 from pipelines.panel import panel_from_series
+from pipelines.plan import Plan
 from pipelines.predict import predict
+from pipelines.prepare import prepare
 from pipelines.recipe import Recipe
 from pipelines.settings import TrainSettings
-from pipelines.train import Candidate, Plan, candidate, refit
+from pipelines.train import Candidate, candidate, refit
 
 RECIPE = Recipe.model_validate(
     {
@@ -38,7 +39,7 @@ def plan(home: Path, waves: np.ndarray) -> Plan:
 def planned(home: Path, waves: np.ndarray) -> Plan:
     panel = panel_from_series([f"s{i}" for i in range(4)], [0] * 4, waves.tolist(), "step")
     settings = TrainSettings(source=home / "none.csv", horizon=4, season=6, budget=60)
-    return job.prepare(settings, panel, {"elman": RECIPE})
+    return prepare(settings, panel, {"elman": RECIPE})
 
 
 def told(one: Candidate, updates: int) -> Candidate:
@@ -99,7 +100,7 @@ def test_lag_regression_keeps_a_straight_line_straight(home: Path) -> None:
     panel = panel_from_series(["up", "down", "slow"], [0] * 3, lines.tolist(), "step")
     settings = TrainSettings(source=home / "none.csv", horizon=12, season=1, budget=60)
     recipe = Recipe.model_validate({"summary": "", "model": {"kind": "linear"}})
-    artifact = refit(plan := job.prepare(settings, panel, {"linear": recipe}), candidate(plan, "linear", recipe))
+    artifact = refit(plan := prepare(settings, panel, {"linear": recipe}), candidate(plan, "linear", recipe))
     made = predict(artifact, panel, 12).mean
     expected = lines[:, -1:] + np.arange(1, 13) * np.array([[1.0], [-3.0], [0.1]])
     assert np.allclose(made, expected, rtol=0.05)

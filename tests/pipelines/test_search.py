@@ -15,8 +15,9 @@ from pipelines.cli import app
 from pipelines.connection import connect
 from pipelines.engine import Processes
 from pipelines.job import train
+from pipelines.plan import Plan
 from pipelines.settings import TrainSettings
-from pipelines.train import Candidate, Plan
+from pipelines.train import Candidate
 
 
 @pytest.fixture
