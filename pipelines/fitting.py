@@ -12,7 +12,7 @@ from typing import TypeVar
 from forecaster.checkpoint import load_weights, save_weights
 from forecaster.durable import replace
 from forecaster.learner import Learner
-from forecaster.model import Model
+from forecaster.model import Model, Numeric
 from forecaster.parallel import agree, first, wait
 from forecaster.spec import FitSpec
 from forecaster.train import Batches, Step, fit
@@ -20,6 +20,8 @@ from pipelines.windows import EPOCH, Lanes, Table, Windows
 
 L = TypeVar("L", bound=Learner)
 
+LATE = 0.25
+"""Share of a series, at most, that is left out at its beginning."""
 PATIENCE = 12
 """Epochs without a better validation after which training stops."""
 
@@ -38,8 +40,9 @@ def batches(table: Table, model: Model, spec: FitSpec) -> Batches:
     ahead, stride, read = model.horizon, model.stride, spec.bptt * model.stride
     if spec.sampling == "windows":
         return Windows(table, lanes=spec.lanes, context=read, ahead=ahead, stride=stride, seed=spec.seed)
+    begins = table.answers is not None or not isinstance(model, Numeric)  # a whole series does, and a sentence
     shape = {"lanes": spec.lanes, "chunk": read, "ahead": ahead, "stride": stride, "apart": model.apart}
-    return Lanes(table, seed=spec.seed, **shape)
+    return Lanes(table, seed=spec.seed, late=0.0 if begins else LATE, **shape)
 
 
 def within(

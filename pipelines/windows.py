@@ -82,16 +82,27 @@ class Lanes:
     first series of each lane is read from a random chunk on. So no batch holds beginnings only, or one and the same
     year of all series. In each epoch the segments of a series end at another phase, so that over the epochs every
     observation ends one; where only every `apart`-th segment is learned from, it is read from a later one on, so that
-    each has its turn. Of few series several stretches are read side by side, at other phases.
+    each has its turn. Of few series several stretches are read side by side, at other phases. Up to a share `late` of a
+    series is left out at its beginning: a state that always begins there knows by its age which part of the data it
+    reads, and learns that by heart.
     """
 
     def __init__(
-        self, table: Table, *, lanes: int, chunk: int, ahead: int, stride: int, seed: int, apart: int = 1
+        self,
+        table: Table,
+        *,
+        lanes: int,
+        chunk: int,
+        ahead: int,
+        stride: int,
+        seed: int,
+        apart: int = 1,
+        late: float = 0.0,
     ) -> None:
         if chunk % stride:
             raise ValueError(f"a chunk of {chunk} steps is no multiple of the stride {stride}")
         self.table, self.chunk, self.ahead, self.stride, self.seed = table, chunk, ahead, stride, seed
-        self.apart = apart
+        self.apart, self.late = apart, late
         lengths = table.length.numpy()
         self.series = np.flatnonzero(lengths)
         self.share = lengths[self.series] / lengths.sum()
@@ -110,8 +121,9 @@ class Lanes:
             slot, lane = free[0]
             chosen = next(turns)
             length = int(self.table.length[chosen])
-            late, phase = divmod(int(random.integers(self.stride * self.apart)), self.stride)
-            first = min(late, (length - 1) // self.stride) * self.stride - (phase - length) % self.stride
+            segment, phase = divmod(int(random.integers(self.stride * self.apart)), self.stride)
+            segment += int(random.uniform(0, self.late) * length / self.stride)
+            first = min(segment, (length - 1) // self.stride) * self.stride - (phase - length) % self.stride
             chunks = -(-(length - first) // self.chunk)
             passed = int(random.integers(chunks)) if slot == 0 else 0
             heapq.heapreplace(free, (slot + chunks - passed, lane))

@@ -23,11 +23,11 @@ def table(sizes: list[int]) -> Table:
     return Table(panel, describe(panel))
 
 
-@given(lengths, st.integers(1, 5), st.integers(1, 3), st.integers(1, 8), st.integers(0, 3))
-def test_a_lane_reads_whole_histories_in_order(
-    sizes: list[int], stride: int, chunks: int, width: int, number: int
+@given(lengths, st.integers(1, 5), st.integers(1, 3), st.integers(1, 8), st.integers(0, 3), st.sampled_from([0.0, 0.3]))
+def test_a_lane_reads_histories_in_order_and_to_the_end(
+    sizes: list[int], stride: int, chunks: int, width: int, number: int, late: float
 ) -> None:
-    lanes = Lanes(table(sizes), lanes=width, chunk=stride * chunks, ahead=2, stride=stride, seed=1)
+    lanes = Lanes(table(sizes), lanes=width, chunk=stride * chunks, ahead=2, stride=stride, seed=1, late=late)
     read: list[list[list[float]]] = [[] for _ in range(lanes.lanes)]
     for batch in lanes.epoch(number):
         assert batch.target.shape == (lanes.lanes, stride * chunks)
@@ -38,8 +38,9 @@ def test_a_lane_reads_whole_histories_in_order(
     for histories in read:
         for turn, history in enumerate(histories):
             assert history == [history[0] + step for step in range(len(history))], "a history is read without a break"
-            assert turn == 0 or history[0] % 1000 == 1, "it begins with the first observation"
-            ends = history[:1] and history[-1] % 1000 == sizes[int(history[0] // 1000)]
+            size = sizes[int(history[0] // 1000)]
+            assert turn == 0 or history[0] % 1000 <= 1 + late * size, "it begins with the first observation, or late"
+            ends = history[-1] % 1000 == size
             assert ends or turn == len(histories) - 1, "it is read to the end"
 
 
@@ -49,6 +50,14 @@ def test_no_lane_is_ever_without_an_observation(sizes: list[int], stride: int, w
     batches = list(lanes.epoch(0))
     assert len(batches) == EPOCH
     assert all(batch.target.isfinite().any(1).all() for batch in batches)
+
+
+def test_the_age_of_a_state_does_not_tell_the_place_in_a_series() -> None:
+    lanes, begins = Lanes(table([80]), lanes=1, chunk=80, ahead=1, stride=1, seed=0, late=0.25), set()
+    for number in range(10):
+        for batch in lanes.epoch(number):
+            begins |= set(batch.target[batch.reset, 0].tolist())
+    assert begins == {float(step) for step in range(1, 21)}
 
 
 @given(lengths, st.integers(1, 5))
