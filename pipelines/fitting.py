@@ -40,9 +40,9 @@ def batches(table: Table, model: Model, spec: FitSpec) -> Batches:
     ahead, stride, read = model.horizon, model.stride, spec.bptt * model.stride
     if spec.sampling == "windows":
         return Windows(table, lanes=spec.lanes, context=read, ahead=ahead, stride=stride, seed=spec.seed)
-    begins = table.answers is not None or not isinstance(model, Numeric)  # a whole series does, and a sentence
+    late = LATE if table.answers is None and isinstance(model, Numeric) else 0.0  # a whole has a beginning, and words
     shape = {"lanes": spec.lanes, "chunk": read, "ahead": ahead, "stride": stride, "apart": model.apart}
-    return Lanes(table, seed=spec.seed, late=0.0 if begins else LATE, **shape)
+    return Lanes(table, seed=spec.seed, late=late, **shape)
 
 
 def within(
