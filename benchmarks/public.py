@@ -110,7 +110,6 @@ SETS = {
         ("temp", "wind_speed", "humid", "pressure"),
         ("origin",),
     ),
-    "Victoria's demand in 2014": Public("fpp2", "elecdemand", 48, every("30min", "2014-01-01"), ("Demand",)),
     "calls of a bank": Public("fpp3", "bank_calls", 72, column("DateTime"), ("Calls",)),
 }
 """From few observations of a series to many."""

@@ -76,7 +76,7 @@ class Table:
 
 
 class Lanes:
-    """Whole histories, read from the first observation to the last in chunks of `chunk` steps, `lanes` side by side.
+    """Histories, read in order to the last observation in chunks of `chunk` steps, `lanes` side by side.
 
     A lane that reaches the end of a series takes another one and resets. An epoch begins in the middle of things: the
     first series of each lane is read from a random chunk on. So no batch holds beginnings only, or one and the same

@@ -42,6 +42,17 @@ def test_lanes_and_windows_go_through_one_loop(sampling: str, kind: type, tmp_pa
     assert curve[-1].step.updates == spec.updates
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_series_begin_later_but_for_those_that_an_answer_is_told_of(whole: bool) -> None:
+    panel = panel_from_series(["a"], [0], [[float(step) for step in range(1, 81)]], "step")
+    counted, made = Table(panel, describe(panel)), model()
+    counted.answers = torch.zeros(2, dtype=torch.float64) if whole else None
+    data = batches(counted, made, SPEC.model_copy(update={"bptt": 80}))  # a chunk holds the series
+    begun = {float(row[~row.isnan()][0]) for batch in data.epoch(0) for row in batch.target[batch.reset]}
+    assert max(begun) <= 80 / 4
+    assert (max(begun) > 80 / 8) is not whole
+
+
 def test_the_weights_of_the_best_epoch_are_kept_and_training_stops_when_nothing_gets_better(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
