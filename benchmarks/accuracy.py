@@ -23,9 +23,10 @@ from benchmarks.provenance import provenance
 from benchmarks.published import COLUMNS, DATASETS, Dataset, Figures, Long, Rows
 from forecaster.batch import Forecast
 from forecaster.quantiles import LEVELS
-from pipelines.backtest import Backtest, naive_error
+from pipelines.backtest import Backtest
 from pipelines.panel import Panel
 from pipelines.sources import read
+from pipelines.unit import naive_error
 
 RESULTS = Path(__file__).parent / "results"
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -21,6 +21,7 @@ from pipelines.fitting import batches
 from pipelines.predict import forecast
 from pipelines.recipe import recipes
 from pipelines.sources import read
+from pipelines.unit import unit
 from pipelines.windows import Table
 
 GOAL = 0.55
@@ -56,7 +57,8 @@ class Race:
         described = describe(self.panel)
         task = automatic.task(self.panel, described, HORIZON, self.dataset.season)
         network, spec = build(recipes()[RACER].model, task), FitSpec(updates=updates)
-        for _ in fit(network, batches(Table(self.panel, described), network, spec), spec):
+        table = Table(self.panel, described, unit=unit(self.panel, self.dataset.season))
+        for _ in fit(network, batches(table, network, spec), spec):
             pass
         assert isinstance(network, Numeric)
         return forecast(network.eval(), described, self.panel, HORIZON).quantiles.numpy()

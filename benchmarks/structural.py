@@ -21,7 +21,7 @@ from forecaster.batch import Forecast
 from forecaster.build import build
 from forecaster.quantiles import LEVELS
 from pipelines import automatic
-from pipelines.backtest import Backtest, backtest, naive_error
+from pipelines.backtest import Backtest, backtest
 from pipelines.covariates import describe
 from pipelines.fitting import batches, train
 from pipelines.panel import Panel
@@ -29,6 +29,7 @@ from pipelines.recipe import recipes
 from pipelines.scores import Scores
 from pipelines.sources import read
 from pipelines.split import HeldOut, origins
+from pipelines.unit import naive_error, unit
 from pipelines.windows import Table
 
 HORIZON, SEASON = 24, 12
@@ -52,7 +53,12 @@ def ours(name: str, held_out: HeldOut) -> Scores:
     model = build(recipe.model, task)
     if recipe.fit is not None:
         with tempfile.TemporaryDirectory() as folder:
-            train(model, batches(Table(panel, data), model, recipe.fit), recipe.fit, Path(folder))
+            train(
+                model,
+                batches(Table(panel, data, unit=unit(panel, SEASON)), model, recipe.fit),
+                recipe.fit,
+                Path(folder),
+            )
     return backtest(model, data, SEASON, held_out)
 
 

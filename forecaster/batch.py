@@ -26,12 +26,14 @@ class Batch:
     reset: Bool[Tensor, "batch"]
     future: Float64[Tensor, "batch ahead"]
     """Targets of the next steps, or of hidden ones, NaN where missing or not to be learned from."""
+    unit: Float64[Tensor, "batch"]
+    """By which the errors of a series are judged, NaN where all count the same; only a loss may read it."""
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(
             *(
                 value.to(device, non_blocking=True)
-                for value in (self.target, self.known, self.past, self.static, self.reset, self.future)
+                for value in (self.target, self.known, self.past, self.static, self.reset, self.future, self.unit)
             )
         )
 

@@ -44,6 +44,8 @@ from forecaster.theta import Theta
 from forecaster.whole import Blind, Reader, Recurring, WholeLabel, WholeNumber
 from forecaster.window import Encoded, Window
 
+LAGS = 2048
+"""What least squares of it take seconds; where two seasons are longer it is more."""
 AROUND: dict[str, Callable[[Core], Core]] = {"none": lambda layer: layer, "residual": Residual, "dense": Dense}
 """Connections around a layer, by the names that a specification has for them."""
 
@@ -60,7 +62,7 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
             case RecurrentSpec():
                 return build_recurrent(spec, task)
             case LinearSpec():
-                lags = spec.lags or max(2 * task.seasons[-1], task.horizon)
+                lags = spec.lags or _lags(spec.seasons, task)
                 return Linear(horizon=task.horizon, lags=lags, past=task.past, reads=_read(spec, task))
             case EnsembleSpec():
                 return Ensemble([build(member, task, seed) for member in spec.members])
@@ -71,7 +73,7 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
             case StateSpaceSpec():
                 reads = _read(spec, task)
                 core = Kalman(task.horizon, task.seasons, spec.harmonics, reads.known)
-                structural = Structural(core, past=task.past, static=reads.static)
+                structural = Structural(core, past=task.past, static=reads.static, relative=not task.positive)
                 return Logarithm(structural) if task.positive else structural
             case LabelRecurrentSpec():
                 return LabelRecurrent(
@@ -81,6 +83,12 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return LabelCounts(labels=task.labels, order=spec.order, end=task.end, past=task.past)
             case WholeSpec():
                 return build_whole(spec, task)
+
+
+def _lags(seasons: int, task: Task) -> int:
+    """So many longest seasons, fewer where they are long, but two and a horizon at least."""
+    season = task.seasons[-1]
+    return max(task.horizon, min(seasons * season, max(2 * season, LAGS)))
 
 
 def _read(spec: LinearSpec | StateSpaceSpec, task: Task) -> Covariates:

@@ -29,6 +29,8 @@ class Head(nn.Module, ABC):
     """By which a recipe chooses it."""
     support: ClassVar[Support]
     """The values that it gives a probability to."""
+    homogeneous: ClassVar[bool] = False
+    """Whether its loss is in units of the scale, as an error is, and not in nats."""
     width: int
     """How many raw outputs describe one value; all zero, they mean a distribution around the centre of the anchor."""
 

@@ -69,7 +69,8 @@ class Logarithm(Numeric):
         before = torch.where(batch.reset, -torch.inf, carry["log.largest"])
         largest = torch.maximum(before, torch.where(known, target, -torch.inf).amax(1).detach())
         own = {"log.exponent": exponent, "log.largest": largest}
-        return _inner(carry), own, replace(batch, target=target, future=future)
+        unit = torch.ldexp(batch.unit, -exponent.nan_to_num())
+        return _inner(carry), own, replace(batch, target=target, future=future, unit=unit)
 
 
 def _inner(carry: Carry) -> Carry:

@@ -98,6 +98,7 @@ class Numeric(Model):
                     static=paths["last.static"],
                     reset=torch.zeros(len(followed), dtype=torch.bool, device=known.device),
                     future=followed[:, :0],
+                    unit=torch.full_like(followed[:, 0], torch.nan),
                 ),
             )
             ahead = _window(known, begin, self.horizon).repeat_interleave(PATHS, dim=0)

@@ -14,7 +14,7 @@ from forecaster.head import Anchor, Head
 from forecaster.model import Carry, Numeric, seasonal
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS
-from forecaster.scale import Smoothing, normalise
+from forecaster.scale import Smoothing, normalise, worth
 from forecaster.state import part, parts, where
 
 OVERLAP = 8
@@ -44,7 +44,7 @@ class Recurrent(Numeric):
     same stretch, what the seasons say of the steps ahead, and the logarithm of scale over level. From every step the
     decoder and the head give the distribution of all `horizon` steps ahead, to which a learned share of the seasons
     is added, so that the core learns what the seasons do not tell. The loss takes all of them, or every second, third
-    ... (`apart`) where the horizon is many steps long.
+    ... (`apart`) where the horizon is many steps long. Where it is an error it counts in the units of the series.
 
     The carry keeps `stride` phases: each new observation completes one phase's segment and costs one recurrent step
     (`Dilated`). Training runs a single phase along a lane, since phases do not see each other.
@@ -116,6 +116,8 @@ class Recurrent(Numeric):
         anchor = Anchor(reading.level, reading.scale, centre)
         losses = self.head.loss(raw, torch.where(counts, ahead, reading.level), anchor)
         trust = torch.where(counts, reading.weight.detach().float(), 0.0)  # the unit of a new series can be tiny
+        if self.head.homogeneous:
+            trust = trust * worth(reading.scale, reading.level, batch.unit, self.smoothing.relative)
         return after, mean_loss(trust * losses, counts)
 
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:

@@ -9,6 +9,8 @@ from forecaster.state import State
 
 BOUND = 1e4
 """Farthest that a value can lie from the level, in units of the scale."""
+MOST = 3.0
+"""Units of a series that an error of one scale counts as at most: an outburst should not be all that is learned."""
 
 
 class Smoothing(Core):
@@ -91,3 +93,18 @@ def normalise(
     z = torch.where(near, distance, 0.0) / torch.where(near, scale, 1.0)
     far = torch.where(scale > 0, BOUND * distance.sign(), 0.0)
     return torch.where(x.isnan(), torch.nan, torch.where(near, z, far).float())
+
+
+def worth(
+    scale: Float64[Tensor, "batch *steps"],
+    level: Float64[Tensor, "batch *steps"],
+    unit: Float64[Tensor, "batch"],
+    relative: bool,
+) -> Float[Tensor, "batch *steps"]:
+    """How many units of its series an error of one scale is, without a gradient; one where there is no unit.
+
+    Where a series is of logarithms (not `relative`), the unit is that of what they were taken of.
+    """
+    one = scale if relative else scale * level.exp()
+    units = (one / unit.view(-1, *[1] * (scale.dim() - 1))).clamp(max=MOST).detach()
+    return torch.where(units.isnan(), 1.0, units).float()

@@ -12,7 +12,7 @@ from forecaster.model import Carry, Numeric
 from forecaster.parallel import mean_loss
 from forecaster.pointwise import fill_forward
 from forecaster.quantiles import LEVELS, normal_quantiles
-from forecaster.scale import normalise
+from forecaster.scale import normalise, worth
 from forecaster.state import part, parts, where
 from forecaster.support import REAL
 
@@ -24,16 +24,16 @@ class Structural(Numeric):
     categories of a series, `static` of them, choose by how much level, slope and waves move; one that was not seen in
     training leaves that as it is for all. Past covariates are not read: nothing is known of them at the steps ahead.
 
-    The loss is the continuous ranked probability score of the normal forecasts, which is twice
-    the pinball loss over all levels, in units of the mean absolute change from one known value to the next so far.
+    The loss is the continuous ranked probability score of the normal forecasts, which is twice the pinball loss over
+    all levels, in units of the series, or of the mean absolute change from one known value to the next so far.
     """
 
     stride = 1
     support = REAL
 
-    def __init__(self, core: Kalman, *, past: int = 0, static: tuple[int, ...] = ()) -> None:
+    def __init__(self, core: Kalman, *, past: int = 0, static: tuple[int, ...] = (), relative: bool = True) -> None:
         super().__init__()
-        self.core, self.horizon, self.past = core, core.horizon, past
+        self.core, self.horizon, self.past, self.relative = core, core.horizon, past, relative
         self.moves = nn.ModuleList(_shared(size, len(core.noise)) for size in static)
 
     def start(self, lanes: int, stride: int = 1) -> Carry:  # noqa: ARG002
@@ -60,7 +60,7 @@ class Structural(Numeric):
         counts = ~ahead.isnan() & (unit > 0)
         score = normal_score(normalise(torch.where(counts, ahead, mean), mean, deviation))
         losses = torch.where(counts, deviation / torch.where(unit > 0, unit, 1.0), 0.0).float() * score
-        return after, mean_loss(losses, counts)
+        return after, mean_loss(worth(unit, mean[..., :1], batch.unit, self.relative) * losses, counts)
 
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
         mean, deviation = self.core.ahead(carry["last.features"], known[..., : self.core.known])

@@ -22,11 +22,11 @@ from forecaster.spec import DataSpec
 from forecaster.support import REAL, Support
 from pipelines import figures
 from pipelines.backtest_labels import LabelBacktest
-from pipelines.panel import Panel
 from pipelines.predict import forecast
 from pipelines.predict_labels import predict_labels
 from pipelines.scores import Scores
 from pipelines.split import HeldOut
+from pipelines.unit import naive_error
 from pipelines.vocabulary import translate
 
 MEDIAN = LEVELS.index(0.5)
@@ -157,18 +157,6 @@ def backtest(
     made = forecast(model, data, panel, actual.shape[1], calibrator)
     unit = naive_error(panel, season) if data.whole is None else np.full(len(panel), data.whole.deviation)
     return Backtest(made, actual, unit, model.support)
-
-
-def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:
-    """Mean absolute difference to one season before, of each series; NaN where a series is shorter than that."""
-    number = np.repeat(np.arange(len(panel)), panel.lengths)
-    change = np.abs(panel.values[season:] - panel.values[:-season])
-    usable = (number[season:] == number[:-season]) & ~np.isnan(change)
-    series = number[season:][usable]
-    count = np.bincount(series, minlength=len(panel))
-    total = np.bincount(series, change[usable], minlength=len(panel))
-    error: ndarray = np.divide(total, count, out=np.full(len(panel), np.nan), where=count > 0)
-    return error
 
 
 def _mean(values: ndarray) -> float:

@@ -13,10 +13,10 @@ from pipelines.panel import Panel
 from pipelines.regression import regress
 
 
-def solve(model: Model, panel: Panel, data: DataSpec, seed: int = 0) -> None:
+def solve(model: Model, panel: Panel, data: DataSpec, season: int, seed: int = 0) -> None:
     """Fit in place what has a closed form: ridge regression and counts; other models have no weights."""
     if isinstance(model, Linear):
-        regress(model, panel, data, seed)
+        regress(model, panel, data, season, seed)
     elif isinstance(model, LabelCounts):
         _count(model, panel, data)
     elif isinstance(model, WholeLabel) and panel.whole is not None:

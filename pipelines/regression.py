@@ -13,6 +13,7 @@ from torch import Tensor
 from forecaster.pointwise import Linear
 from forecaster.spec import DataSpec
 from pipelines.panel import Panel
+from pipelines.unit import unit
 from pipelines.windows import EPOCH, Table, Windows
 
 WINDOWS = 20_000
@@ -22,17 +23,17 @@ FAR = 5.0
 A straight line stays within them for as many steps as the window has."""
 EARLY = 0.7
 """Share of each series that weights are learned from to see which penalty is best for the rest."""
-PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
-"""On squared weights, in units of the root of the number of windows."""
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
+"""On squared weights, in units of the root of the number of windows and of the mean square of their scales."""
 USUAL = 1.0
 """Where there are no later windows to choose by."""
 
 
 class Examples(NamedTuple):
-    """Windows, and what came after them, in units of each one's scale around its level."""
+    """Windows, and what came after them, around the level of each, in the unit of its series."""
 
     common: Float64[Tensor, "windows columns"]
-    """What all steps ahead are told from; the last column is one."""
+    """What all steps ahead are told from; the last column is the scale of the window."""
     own: Float64[Tensor, "windows horizon known"]
     """What is known of the step itself."""
     ahead: Float64[Tensor, "windows horizon"]
@@ -78,13 +79,11 @@ class Normal(NamedTuple):
         """Those of the windows of both."""
         return type(self)(*(one + more for one, more in zip(self, other, strict=True)))
 
-    def solve(self, penalty: float) -> Weights:
+    def solve(self, penalty: float, doubt: Float64[Tensor, "columns"]) -> Weights:
         """All steps at once: they share the largest part, which is eliminated first (the Schur complement)."""
-        ridge = penalty * self.windows.item() ** 0.5
-        each = torch.full((len(self.common),), ridge).double()
-        each[-1] = 0  # the mean may be anything
+        ridge = penalty * self.common[-1, -1].item() / self.windows.item() ** 0.5
         both = torch.cat([self.common_ahead.unsqueeze(-1), self.cross], -1)
-        solved = torch.linalg.solve(self.common + each.diag(), both.flatten(1)).unflatten(1, both.shape[1:])
+        solved = torch.linalg.solve(self.common + (ridge * doubt).diag(), both.flatten(1)).unflatten(1, both.shape[1:])
         alone, through = solved[..., 0], solved[..., 1:]
         left = self.own + ridge * torch.eye(self.own.shape[-1]).double()
         left = left - torch.einsum("chi,chj->hij", self.cross, through)
@@ -92,19 +91,31 @@ class Normal(NamedTuple):
         return Weights(alone - torch.einsum("chi,hi->ch", through, own), own)
 
 
-def regress(model: Linear, panel: Panel, data: DataSpec, seed: int) -> None:
-    """Fit in place; where no window has all steps after it the weights stay as they are."""
-    table = Table(panel, data)
-    border = (EARLY * panel.lengths).astype(np.int64)
-    early = normal(draw(model, Table(panel.cut(np.maximum(border, 1)), data), seed))
+def regress(model: Linear, panel: Panel, data: DataSpec, season: int, seed: int) -> None:
+    """Fit in place; where no window has all steps after it the weights stay as they are.
+
+    Squares are summed in the unit that forecasts are judged in, the error of seasonal naive: a window in which a series
+    moves twice as much as in another counts four times.
+    """
+    units, prior = unit(panel, season), doubt(model)
+    table, border = Table(panel, data, unit=units), (EARLY * panel.lengths).astype(np.int64)
+    early = normal(draw(model, Table(panel.cut(np.maximum(border, 1)), data, unit=units), seed))
     late = draw(model, table, seed, after=border)
     everything = normal(draw(model, table, seed))
     if not everything.windows:
         return
-    weights = everything.solve(best_penalty(early, late) if early.windows else USUAL)
+    weights = everything.solve(best_penalty(early, late, prior) if early.windows else USUAL, prior)
     with torch.no_grad():
         model.map.weight.copy_(torch.cat([weights.common[:-1].mT, weights.own], 1))
         model.map.bias.copy_(weights.common[-1])
+
+
+def doubt(model: Linear) -> Float64[Tensor, "columns"]:
+    """How large the penalty on each column is, on average one for what a window says: it grows with the age, since what
+    is long ago rarely says more than what is new (Litterman 1986). The mean may be anything."""
+    lags, past = model.memory, model.reads.past
+    age = torch.arange(lags, 0, -1).double() * 2 / (lags + 1)
+    return torch.cat([age, age.repeat_interleave(past), torch.ones(sum(model.reads.static)).double(), torch.zeros(1)])
 
 
 def normal(examples: Iterator[Examples]) -> Normal:
@@ -112,9 +123,9 @@ def normal(examples: Iterator[Examples]) -> Normal:
     return reduce(Normal.plus, map(Normal.of, examples))
 
 
-def best_penalty(early: Normal, late: Iterator[Examples]) -> float:
+def best_penalty(early: Normal, late: Iterator[Examples], prior: Float64[Tensor, "columns"]) -> float:
     """The one with which what is early tells most of what is late; the usual one where nothing is late."""
-    weights = {penalty: early.solve(penalty) for penalty in PENALTIES}
+    weights = {penalty: early.solve(penalty, prior) for penalty in PENALTIES}
     errors = dict.fromkeys([USUAL, *PENALTIES], 0.0)
     for examples in late:
         for penalty in PENALTIES:
@@ -130,8 +141,8 @@ def draw(model: Linear, table: Table, seed: int, after: Int64[ndarray, "series"]
         common, level, scale = model.scaled(batch.target, batch.past, batch.static)
         future = (batch.future - level) / scale
         usable = future.isfinite().all(1) & (scale > 1e-14 * level.abs()).squeeze(1)
-        common, future = common[usable].double(), future[usable]
+        common, future, weight = common[usable].double(), future[usable], (scale / batch.unit.unsqueeze(1))[usable]
         lately = common[:, :context][:, -max(1, context // 4) :].mean(1, keepdim=True)
         own = batch.known[:, context:, : model.reads.known][usable].double()
-        one = torch.ones(len(common), 1).double()
-        yield Examples(torch.cat([common, one], 1), own, lately + (future - lately).clamp(-FAR, FAR))
+        near = lately + (future - lately).clamp(-FAR, FAR)
+        yield Examples(torch.cat([weight * common, weight], 1), weight.unsqueeze(-1) * own, weight * near)

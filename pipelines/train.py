@@ -23,6 +23,7 @@ from pipelines.plan import REFIT, Plan
 from pipelines.recipe import Recipe
 from pipelines.scores import Scores
 from pipelines.split import HeldOut
+from pipelines.unit import unit
 from pipelines.windows import Table
 
 
@@ -87,7 +88,7 @@ def _learn(plan: Plan, name: str, recipe: Recipe, start: Model | None) -> Traine
     if start is not None:
         model.load_state_dict(start.state_dict())
     if spec is None:
-        solve(model, panel, plan.data, plan.seed)
+        solve(model, panel, plan.data, plan.task.seasons[0], plan.seed)
         return Trained(name, recipe, model.eval())
     begun = copy.deepcopy(model)
     spec = spec.model_copy(update={"seed": plan.seed})
@@ -107,7 +108,7 @@ def _again(plan: Plan, one: Trained, panel: Panel, purpose: str) -> Model:
         return Ensemble([_again(plan, member, panel, purpose) for member in one.members])
     if one.fit is None or one.start is None:
         model = copy.deepcopy(one.model)
-        solve(model, panel, plan.data, plan.seed)
+        solve(model, panel, plan.data, plan.task.seasons[0], plan.seed)
         return model
     updates = best(one.curve).step.updates
     begins = updates <= REFIT * one.fit.updates
@@ -168,7 +169,8 @@ def _validate(plan: Plan, held_out: HeldOut | None) -> Callable[[Model], float] 
 
 def _batches(plan: Plan, panel: Panel, model: Model, spec: FitSpec) -> Batches:
     """The training data, on the device that the model is moved to."""
-    return batches(Table(panel, plan.data, device=plan.device), model.to(plan.device), spec)
+    table = Table(panel, plan.data, device=plan.device, unit=unit(panel, plan.task.seasons[0]))
+    return batches(table, model.to(plan.device), spec)
 
 
 def _folder(plan: Plan, name: str) -> Path:

@@ -9,7 +9,7 @@ from itertools import chain, count
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from forecaster.batch import Batch
@@ -24,9 +24,18 @@ EPOCH = 25
 class Table:
     """A panel as tensors, each followed by one row that stands for whatever lies outside a series."""
 
-    def __init__(self, panel: Panel, data: DataSpec, horizon: int = 0, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        data: DataSpec,
+        horizon: int = 0,
+        device: torch.device | None = None,
+        unit: Float64[ndarray, "series"] | None = None,
+    ) -> None:
         target, known, known_indptr, past, static = encode(panel, data, horizon)
         answers = np.full(len(panel), np.nan) if panel.whole is None else panel.whole.encode(data)
+        units = np.full(len(panel), np.nan) if unit is None else unit
+        self.unit = torch.from_numpy(np.append(units, np.nan)).to(device)
         self.answers = torch.from_numpy(np.append(answers, np.nan)).to(device) if data.whole is not None else None
         self.start, self.length = (torch.from_numpy(x) for x in (panel.indptr[:-1], panel.lengths))
         self.known_start, self.known_length = (
@@ -72,6 +81,7 @@ class Table:
             static=self.static[chosen.to(self.target.device)],
             reset=torch.from_numpy(np.broadcast_to(reset, series.shape).copy()).to(self.target.device),
             future=future,
+            unit=self.unit[chosen.to(self.target.device)],
         )
 
 

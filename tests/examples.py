@@ -279,13 +279,16 @@ def batch(task: Task, lanes: int, time: int, seed: int, gaps: float = 0.0) -> Ba
         static=torch.stack(codes, 1) if codes else torch.zeros(lanes, 0, dtype=torch.int64),
         reset=torch.ones(lanes, dtype=torch.bool),
         future=target[:, time:],
+        unit=2 * torch.rand(lanes, generator=random, dtype=torch.float64) + 0.01,
     )
 
 
 def lone(task: Task, target: Tensor) -> Batch:
     """One given series without anything known of its future."""
     made = batch(task, 1, len(target), 0)
-    return Batch(target[None].double(), made.known, made.past, made.static, made.reset, made.future * torch.nan)
+    return Batch(
+        target[None].double(), made.known, made.past, made.static, made.reset, made.future * torch.nan, made.unit
+    )
 
 
 seeds = st.integers(0, 2**16)

@@ -242,7 +242,7 @@ def model_chunks(model: Model, start: Carry, batch: Batch, at: int) -> None:
 
 
 def model_loss(
-    model: Model, start: Carry, batch: Batch, score: Callable[[Any, Tensor, Carry], Tensor], every: int = 1
+    model: Model, start: Carry, batch: Batch, score: Callable[[Any, Batch, Carry], Tensor], every: int = 1
 ) -> None:
     """The loss is the mean score of the forecasts that the model gives from every `stride`-th step, or of the first of
     `every` so many.
@@ -257,7 +257,7 @@ def model_loss(
         if number % every:
             continue
         forecast = model.forecast(carry, model.horizon, segment.known[:, model.stride :])
-        scores.append(score(forecast, segment.future, carry))
+        scores.append(score(forecast, segment, carry))
         trust.append(carry["scale.weight"][:, 0] if "scale.weight" in carry else torch.ones(len(scores[-1])))
     assert_close(loss.double(), (torch.stack(trust) * torch.stack(scores)).mean(), rtol=1e-4, atol=1e-5)
 
@@ -378,6 +378,7 @@ def chunk(batch: Batch, begin: int, end: int) -> Batch:
         static=batch.static,
         reset=batch.reset & (begin == 0),
         future=torch.cat([batch.target, batch.future], 1)[:, end : end + ahead],
+        unit=batch.unit,
     )
 
 

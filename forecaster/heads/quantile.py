@@ -19,6 +19,7 @@ class Quantile(Standard):
     """
 
     name = "quantile"
+    homogeneous = True
 
     def __init__(self, levels: tuple[float, ...] = LEVELS) -> None:
         super().__init__()

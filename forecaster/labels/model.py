@@ -116,6 +116,7 @@ class LabelModel(Model):
             static=carry["last.static"],
             reset=torch.zeros_like(code, dtype=torch.bool),
             future=target[:, :0],
+            unit=torch.full_like(target[:, 0], torch.nan),
         )
 
 

@@ -57,6 +57,25 @@ def test_pointwise() -> None:
     assert build(LinearSpec(lags=3), TASK).state_dict()["map.weight"].shape == (6, 3)
 
 
+@pytest.mark.parametrize(
+    ("season", "horizon", "seasons", "lags"),
+    [
+        (168, 48, 2, 336),
+        (168, 48, 4, 672),
+        (12, 60, 4, 60),
+        (1008, 144, 4, 2048),
+        (2016, 12, 4, 4032),
+        (2016, 12, 2, 4032),
+    ],
+)
+def test_a_regression_looks_back_on_whole_seasons_and_not_on_more_than_takes_seconds(
+    season: int, horizon: int, seasons: int, lags: int
+) -> None:
+    made = build(LinearSpec(seasons=seasons), Task(horizon=horizon, seasons=(season,)))
+    assert isinstance(made, Linear)
+    assert made.memory == lags
+
+
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)

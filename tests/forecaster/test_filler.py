@@ -42,6 +42,7 @@ def windows(lanes: int = 3, time: int = 8) -> Batch:
         static=torch.zeros(lanes, 0, dtype=torch.int64),
         reset=torch.ones(lanes, dtype=torch.bool),
         future=torch.where(hidden, values, torch.nan),
+        unit=torch.ones(lanes, dtype=torch.float64),
     )
 
 

@@ -54,8 +54,9 @@ def test_loss_is_the_log_loss_of_the_forecasts(name: str, seed: int, time: int) 
     model = example.model(seed)
     task = example.task.model_copy(update={"horizon": 1, "stride": 1})
 
-    def score(forecast: Chances, actual: Tensor, carry: Carry) -> Tensor:
-        return torch.from_numpy(-np.log(forecast.probabilities[:, 0].gather(1, actual.long())[:, 0].numpy()))
+    def score(forecast: Chances, segment: Batch, carry: Carry) -> Tensor:
+        chances = forecast.probabilities[:, 0].gather(1, segment.future.long())
+        return torch.from_numpy(-np.log(chances[:, 0].numpy()))
 
     with torch.no_grad():
         laws.model_loss(model, model.start(2), label_batch(task, 2, time, seed), score)
@@ -163,6 +164,7 @@ def test_paths_are_joint_and_have_the_stated_probabilities(name: str) -> None:
                 static=series.static,
                 reset=torch.tensor([False]),
                 future=torch.zeros(1, 0, dtype=torch.float64),
+                unit=series.unit,
             )
             joint.append(first[label] * model.forecast(model.observe(carry, seen), 1, known[:, 1:]).probabilities[0, 0])
         marginal = model.forecast(carry, 2, known).probabilities[0, 1]

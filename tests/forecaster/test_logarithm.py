@@ -6,13 +6,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.testing import assert_close
 
+from forecaster.batch import Batch, Forecast
 from forecaster.build import build
 from forecaster.logarithm import Logarithm
+from forecaster.model import Carry
+from forecaster.quantiles import LEVELS
+from forecaster.scale import MOST
 from forecaster.spec import Task
 from tests import laws
-from tests.examples import RECURRENT, lone
+from tests.examples import RECURRENT, batch, lone, seeds
 
 EXAMPLE = RECURRENT["gru logarithm"]
 
@@ -33,6 +38,22 @@ def test_forecasts_are_those_of_the_logarithms_taken_back() -> None:
     assert (low > 0).all()
     assert ((outer.mean > low) & (outer.mean < high)).all()
     assert (median < high).all()
+
+
+@given(seed=seeds)
+def test_the_loss_is_of_logarithms_and_counts_in_the_unit_of_the_series(seed: int) -> None:
+    """An error of so much in the logarithm is one of so many times the level."""
+    made, series = model(), batch(EXAMPLE.task, 2, 40, seed)
+
+    def score(forecast: Forecast, segment: Batch, carry: Carry) -> Tensor:
+        error, levels = (segment.future.unsqueeze(-1) / forecast.quantiles).log(), torch.tensor(LEVELS)
+        loss = 2 * torch.maximum(levels * error, (levels - 1) * error).mean((1, 2))
+        level, scale = carry["last.level"].squeeze(1).exp() * 2 ** carry["log.exponent"], carry["last.scale"].squeeze(1)
+        return loss * torch.minimum(level / segment.unit, MOST / scale)
+
+    with torch.no_grad():
+        carry = made.observe(made.start(2, made.stride), laws.chunk(series, 0, 32))
+        laws.model_loss(made, carry, laws.chunk(series, 32, 40), score)
 
 
 def test_the_mean_of_a_normal_logarithm_is_that_of_the_log_normal() -> None:

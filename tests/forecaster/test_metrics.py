@@ -92,6 +92,7 @@ def test_seasonal_naive_on_m4_hourly_gives_the_published_figures(shared: Path) -
         static=torch.zeros(lanes, 0, dtype=torch.int64),
         reset=torch.ones(lanes, dtype=torch.bool),
         future=last[:, :0],
+        unit=torch.ones(lanes, dtype=torch.float64),
     )
     point = model.forecast(model.observe(model.start(lanes), batch), 48).mean.numpy()
     unit = np.array([np.abs(history[24:] - history[:-24]).mean() for history in histories])

@@ -18,6 +18,7 @@ from forecaster.head import Anchor
 from forecaster.model import Carry, Model, seasonal
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.recurrent import Recurrent
+from forecaster.scale import MOST
 from forecaster.spec import CoreSpec, EnsembleSpec, LinearSpec, RecurrentSpec, StateSpaceSpec, Task
 from forecaster.state import detach
 from tests import laws
@@ -26,7 +27,7 @@ from tests.examples import MODELS, RECURRENT, batch, lone, seeds
 every_model = pytest.mark.parametrize("name", MODELS)
 every_scaling = pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].model().support.scales])
 every_recurrent = pytest.mark.parametrize("name", RECURRENT)
-Score = Callable[[Forecast, Tensor, Carry], Tensor]
+Score = Callable[[Forecast, Batch, Carry], Tensor]
 ITSELF = [name for name, one in MODELS.items() if not isinstance(one.spec, EnsembleSpec) and not one.task.positive]
 """Models whose loss is a score of their own forecasts, not of those of members or of logarithms."""
 some = settings(max_examples=5)
@@ -64,9 +65,11 @@ def test_chunks_with_the_carry_equal_the_whole(name: str, seed: int, data: st.Da
     laws.model_chunks(model, carry, laws.chunk(series, before, series.target.shape[1]), at)
 
 
-def pinball_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
-    error, levels = actual.unsqueeze(-1) - forecast.quantiles, torch.tensor(LEVELS)
-    return 2 * (torch.maximum(levels * error, (levels - 1) * error) / carry["last.scale"][..., None]).mean((1, 2))
+def pinball_score(forecast: Forecast, segment: Batch, carry: Carry) -> Tensor:
+    """In the unit of the series, though an error of one scale counts as `MOST` units at most."""
+    error, levels = segment.future.unsqueeze(-1) - forecast.quantiles, torch.tensor(LEVELS)
+    unit = torch.maximum(segment.unit.unsqueeze(1), carry["last.scale"] / MOST)
+    return 2 * (torch.maximum(levels * error, (levels - 1) * error) / unit.unsqueeze(2)).mean((1, 2))
 
 
 def deviation(forecast: Forecast) -> Tensor:
@@ -74,8 +77,8 @@ def deviation(forecast: Forecast) -> Tensor:
     return (forecast.quantiles[..., -1] - forecast.quantiles[..., 0]) / float(2 * stats.norm.ppf(LEVELS[-1]))
 
 
-def gaussian_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
-    likelihood = stats.norm(forecast.mean.numpy(), deviation(forecast).numpy()).logpdf(actual.numpy())
+def gaussian_score(forecast: Forecast, segment: Batch, carry: Carry) -> Tensor:
+    likelihood = stats.norm(forecast.mean.numpy(), deviation(forecast).numpy()).logpdf(segment.future.numpy())
     return (-torch.from_numpy(likelihood) - carry["last.scale"].log()).mean(1)
 
 
@@ -91,22 +94,23 @@ def spied(model: Model) -> Score:
 
     head.mean = spy  # type: ignore[method-assign]
 
-    def score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
+    def score(forecast: Forecast, segment: Batch, carry: Carry) -> Tensor:
         (raw, anchor) = asked[0]
-        return head.loss(raw, actual.unsqueeze(1), anchor).double().mean((1, 2))
+        return head.loss(raw, segment.future.unsqueeze(1), anchor).double().mean((1, 2))
 
     return score
 
 
-def ranked_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
+def ranked_score(forecast: Forecast, segment: Batch, carry: Carry) -> Tensor:
     """CRPS of the normal distribution (Gneiting and Raftery 2007, equation 5)."""
-    z = ((actual - forecast.mean) / deviation(forecast)).numpy()
+    z = ((segment.future - forecast.mean) / deviation(forecast)).numpy()
     ranked = z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / math.sqrt(math.pi)
-    return torch.mean(deviation(forecast) * torch.from_numpy(ranked) / carry["last.change"][:, None], 1)
+    unit = torch.maximum(segment.unit, carry["last.change"] / MOST)
+    return torch.mean(deviation(forecast) * torch.from_numpy(ranked) / unit[:, None], 1)
 
 
-def absolute_score(forecast: Forecast, actual: Tensor, carry: Carry) -> Tensor:
-    return ((actual - forecast.mean).abs() / deviation(forecast)).mean(1)
+def absolute_score(forecast: Forecast, segment: Batch, carry: Carry) -> Tensor:
+    return ((segment.future - forecast.mean).abs() / deviation(forecast)).mean(1)
 
 
 SCORES = {"gaussian": gaussian_score, "quantile": pinball_score}
@@ -128,6 +132,18 @@ def test_loss_scores_the_forecasts(name: str, seed: int, segments: int) -> None:
     with torch.no_grad():
         carry = model.observe(model.start(2, model.stride), laws.chunk(series, 0, before))
         laws.model_loss(model, carry, laws.chunk(series, before, series.target.shape[1]), score)
+
+
+def test_without_a_unit_errors_count_in_that_of_the_smoothing() -> None:
+    """As where a scale is one unit."""
+    example = RECURRENT["gru"]
+    model, series = example.model(), batch(example.task, 1, 40, 0)
+    before, last = laws.chunk(series, 0, 36), laws.chunk(series, 36, 40)
+    carry = model.observe(model.start(1, model.stride), before)
+    scale = model.observe(carry, last)["last.scale"].squeeze(1)
+    unknown, one = (replace(last, unit=unit) for unit in (torch.full_like(scale, torch.nan), scale))
+    assert_close(model.loss(carry, unknown)[1], model.loss(carry, one)[1])
+    assert model.loss(carry, unknown)[1] != model.loss(carry, replace(last, unit=2 * scale))[1]
 
 
 @some
@@ -336,6 +352,7 @@ def test_rolled_forecast_is_wider_than_its_paths() -> None:
             static=series.static,
             reset=torch.tensor([False]),
             future=series.future[:, :0],
+            unit=series.unit,
         )
         single = model.forecast(model.observe(carry, on_the_median), model.horizon)
     width = rolled.quantiles[..., -2] - rolled.quantiles[..., 1]

@@ -23,6 +23,7 @@ def batch(target: list[float], future: list[float]) -> Batch:
         static=torch.zeros(1, 0, dtype=torch.int64),
         reset=torch.tensor([True]),
         future=torch.tensor([future], dtype=torch.float64),
+        unit=torch.ones(1, dtype=torch.float64),
     )
 
 

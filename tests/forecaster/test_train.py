@@ -41,6 +41,7 @@ class Waves:
             static=torch.zeros(2, 0, dtype=torch.int64),
             reset=torch.ones(2, dtype=torch.bool),
             future=target[:, 64:],
+            unit=torch.ones(2, dtype=torch.float64),
         )
 
     def epoch(self, number: int) -> Iterator[Batch]:

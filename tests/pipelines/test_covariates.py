@@ -1,8 +1,9 @@
 """Covariates through every recipe: they count, they help, and a category that nobody has seen is no obstacle."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,11 @@ from pipelines.train import candidate
 from pipelines.windows import EPOCH, Table, Windows
 from tests.examples import moved
 
-SERIES, STEPS, HORIZON = 6, 60, 4
+SERIES, STEPS, HORIZON, SEASON = 6, 60, 4, 4
+LAGS = 4 * SEASON
+AGE = np.arange(LAGS, 0, -1)
+ROOT = np.sqrt(np.concatenate([AGE / AGE.mean(), AGE / AGE.mean(), np.ones(3)]))
+"""Of how much each column of lag regression is doubted: lags, visits at the same steps, two kinds and the price."""
 WITHOUT = {"naive", "seasonal_naive", "theta", "label_frequencies", "label_chain", "whole_constant"}
 """Recipes that by their idea look at nothing but the series itself."""
 RECIPES = recipes()
@@ -133,48 +138,65 @@ def test_a_series_that_a_covariate_drives_is_forecast_better_with_it(name: str, 
 
 
 def test_lag_regression_is_the_ridge_regression_of_scikit_learn() -> None:
-    """A regression of each step on what all read and on what is known of the step itself, with the penalty that is
-    best for later windows."""
+    """A regression of each step on what all read and on what is known of the step itself, in which windows count by
+    the square of their scale in the unit of their series and old lags are shrunk more, with the penalty that is best
+    for later windows."""
     data = panel(RECIPES["lag_regression"])
     described = describe(data)
-    model = build(RECIPES["lag_regression"].model, automatic.task(data, described, HORIZON, 4))
+    model = build(RECIPES["lag_regression"].model, automatic.task(data, described, HORIZON, SEASON))
     assert isinstance(model, Linear)
-    solve(model, data, described)
-    border = (EARLY * data.lengths).astype(int)
-    early, late = examples(model, data.cut(border), described), examples(model, data, described, border)
+    solve(model, data, described, SEASON)
+    border, unit = (EARLY * data.lengths).astype(int), data.frame().groupby("unique_id").y
+    units = unit.apply(lambda y: y.diff(SEASON).abs().mean()).to_numpy()
+    early = examples(model, data.cut(border), described, units)
+    late = examples(model, data, described, units, border)
     errors = {}
     for penalty in PENALTIES:
-        fitted = ridges(*early, penalty)
-        told = np.stack([one.predict(columns) for one, columns in zip(fitted, late[0], strict=True)], 1)
-        errors[penalty] = np.abs(told - late[1]).mean()
+        fitted = ridges(early, penalty)
+        told = np.stack([one.predict(columns) for one, columns in zip(fitted, late.columns / ROOT, strict=True)], 1)
+        errors[penalty] = (np.abs(told - late.ahead) * late.weight[:, None]).mean()
     best = min(PENALTIES, key=errors.__getitem__)
-    for step, ridge in enumerate(ridges(*examples(model, data, described), best)):
-        np.testing.assert_allclose(model.map.weight[step].detach(), ridge.coef_, rtol=1e-4, atol=1e-5)
+    for step, ridge in enumerate(ridges(examples(model, data, described, units), best)):
+        np.testing.assert_allclose(model.map.weight[step].detach(), ridge.coef_ / ROOT, rtol=1e-4, atol=1e-5)
         assert model.map.bias[step].item() == pytest.approx(ridge.intercept_, abs=1e-5)
 
 
-def examples(model: Linear, data: Panel, described: DataSpec, after: ndarray | None = None) -> tuple[ndarray, ndarray]:
-    """The columns of each step, and what came."""
-    shape: dict[str, Any] = {"lanes": WINDOWS // EPOCH, "context": 8, "ahead": HORIZON, "stride": 1, "seed": 0}
-    batches = list(Windows(Table(data, described), **shape, after=after).epoch(0))
-    target, past, static, known, future = (
+class Windowed(NamedTuple):
+    """Windows as a regression sees them."""
+
+    columns: ndarray
+    """Those of each step."""
+    ahead: ndarray
+    """What came, in scaled units."""
+    weight: ndarray
+    """The scale over the unit."""
+
+
+def examples(model: Linear, data: Panel, described: DataSpec, units: ndarray, after: ndarray | None = None) -> Windowed:
+    """The windows that the regression draws."""
+    shape: dict[str, Any] = {"lanes": WINDOWS // EPOCH, "context": LAGS, "ahead": HORIZON, "stride": 1, "seed": 0}
+    batches = list(Windows(Table(data, described, unit=units), **shape, after=after).epoch(0))
+    target, past, static, known, future, unit = (
         torch.cat([getattr(batch, part) for batch in batches])
-        for part in ("target", "past", "static", "known", "future")
+        for part in ("target", "past", "static", "known", "future", "unit")
     )
     common, level, scale = model.scaled(target, past, static)
-    ahead, lately = ((future - level) / scale).numpy(), common[:, 6:8].mean(1, keepdim=True).numpy()
+    quarter = slice(LAGS - LAGS // 4, LAGS)
+    ahead, lately = ((future - level) / scale).numpy(), common[:, quarter].mean(1, keepdim=True).numpy()
     usable = np.isfinite(ahead).all(1)
     ahead = lately + np.clip(ahead - lately, -FAR, FAR)
-    columns = [
-        np.concatenate([common.numpy(), known[:, 8 + step].numpy()], 1)[usable].astype(float) for step in range(HORIZON)
+    steps = [torch.cat([common, known[:, LAGS + step]], 1)[usable].double().numpy() for step in range(HORIZON)]
+    return Windowed(np.stack(steps), ahead[usable], (scale.squeeze(1) / unit).numpy()[usable])
+
+
+def ridges(windows: Windowed, penalty: float) -> list[Ridge]:
+    """A regression for each step, on columns that are the smaller the more they are doubted."""
+    squares = windows.weight**2
+    ridge = Ridge(alpha=penalty * squares.sum() / np.sqrt(len(squares)))
+    return [
+        copy.copy(ridge).fit(x / ROOT, y, sample_weight=squares)
+        for x, y in zip(windows.columns, windows.ahead.T, strict=True)
     ]
-    return np.stack(columns), ahead[usable]
-
-
-def ridges(columns: ndarray, ahead: ndarray, penalty: float) -> list[Ridge]:
-    """A regression for each step."""
-    alpha = penalty * np.sqrt(len(ahead))
-    return [Ridge(alpha=alpha).fit(x, y) for x, y in zip(columns, ahead.T, strict=True)]
 
 
 def test_a_cycle_of_the_calendar_is_read_where_the_series_show_it_twice() -> None:

@@ -1,0 +1,30 @@
+"""The unit in which errors of a series are judged, and in which they are learned from: the error of seasonal naive."""
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from pipelines.panel import Panel
+
+SMALL = 0.01
+"""Share of the change from step to step below which the change from season to season is none."""
+
+
+def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:
+    """Mean absolute difference to one season before, of each series; NaN where a series is shorter than that."""
+    number = np.repeat(np.arange(len(panel)), panel.lengths)
+    change = np.abs(panel.values[season:] - panel.values[:-season])
+    usable = (number[season:] == number[:-season]) & ~np.isnan(change)
+    series = number[season:][usable]
+    count = np.bincount(series, minlength=len(panel))
+    total = np.bincount(series, change[usable], minlength=len(panel))
+    error: ndarray = np.divide(total, count, out=np.full(len(panel), np.nan), where=count > 0)
+    return error
+
+
+def unit(panel: Panel, season: int) -> Float64[ndarray, "series"]:
+    """A positive one to learn in: the error of naive where a series is too short for its season or repeats it, and one
+    where it does not move."""
+    error, change = naive_error(panel, season), naive_error(panel, 1)
+    known = np.where(error > SMALL * change, error, change)
+    return np.where(known > 0, known, 1.0)
