@@ -34,6 +34,7 @@ from pipelines.fitting import batches
 from pipelines.predict import forecast
 from pipelines.recipe import choose
 from pipelines.sources import read
+from pipelines.unit import unit
 from pipelines.windows import EPOCH, Table
 
 NAMES = ("m4_hourly", "nn5_daily", "m3_monthly")
@@ -87,7 +88,7 @@ def compare(name: str, cells: tuple[str, ...], updates: int, seed: int, folder: 
     def trained(device: str, updates: int) -> tuple[list[Model], list[float]]:
         """The cells side by side, and the seconds of an epoch of each."""
         models = [build(spec, task, seed).to(device) for spec in specs]
-        table = Table(panel, data, device=torch.device(device))
+        table = Table(panel, data, device=torch.device(device), unit=unit(panel, dataset.season))
         return models, train(f"{name} on {device}", models, table, FitSpec(updates=updates, seed=seed))
 
     models, cpu = trained("cpu", updates)

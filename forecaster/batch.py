@@ -27,7 +27,7 @@ class Batch:
     future: Float64[Tensor, "batch ahead"]
     """Targets of the next steps, or of hidden ones, NaN where missing or not to be learned from."""
     unit: Float64[Tensor, "batch"]
-    """By which the errors of a series are judged, NaN where all count the same; only a loss may read it."""
+    """By which the errors of a series are judged, NaN where one counts in its own scale; only a loss may read it."""
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(

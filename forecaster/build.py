@@ -45,7 +45,7 @@ from forecaster.whole import Blind, Reader, Recurring, WholeLabel, WholeNumber
 from forecaster.window import Encoded, Window
 
 LAGS = 2048
-"""What least squares of it take seconds; where two seasons are longer it is more."""
+"""Columns of lags that least squares solve in seconds."""
 AROUND: dict[str, Callable[[Core], Core]] = {"none": lambda layer: layer, "residual": Residual, "dense": Dense}
 """Connections around a layer, by the names that a specification has for them."""
 
@@ -62,7 +62,7 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
             case RecurrentSpec():
                 return build_recurrent(spec, task)
             case LinearSpec():
-                lags = spec.lags or _lags(spec.seasons, task)
+                lags = spec.lags or _lags(spec, task)
                 return Linear(horizon=task.horizon, lags=lags, past=task.past, reads=_read(spec, task))
             case EnsembleSpec():
                 return Ensemble([build(member, task, seed) for member in spec.members])
@@ -85,10 +85,11 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 return build_whole(spec, task)
 
 
-def _lags(seasons: int, task: Task) -> int:
-    """So many longest seasons, fewer where they are long, but two and a horizon at least."""
+def _lags(spec: LinearSpec, task: Task) -> int:
+    """So many of the longest season, no more than two where more would be too many columns, and a horizon at least."""
     season = task.seasons[-1]
-    return max(task.horizon, min(seasons * season, max(2 * season, LAGS)))
+    most = LAGS // (season * (1 + _read(spec, task).past))
+    return max(task.horizon, season * min(spec.seasons, max(2, most)))
 
 
 def _read(spec: LinearSpec | StateSpaceSpec, task: Task) -> Covariates:

@@ -46,7 +46,7 @@ class Logarithm(Numeric):
         return self.inner.observe(carry, logarithms) | own
 
     def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
-        """The loss of the inner model: on logarithms."""
+        """The loss of the inner model: on logarithms, in the unit of the series if it reads that."""
         carry, own, logarithms = self._read(carry, batch)
         after, loss = self.inner.loss(carry, logarithms)
         return after | own, loss

@@ -101,9 +101,9 @@ def worth(
     unit: Float64[Tensor, "batch"],
     relative: bool,
 ) -> Float[Tensor, "batch *steps"]:
-    """How many units of its series an error of one scale is, without a gradient; one where there is no unit.
+    """How many units of its series an error of one scale counts as, at most `MOST`, and one where there is no unit.
 
-    Where a series is of logarithms (not `relative`), the unit is that of what they were taken of.
+    It has no gradient. Where a series is of logarithms (not `relative`), the unit is that of what they were taken of.
     """
     one = scale if relative else scale * level.exp()
     units = (one / unit.view(-1, *[1] * (scale.dim() - 1))).clamp(max=MOST).detach()

@@ -87,9 +87,9 @@ class LinearSpec(Spec):
 
     kind: Literal["linear"] = "linear"
     lags: int = Field(0, ge=0)
-    """Number of last values; 0 chooses so many longest seasons, at least one horizon."""
+    """Number of last values; 0 chooses `seasons` of the longest season, at least one horizon."""
     seasons: int = Field(2, ge=1)
-    """In artifacts that do not say it there are two."""
+    """Two of them are what artifacts mean that say nothing of it."""
     covariates: bool = False
     """Whether it reads them; artifacts in which it did not yet say nothing of it."""
 

@@ -53,14 +53,14 @@ class Structural(Numeric):
         return self._read(carry, batch)[0]
 
     def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
-        after, features, unit = self._read(carry, batch)
-        known = batch.known[:, 1:, : self.core.known].unfold(1, self.horizon, 1)[:, : unit.shape[1]]
+        after, features, change = self._read(carry, batch)
+        known = batch.known[:, 1:, : self.core.known].unfold(1, self.horizon, 1)[:, : change.shape[1]]
         mean, deviation = self.core.ahead(features, known.transpose(2, 3))
-        ahead = torch.cat([batch.target, batch.future], 1)[:, 1:].unfold(1, self.horizon, 1)[:, : unit.shape[1]]
-        counts = ~ahead.isnan() & (unit > 0)
+        ahead = torch.cat([batch.target, batch.future], 1)[:, 1:].unfold(1, self.horizon, 1)[:, : change.shape[1]]
+        counts = ~ahead.isnan() & (change > 0)
         score = normal_score(normalise(torch.where(counts, ahead, mean), mean, deviation))
-        losses = torch.where(counts, deviation / torch.where(unit > 0, unit, 1.0), 0.0).float() * score
-        return after, mean_loss(worth(unit, mean[..., :1], batch.unit, self.relative) * losses, counts)
+        losses = torch.where(counts, deviation / torch.where(change > 0, change, 1.0), 0.0).float() * score
+        return after, mean_loss(worth(change, mean[..., :1], batch.unit, self.relative) * losses, counts)
 
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
         mean, deviation = self.core.ahead(carry["last.features"], known[..., : self.core.known])
@@ -83,15 +83,15 @@ class Structural(Numeric):
         new = (batch.target - latest[:, :-1]).abs()
         count = carry["last.changes"].unsqueeze(1) + (~new.isnan()).cumsum(1)
         total = (carry["last.change"] * carry["last.changes"]).unsqueeze(1) + new.nan_to_num().cumsum(1)
-        unit = total / count.clamp(min=1)
+        change = total / count.clamp(min=1)
         last = {
             "target": latest[:, -1:],
             "changes": count[:, -1],
-            "change": unit[:, -1],
+            "change": change[:, -1],
             "features": features[:, -1],
             "static": static,
         }
-        return parts(core=state, last=last), features, unit.unsqueeze(-1)
+        return parts(core=state, last=last), features, change.unsqueeze(-1)
 
 
 def _shared(size: int, width: int) -> nn.Embedding:

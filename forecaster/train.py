@@ -36,7 +36,7 @@ class Step:
     updates: int
     """Steps of gradient descent up to its end."""
     loss: float
-    """Mean over the batches, in units of the head's score."""
+    """Mean over the batches; where the head's score is an error, in units of the series."""
     grad_norm: float
     """Largest norm of the gradient before clipping."""
     learning_rate: float

@@ -30,10 +30,10 @@ USUAL = 1.0
 
 
 class Examples(NamedTuple):
-    """Windows, and what came after them, around the level of each, in the unit of its series."""
+    """Windows, and what came after them, around the level of each, in the unit of its series: all times its weight."""
 
     common: Float64[Tensor, "windows columns"]
-    """What all steps ahead are told from; the last column is the scale of the window."""
+    """What all steps ahead are told from; the last column is the weight, the scale of the window over the unit."""
     own: Float64[Tensor, "windows horizon known"]
     """What is known of the step itself."""
     ahead: Float64[Tensor, "windows horizon"]
@@ -94,8 +94,8 @@ class Normal(NamedTuple):
 def regress(model: Linear, panel: Panel, data: DataSpec, season: int, seed: int) -> None:
     """Fit in place; where no window has all steps after it the weights stay as they are.
 
-    Squares are summed in the unit that forecasts are judged in, the error of seasonal naive: a window in which a series
-    moves twice as much as in another counts four times.
+    Squares are summed in the unit that forecasts are judged in, the error of seasonal naive, or in that of the window
+    where there is none: a window in which a series moves twice as much as in another counts four times.
     """
     units, prior = unit(panel, season), doubt(model)
     table, border = Table(panel, data, unit=units), (EARLY * panel.lengths).astype(np.int64)
@@ -141,7 +141,8 @@ def draw(model: Linear, table: Table, seed: int, after: Int64[ndarray, "series"]
         common, level, scale = model.scaled(batch.target, batch.past, batch.static)
         future = (batch.future - level) / scale
         usable = future.isfinite().all(1) & (scale > 1e-14 * level.abs()).squeeze(1)
-        common, future, weight = common[usable].double(), future[usable], (scale / batch.unit.unsqueeze(1))[usable]
+        weight = (scale / batch.unit.unsqueeze(1)).nan_to_num(nan=1.0)[usable]
+        common, future = common[usable].double(), future[usable]
         lately = common[:, :context][:, -max(1, context // 4) :].mean(1, keepdim=True)
         own = batch.known[:, context:, : model.reads.known][usable].double()
         near = lately + (future - lately).clamp(-FAR, FAR)

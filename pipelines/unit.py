@@ -17,14 +17,12 @@ def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:
     usable = (number[season:] == number[:-season]) & ~np.isnan(change)
     series = number[season:][usable]
     count = np.bincount(series, minlength=len(panel))
-    total = np.bincount(series, change[usable], minlength=len(panel))
-    error: ndarray = np.divide(total, count, out=np.full(len(panel), np.nan), where=count > 0)
-    return error
+    share = change[usable] / count[series]  # divided first: a sum of values near 1e308 would overflow
+    return np.where(count > 0, np.bincount(series, share, minlength=len(panel)), np.nan)
 
 
 def unit(panel: Panel, season: int) -> Float64[ndarray, "series"]:
-    """A positive one to learn in: the error of naive where a series is too short for its season or repeats it, and one
-    where it does not move."""
+    """A positive one to learn in, or NaN: of naive where a series is too short for its season or repeats it."""
     error, change = naive_error(panel, season), naive_error(panel, 1)
-    known = np.where(error > SMALL * change, error, change)
-    return np.where(known > 0, known, 1.0)
+    known = np.where(np.isnan(error) | (error <= SMALL * change), change, error)
+    return np.where(known > 0, known, np.nan)

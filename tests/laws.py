@@ -355,11 +355,12 @@ def model_lanes(model: Model, batch: Batch, lane: int) -> None:
 
 
 def model_blind(model: Model, batch: Batch) -> None:
-    """The carry does not see the future: not its targets, not the covariates known for it."""
+    """The carry does not see the future: not its targets, not the covariates known for it, nor by what it is judged."""
     start = model.start(len(batch.reset), model.stride)
     time = batch.target.shape[1]
     known = torch.cat([batch.known[:, :time], torch.full_like(batch.known[:, time:], torch.nan)], 1)
-    poisoned = replace(batch, future=torch.full_like(batch.future, torch.nan), known=known)
+    nothing = {"future": torch.full_like(batch.future, torch.nan), "unit": torch.full_like(batch.unit, torch.nan)}
+    poisoned = replace(batch, known=known, **nothing)
     expected = model.loss(start, batch)[0]
     for carry in (model.loss(start, poisoned)[0], model.observe(start, poisoned)):
         assert_close(carry, expected, rtol=0, atol=0, equal_nan=True)

@@ -13,7 +13,7 @@ def unit(
     panel: Panel, season: int, series: Int64[ndarray, " rows"], origin: Int64[ndarray, " rows"]
 ) -> Float64[ndarray, " rows"]:
     """The mean absolute difference to one season before, of the first `origin` values of a series; NaN where there is
-    none: `unit.naive_error` of what was known."""
+    none: `pipelines.unit.naive_error` of what was known."""
     place = np.arange(panel.total) - np.repeat(panel.indptr[:-1], panel.lengths)
     change = np.full(panel.total, np.nan)
     change[season:] = np.abs(panel.values[season:] - panel.values[:-season])

@@ -58,20 +58,16 @@ def test_pointwise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("season", "horizon", "seasons", "lags"),
+    ("season", "horizon", "seasons", "past", "lags"),
     [
-        (168, 48, 2, 336),
-        (168, 48, 4, 672),
-        (12, 60, 4, 60),
-        (1008, 144, 4, 2048),
-        (2016, 12, 4, 4032),
-        (2016, 12, 2, 4032),
+        *((168, 48, 2, 0, 336), (168, 48, 4, 0, 672), (168, 48, 4, 3, 504), (12, 60, 4, 0, 60), (12, 6, 1, 0, 12)),
+        *((1008, 144, 4, 0, 2016), (600, 9, 4, 0, 1800), (2016, 12, 4, 0, 4032), (2016, 12, 2, 3, 4032)),
     ],
 )
-def test_a_regression_looks_back_on_whole_seasons_and_not_on_more_than_takes_seconds(
-    season: int, horizon: int, seasons: int, lags: int
+def test_a_regression_looks_back_on_seasons_and_on_no_more_columns_than_it_solves_in_seconds_but_for_two(
+    season: int, horizon: int, seasons: int, past: int, lags: int
 ) -> None:
-    made = build(LinearSpec(seasons=seasons), Task(horizon=horizon, seasons=(season,)))
+    made = build(LinearSpec(seasons=seasons, covariates=True), Task(horizon=horizon, seasons=(season,), past=past))
     assert isinstance(made, Linear)
     assert made.memory == lags
 

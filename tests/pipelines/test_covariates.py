@@ -14,7 +14,7 @@ from sklearn.linear_model import Ridge
 
 from forecaster.artifact import Artifact
 from forecaster.build import build
-from forecaster.pointwise import Linear
+from forecaster.pointwise import Covariates, Linear
 from forecaster.spec import ArtifactSpec, DataSpec, FitSpec, Training
 from pipelines import automatic
 from pipelines.ask import Question, ask
@@ -25,7 +25,7 @@ from pipelines.panel import Panel, panel_from_frame
 from pipelines.plan import Plan
 from pipelines.predict import Predictions
 from pipelines.recipe import Recipe, recipes
-from pipelines.regression import EARLY, FAR, PENALTIES, WINDOWS
+from pipelines.regression import EARLY, FAR, PENALTIES, WINDOWS, doubt
 from pipelines.split import split
 from pipelines.train import candidate
 from pipelines.windows import EPOCH, Table, Windows
@@ -159,6 +159,11 @@ def test_lag_regression_is_the_ridge_regression_of_scikit_learn() -> None:
     for step, ridge in enumerate(ridges(examples(model, data, described, units), best)):
         np.testing.assert_allclose(model.map.weight[step].detach(), ridge.coef_ / ROOT, rtol=1e-4, atol=1e-5)
         assert model.map.bias[step].item() == pytest.approx(ridge.intercept_, abs=1e-5)
+
+
+def test_what_is_long_ago_is_doubted_more_of_each_past_covariate() -> None:
+    model = Linear(horizon=2, lags=3, past=2, reads=Covariates(known=1, past=2, static=(2,)))
+    assert doubt(model).tolist() == [1.5, 1, 0.5, 1.5, 1.5, 1, 1, 0.5, 0.5, 1, 1, 0]
 
 
 class Windowed(NamedTuple):

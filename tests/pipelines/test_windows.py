@@ -178,7 +178,8 @@ def test_covariates_and_categories_come_with_their_rows() -> None:
         static_names=["town"],
     )
     data = describe(panel)
-    batch = Table(panel, data, horizon=2).gather(np.array([1, 0]), np.array([0, 1]), 2, 2, reset=True)
+    table = Table(panel, data, horizon=2, unit=np.array([3.0, 4.0]))
+    batch = table.gather(np.array([1, 0]), np.array([0, 1]), 2, 2, reset=True)
     price, visits = data.known[0], data.past[0]
     raw = batch.known[..., 0].double() * price.deviation + price.mean
     assert torch.allclose(raw, torch.tensor([[6.0, 7, 8, 9], [2, 3, 4, 5]]).double(), atol=1e-5)
@@ -186,3 +187,6 @@ def test_covariates_and_categories_come_with_their_rows() -> None:
     assert torch.allclose(seen[0], torch.tensor([4.0, 5]).double(), atol=1e-5)
     assert seen[1].isnan().tolist() == [True, False]
     assert batch.static[:, 0].tolist() == [2, 1]
+    assert batch.unit.tolist() == [4.0, 3.0]
+    assert table.gather(np.array([-1]), np.array([0]), 2, 2, reset=True).unit.isnan().all()
+    assert Table(panel, data).gather(np.array([0]), np.array([0]), 2, 2, reset=True).unit.isnan().all()
