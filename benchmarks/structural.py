@@ -52,13 +52,9 @@ def ours(name: str, held_out: HeldOut) -> Scores:
     recipe, task = recipes()[name], automatic.task(panel, data, HORIZON)
     model = build(recipe.model, task)
     if recipe.fit is not None:
+        table = Table(panel, data, unit=unit(panel, SEASON))
         with tempfile.TemporaryDirectory() as folder:
-            train(
-                model,
-                batches(Table(panel, data, unit=unit(panel, SEASON)), model, recipe.fit),
-                recipe.fit,
-                Path(folder),
-            )
+            train(model, batches(table, model, recipe.fit), recipe.fit, Path(folder))
     return backtest(model, data, SEASON, held_out)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.learner import Learner
+from forecaster.model import Model
 from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec
 from forecaster.train import Batches
 from pipelines.fitting import batches
@@ -59,9 +59,9 @@ def test_training_counts_errors_in_the_units_of_what_it_learns_from(
     panel = read({name: size * random.normal(size=120) for name, size in (("a", 1.0), ("b", 50.0))})
     units: list[np.ndarray] = []
 
-    def spy(table: Table, model: Learner, spec: FitSpec) -> Batches:
+    def spy(table: Table, model: Model, spec: FitSpec) -> Batches:
         units.append(table.unit.numpy())
-        return batches(table, model, spec)  # type: ignore[arg-type]
+        return batches(table, model, spec)
 
     monkeypatch.setattr("pipelines.train.batches", spy)
     monkeypatch.chdir(tmp_path)
