@@ -174,7 +174,7 @@ def fill(
     out: Annotated[Path, typer.Option(help="The filled series as CSV or Parquet, by the ending.")],
     season: Season = None,
     budget: Annotated[str, typer.Option(help="Time for training: 90s, 5m, 1h.")] = "60s",
-    recipe: Annotated[str, typer.Option(help="One that reads in both directions.")] = "bidirectional",
+    recipe: Annotated[str, typer.Option(help="One that reads in both directions, or a YAML file.")] = "bidirectional",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same values.")] = 0,
     name: Name = "forecaster",
     zone: Zone = None,

@@ -73,7 +73,7 @@ def fill(
 ) -> tuple[Float64[ndarray, "missing levels"], dict[str, float]]:
     """The quantiles of all missing values, and how well those of held-out ones were told. Keeps a run in MLflow."""
     data = describe(panel)
-    recipe = choose((settings.recipe,))[settings.recipe]
+    (recipe,) = choose((settings.recipe,)).values()
     like, random = lengths(panel), np.random.default_rng(settings.seed)
     seasons = tuple(s for s in automatic.task(panel, data, 1, settings.season).seasons if s > 1)
     calibrate = draw(panel, like, HELD_OUT, random)

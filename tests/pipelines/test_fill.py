@@ -1,5 +1,6 @@
 """Gaps are filled: what interpolation says, what is hidden to learn from, and the whole road on real series."""
 
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -202,9 +203,12 @@ def test_without_gaps_nothing_is_trained(home: Path) -> None:
     assert not pd.read_parquet(home / "out.parquet")["filled"].any()
 
 
-def test_two_values_are_enough_not_to_fail(home: Path) -> None:
+def test_two_values_are_enough_for_a_recipe_of_ones_own(home: Path) -> None:
     pd.DataFrame({"unique_id": "a", "ds": range(4), "y": [1.0, None, None, 4.0]}).to_csv(home / "tiny.csv", index=False)
-    code, printed = cli(str(home / "tiny.csv"), "--out", str(home / "out.csv"), "--budget", "1s")
+    (home / "own.yaml").write_text((resources.files("pipelines") / "recipes" / "bidirectional.yaml").read_text())
+    code, printed = cli(
+        str(home / "tiny.csv"), "--out", str(home / "out.csv"), "--budget", "1s", "--recipe", "own.yaml"
+    )
     assert code == 0, printed
     assert pd.read_csv(home / "out.csv")["y"].round(1).tolist() == [1.0, 2.0, 3.0, 4.0]
 
