@@ -18,10 +18,11 @@ from forecaster.heads import HEADS
 from forecaster.kalman import Kalman
 from forecaster.labels.counts import LabelCounts
 from forecaster.labels.recurrent import LabelRecurrent
+from forecaster.linear import NONE, Covariates, Linear
 from forecaster.logarithm import Logarithm
 from forecaster.model import Model
 from forecaster.plain import Plain
-from forecaster.pointwise import NONE, Covariates, Linear, SeasonalNaive
+from forecaster.pointwise import SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import (
     CoreSpec,
@@ -62,8 +63,8 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
             case RecurrentSpec():
                 return build_recurrent(spec, task)
             case LinearSpec():
-                lags = spec.lags or _lags(spec, task)
-                return Linear(horizon=task.horizon, lags=lags, past=task.past, reads=_read(spec, task))
+                lags, changes = spec.lags or _lags(spec, task), (1, *task.seasons) if spec.changes else ()
+                return Linear(horizon=task.horizon, lags=lags, past=task.past, reads=_read(spec, task), changes=changes)
             case EnsembleSpec():
                 return Ensemble([build(member, task, seed) for member in spec.members])
             case SeasonalNaiveSpec():

@@ -14,6 +14,8 @@ from forecaster.support import REAL, Support
 
 ENOUGH = 50
 """Residuals that one step needs of its own; with fewer it borrows from its neighbours."""
+CLAIM = 32
+"""Residuals of a step that the width which the model claims is worth."""
 
 
 class Widening(Spec):
@@ -32,8 +34,10 @@ class Calibrator:
     The interval from level p to 1 - p is widened by the (1 - 2 p)-quantile of how far held-out actuals lay outside of
     it (negative inside), in units of its width, so that this share of them is in it: conformalised quantile regression
     (Romano et al. 2019) in its relative form (Sesia and Candès 2020), which keeps what the model says of calm and
-    lively hours. The median stays: the held-out days have a bias of their own, which would come back on other days as
-    an error. Steps beyond the last one take its shares.
+    lively hours. Few residuals are of few days and say little of others: a share counts n / (n + `CLAIM`), the
+    credibility of n residuals beside a claim (Bühlmann 1967), which is that of the model: to widen nothing. The median
+    stays: the held-out days have a bias of their own, which would come back on other days as an error. Steps beyond
+    the last one take its shares.
 
     Of whole values the width of an interval is how many of them are in it, so that one around a single count has a
     width too.
@@ -63,12 +67,14 @@ class Calibrator:
         horizon = len(rows)
         reach = next(r for r in range(horizon + 1) if _counts(known, r).min() >= ENOUGH or r == horizon)
         shares = np.zeros((horizon, rows.shape[-1]))
+        credible = known.sum(1) / (known.sum(1) + CLAIM)
         for step in range(horizon):
             near = slice(max(step - reach, 0), step + reach + 1)
             beyond = rows[near][known[near]]
             for interval, level in enumerate(forecast.levels[: rows.shape[-1]]):
                 # Weibull's is the estimate by which a fresh value is inside with exactly that probability.
-                shares[step, interval] = np.quantile(beyond[:, interval], 1 - 2 * level, method="weibull")
+                found = np.quantile(beyond[:, interval], 1 - 2 * level, method="weibull")
+                shares[step, interval] = credible[step] * found
         return cls(forecast.levels, shares, int(known.sum()), support.unit)
 
     def apply(self, forecast: Forecast) -> Forecast:

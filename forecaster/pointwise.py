@@ -6,10 +6,9 @@ from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Float32, Float64, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from forecaster.batch import Batch, Forecast
-from forecaster.labels.model import tokens
 from forecaster.model import Carry, Numeric
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS, normal_quantiles
@@ -136,51 +135,6 @@ class SeasonalNaive(Pointwise):
         last = torch.where(last.isnan(), seen.latest, last)
         change = (seen.target[:, self.season :] - seen.target[:, : -self.season]).abs()
         return last[:, [step % self.season for step in range(self.horizon)]], mean_of_known(change) * self.growth
-
-
-class Covariates(NamedTuple):
-    """How many a model reads of each kind, and how many categories each static one has."""
-
-    known: int = 0
-    past: int = 0
-    static: tuple[int, ...] = ()
-
-
-NONE = Covariates()
-
-
-class Linear(Pointwise):
-    """Direct linear regression of each step ahead, in units of the scale of the last `lags` values.
-
-    It reads these values, past covariates of the same steps, those known for the step itself, and the categories
-    one-hot, of which one that was not seen in training is all of them equally. What is missing is zero. Its weights
-    come from least squares, not from gradient descent (`pipelines.regression`).
-    """
-
-    def __init__(self, *, horizon: int, lags: int, past: int = 0, reads: Covariates = NONE) -> None:
-        super().__init__(horizon=horizon, memory=lags, past=past, static=len(reads.static))
-        self.reads = reads
-        self.map = nn.Linear(lags * (1 + reads.past) + sum(reads.static) + reads.known, horizon)
-
-    def scaled(
-        self,
-        target: Float64[Tensor, "batch memory"],
-        past: Float32[Tensor, "batch memory past"],
-        static: Int64[Tensor, "batch static"],
-    ) -> tuple[Float32[Tensor, "batch columns"], Float64[Tensor, "batch 1"], Float64[Tensor, "batch 1"]]:
-        """What all steps ahead are told from, in scaled units, with the level and the scale that were taken out."""
-        level = mean_of_known(target)
-        scale = mean_of_known((target - level).abs())
-        beside = past[..., : self.reads.past].flatten(1)
-        kinds = [tokens(static[:, s].double() - 1, size) for s, size in enumerate(self.reads.static)]
-        return torch.cat([normalise(target, level, scale), beside, *kinds], 1).nan_to_num(), level, scale
-
-    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch 1"]]:
-        common, level, scale = self.scaled(seen.target, seen.past, seen.static)
-        level = torch.where(seen.target.isnan().all(1, keepdim=True), seen.latest, level)
-        shared, own = self.map.weight.split([common.shape[1], self.reads.known], 1)
-        z = nn.functional.linear(common, shared, self.map.bias) + (seen.known[..., : self.reads.known] * own).sum(-1)
-        return level + scale * z.double(), scale
 
 
 def fill_forward(values: Float64[Tensor, "batch time width"]) -> Float64[Tensor, "batch time width"]:

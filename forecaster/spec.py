@@ -83,13 +83,16 @@ class RecurrentSpec(Spec):
 
 
 class LinearSpec(Spec):
-    """`forecaster.pointwise.Linear`: a linear map of the last values."""
+    """`forecaster.linear.Linear`: a linear map of the last values."""
 
     kind: Literal["linear"] = "linear"
     lags: int = Field(0, ge=0)
     """Number of last values; 0 chooses `seasons` of the longest season, at least one horizon."""
     seasons: int = Field(2, ge=1)
     """Two of them are what artifacts mean that say nothing of it."""
+    changes: bool = False
+    """Whether deviations are told from changes of the last values too; artifacts that say nothing have no weights for
+    them."""
     covariates: bool = False
     """Whether it reads them; artifacts in which it did not yet say nothing of it."""
 

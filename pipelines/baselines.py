@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from forecaster.labels.counts import LabelCounts
+from forecaster.linear import Linear
 from forecaster.model import Model
-from forecaster.pointwise import Linear
 from forecaster.spec import DataSpec
 from forecaster.whole import WholeLabel
 from pipelines.labels import recode

@@ -1,16 +1,18 @@
 """Ridge regression of each step ahead, in closed form, with the penalty that forecasts later windows best."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from functools import reduce
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from numpy import ndarray
+from scipy.optimize import nnls
 from torch import Tensor
 
-from forecaster.pointwise import Linear
+from forecaster.linear import Linear
 from forecaster.spec import DataSpec
 from pipelines.panel import Panel
 from pipelines.unit import unit
@@ -27,6 +29,8 @@ PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 """On squared weights, in units of the root of the number of windows and of the mean square of their scales."""
 USUAL = 1.0
 """Where there are no later windows to choose by."""
+SAME = 1e-9
+"""Share by which two columns differ at least, for the sake of arithmetic."""
 
 
 class Examples(NamedTuple):
@@ -36,6 +40,8 @@ class Examples(NamedTuple):
     """What all steps ahead are told from; the last column is the weight, the scale of the window over the unit."""
     own: Float64[Tensor, "windows horizon known"]
     """What is known of the step itself."""
+    moves: Float64[Tensor, "windows moves"]
+    """What deviations are told from."""
     ahead: Float64[Tensor, "windows horizon"]
 
 
@@ -45,10 +51,9 @@ class Weights(NamedTuple):
     common: Float64[Tensor, "columns horizon"]
     own: Float64[Tensor, "horizon known"]
 
-    def error(self, examples: Examples) -> float:
-        """Sum of the absolute errors."""
-        told = examples.common @ self.common + (examples.own * self.own).sum(-1)
-        return (told - examples.ahead).abs().sum().item()
+    def errors(self, examples: Examples) -> Float64[Tensor, "windows horizon"]:
+        """Absolute errors."""
+        return (examples.common @ self.common + (examples.own * self.own).sum(-1) - examples.ahead).abs()
 
 
 class Normal(NamedTuple):
@@ -65,7 +70,7 @@ class Normal(NamedTuple):
     @classmethod
     def of(cls, examples: Examples) -> Self:
         """What is left of examples."""
-        common, own, ahead = examples
+        common, own, _, ahead = examples
         return cls(
             torch.tensor(len(ahead)).double(),
             common.mT @ common,
@@ -74,10 +79,6 @@ class Normal(NamedTuple):
             common.mT @ ahead,
             torch.einsum("whi,wh->hi", own, ahead),
         )
-
-    def plus(self, other: Self) -> Self:
-        """Those of the windows of both."""
-        return type(self)(*(one + more for one, more in zip(self, other, strict=True)))
 
     def solve(self, penalty: float, doubt: Float64[Tensor, "columns"]) -> Weights:
         """All steps at once: they share the largest part, which is eliminated first (the Schur complement)."""
@@ -89,6 +90,33 @@ class Normal(NamedTuple):
         left = left - torch.einsum("chi,chj->hij", self.cross, through)
         own = torch.linalg.solve(left, self.own_ahead - torch.einsum("chi,ch->hi", self.cross, alone))
         return Weights(alone - torch.einsum("chi,hi->ch", through, own), own)
+
+
+class Judged(NamedTuple):
+    """How weights do on later windows, and the normal equations by which their errors are told from what moves."""
+
+    missed: Float64[Tensor, ""]
+    """Sum of the absolute errors."""
+    moves: Float64[Tensor, "moves moves"]
+    moves_missed: Float64[Tensor, "moves horizon"]
+
+    @classmethod
+    def of(cls, weights: Weights, examples: Examples) -> Self:
+        """What is left of examples."""
+        errors = weights.errors(examples)
+        return cls(errors.sum(), examples.moves.mT @ examples.moves, examples.moves.mT @ errors)
+
+    def deviation(self) -> Float64[Tensor, "moves horizon"]:
+        """Shares of what moves in the deviation of each step, none of them negative: the regression of absolute errors
+        of Glejser (1969), in which the mean of a normal variable's is sqrt(2 / pi) of its deviation."""
+        unlike = SAME * self.moves.diag().mean() * torch.eye(len(self.moves)).double()
+        root = torch.linalg.cholesky(self.moves + unlike)
+        told = torch.linalg.solve_triangular(root, self.moves_missed, upper=False)
+        shares = [nnls(root.mT.numpy(), step)[0] for step in told.mT.numpy()]
+        return torch.from_numpy(math.sqrt(math.pi / 2) * np.stack(shares, 1))
+
+
+Sums = TypeVar("Sums", Normal, Judged)
 
 
 def regress(model: Linear, panel: Panel, data: DataSpec, season: int, seed: int) -> None:
@@ -104,10 +132,13 @@ def regress(model: Linear, panel: Panel, data: DataSpec, season: int, seed: int)
     everything = normal(draw(model, table, seed))
     if not everything.windows:
         return
-    weights = everything.solve(best_penalty(early, late, prior) if early.windows else USUAL, prior)
+    penalty, judged = best_penalty(early, late, prior) if early.windows else (USUAL, None)
+    weights = everything.solve(penalty, prior)
     with torch.no_grad():
         model.map.weight.copy_(torch.cat([weights.common[:-1].mT, weights.own], 1))
         model.map.bias.copy_(weights.common[-1])
+        if model.changes and judged is not None:
+            model.deviation.copy_(judged.deviation())
 
 
 def doubt(model: Linear) -> Float64[Tensor, "columns"]:
@@ -120,17 +151,24 @@ def doubt(model: Linear) -> Float64[Tensor, "columns"]:
 
 def normal(examples: Iterator[Examples]) -> Normal:
     """The normal equations of all examples."""
-    return reduce(Normal.plus, map(Normal.of, examples))
+    return summed(map(Normal.of, examples))
 
 
-def best_penalty(early: Normal, late: Iterator[Examples], prior: Float64[Tensor, "columns"]) -> float:
-    """The one with which what is early tells most of what is late; the usual one where nothing is late."""
-    weights = {penalty: early.solve(penalty, prior) for penalty in PENALTIES}
-    errors = dict.fromkeys([USUAL, *PENALTIES], 0.0)
-    for examples in late:
-        for penalty in PENALTIES:
-            errors[penalty] += weights[penalty].error(examples)
-    return min(errors, key=errors.__getitem__)
+def summed(parts: Iterable[Sums]) -> Sums:
+    """Sums over the windows of all parts."""
+    return reduce(lambda one, other: type(one)(*map(torch.add, one, other)), parts)
+
+
+def best_penalty(
+    early: Normal, late: Iterator[Examples], prior: Float64[Tensor, "columns"]
+) -> tuple[float, Judged | None]:
+    """The one with which what is early tells most of what is late, and how; the usual one where nothing is late."""
+    weights = [early.solve(penalty, prior) for penalty in PENALTIES]
+    parts = [[Judged.of(one, examples) for one in weights] for examples in late if len(examples.ahead)]
+    if not parts:
+        return USUAL, None
+    judged = [summed(column) for column in zip(*parts, strict=True)]
+    return min(zip(PENALTIES, judged, strict=True), key=lambda one: one[1].missed.item())
 
 
 def draw(model: Linear, table: Table, seed: int, after: Int64[ndarray, "series"] | None = None) -> Iterator[Examples]:
@@ -146,4 +184,5 @@ def draw(model: Linear, table: Table, seed: int, after: Int64[ndarray, "series"]
         lately = common[:, :context][:, -max(1, context // 4) :].mean(1, keepdim=True)
         own = batch.known[:, context:, : model.reads.known][usable].double()
         near = lately + (future - lately).clamp(-FAR, FAR)
-        yield Examples(torch.cat([weight * common, weight], 1), weight.unsqueeze(-1) * own, weight * near)
+        moves = weight * (model.moves(batch.target, scale) / scale)[usable]
+        yield Examples(torch.cat([weight * common, weight], 1), weight.unsqueeze(-1) * own, moves, weight * near)

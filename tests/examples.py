@@ -205,6 +205,7 @@ MODELS: dict[str, Example] = RECURRENT | {
         _covariates(Task(horizon=6, stride=3, seasons=(3,))),
     ),
     "linear": Example(LinearSpec(lags=7), Task(horizon=4, seasons=(2,), past=1)),
+    "linear changes": Example(LinearSpec(lags=7, changes=True), Task(horizon=4, seasons=(2, 9), past=1)),
     "linear covariates": Example(LinearSpec(lags=5, covariates=True), _covariates(Task(horizon=3, seasons=(2,)))),
     "linear of before": Example(LinearSpec(lags=3), _covariates(Task(horizon=2))),
     "state space": Example(StateSpaceSpec(), Task(horizon=3)),

@@ -12,8 +12,9 @@ from forecaster.core import Core
 from forecaster.errors import DataError
 from forecaster.heads.gaussian import Gaussian
 from forecaster.heads.quantile import Quantile
+from forecaster.linear import Linear
 from forecaster.plain import Plain
-from forecaster.pointwise import Linear, SeasonalNaive
+from forecaster.pointwise import SeasonalNaive
 from forecaster.recurrent import Recurrent
 from forecaster.spec import CoreSpec, HeadSpec, LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
 from tests.examples import MODELS

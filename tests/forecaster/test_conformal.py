@@ -12,7 +12,7 @@ from numpy import ndarray
 from scipy import stats
 
 from forecaster.batch import Forecast
-from forecaster.conformal import ENOUGH, Calibrator
+from forecaster.conformal import CLAIM, ENOUGH, Calibrator
 from forecaster.quantiles import LEVELS
 from forecaster.support import COUNTS
 from tests.examples import seeds
@@ -40,6 +40,11 @@ def learned(forecast: Forecast, actual: ndarray) -> Calibrator:
     return calibrator
 
 
+def believed(calibrator: Calibrator, held_out: int) -> Calibrator:
+    """The calibrator if residuals were beyond doubt."""
+    return replace(calibrator, shares=calibrator.shares * (held_out + CLAIM) / held_out)
+
+
 def inside(forecast: Forecast, actual: ndarray) -> ndarray:
     """Share of the actuals in each central interval, widest first, by step."""
     quantiles, middle = forecast.quantiles.numpy(), len(LEVELS) // 2
@@ -60,7 +65,7 @@ def test_coverage_on_fresh_data(held_out: int) -> None:
     share = np.zeros((2, len(INTERVALS)))
     runs, fresh = 200, 200
     for seed in range(runs):
-        calibrator = learned(*case(held_out, 2, seed))
+        calibrator = believed(learned(*case(held_out, 2, seed)), held_out)
         forecast, actual = case(fresh, 2, 1000 + seed)
         share += inside(calibrator.apply(forecast), actual) / runs
     error = np.sqrt(INTERVALS * (1 - INTERVALS) * (1 / (held_out + 2) + 1 / fresh) / runs)
@@ -90,13 +95,17 @@ def test_applied_quantiles_do_not_cross(seed: int, series: int, horizon: int, lo
     assert torch.equal(moved.mean, forecast.mean)
 
 
-def test_an_interval_gets_the_width_that_held_its_share_of_the_errors() -> None:
-    forecast, actual = case(999, 1, 0)
+@pytest.mark.parametrize(("held_out", "credible"), [(4, 1 / 9), (64, 2 / 3), (999, 999 / 1031)])
+def test_an_interval_gets_the_width_that_held_its_share_of_the_errors_as_far_as_they_are_many(
+    held_out: int, credible: float
+) -> None:
+    forecast, actual = case(held_out, 1, 0)
     low, median, high = (forecast.quantiles[:, 0, k].numpy() for k in (2, 6, 10))
-    outside = np.sort(np.maximum(low - actual[:, 0], actual[:, 0] - high) / (high - low))[round(0.8 * 1000) - 1]
+    outside = np.sort(np.maximum(low - actual[:, 0], actual[:, 0] - high) / (high - low))
+    more = credible * outside[round(0.8 * (held_out + 1)) - 1] * (high - low)
     moved = learned(forecast, actual).apply(forecast).quantiles[:, 0].numpy()
-    np.testing.assert_allclose(moved[:, 2], np.minimum(low - outside * (high - low), median), rtol=1e-9)
-    np.testing.assert_allclose(moved[:, 10], np.maximum(high + outside * (high - low), median), rtol=1e-9)
+    np.testing.assert_allclose(moved[:, 2], np.minimum(low - more, median), rtol=1e-9)
+    np.testing.assert_allclose(moved[:, 10], np.maximum(high + more, median), rtol=1e-9)
 
 
 def test_calm_hours_stay_calm() -> None:
@@ -162,7 +171,7 @@ def test_an_interval_around_a_single_count_is_widened() -> None:
     calibrator = Calibrator.learn(forecast, actual, COUNTS)
     assert calibrator is not None
     assert calibrator.residuals == 100
-    assert calibrator.shares[0].tolist() == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    assert believed(calibrator, 100).shares[0].tolist() == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
     read = Calibrator.from_json(calibrator.to_json())
     moved = COUNTS.nearest(read.apply(forecast).quantiles)[0, 0]
     assert moved.tolist() == [0.0] * 11 + [1.0] * 2

@@ -8,8 +8,9 @@ from scipy import stats
 from torch.testing import assert_close
 
 from forecaster.batch import Batch
+from forecaster.linear import Linear
 from forecaster.model import Numeric
-from forecaster.pointwise import Linear, SeasonalNaive, fill_forward, mean_of_known
+from forecaster.pointwise import SeasonalNaive, fill_forward, mean_of_known
 from forecaster.quantiles import LEVELS
 
 nan = math.nan
@@ -79,6 +80,15 @@ def test_linear_by_hand() -> None:
     assert values == pytest.approx([6.0, 2.0])
     assert scale == pytest.approx([4 / 3, 4 / 3])
     assert point(model, [5.0] + [nan] * 9) == ([5.0, 5.0], [0.0, 0.0])
+
+
+def test_linear_deviation_by_hand() -> None:
+    """Lags 2, 4, 9 have scale 8 / 3, change by 3.5 in a step and by 7 in two; none is known over four, nor after 5."""
+    model = Linear(horizon=2, lags=3, changes=(1, 2, 4))
+    with torch.no_grad():
+        model.deviation.copy_(torch.tensor([[0.0, 3.0], [2.0, 0.0], [1.0, 0.0], [0.0, 1.5]]))
+    assert point(model, [2.0, 4.0, 9.0])[1] == pytest.approx([2 * 3.5 + 7, 4.5 * 8 / 3])
+    assert point(model, [2.0, nan, 8.0])[1] == pytest.approx([2 * 3 + 6, 4.5 * 3])
 
 
 def test_fill_forward() -> None:

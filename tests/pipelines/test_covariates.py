@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 from numpy import ndarray
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, Ridge
 
 from forecaster.artifact import Artifact
 from forecaster.build import build
-from forecaster.pointwise import Covariates, Linear
+from forecaster.linear import Covariates, Linear
 from forecaster.spec import ArtifactSpec, DataSpec, FitSpec, Training
 from pipelines import automatic
 from pipelines.ask import Question, ask
@@ -140,7 +140,7 @@ def test_a_series_that_a_covariate_drives_is_forecast_better_with_it(name: str, 
 def test_lag_regression_is_the_ridge_regression_of_scikit_learn() -> None:
     """A regression of each step on what all read and on what is known of the step itself, in which windows count by
     the square of their scale in the unit of their series and old lags are shrunk more, with the penalty that is best
-    for later windows."""
+    for later windows, of whose absolute errors the regression on what moves in a window says how wide intervals are."""
     data = panel(RECIPES["lag_regression"])
     described = describe(data)
     model = build(RECIPES["lag_regression"].model, automatic.task(data, described, HORIZON, SEASON))
@@ -154,11 +154,13 @@ def test_lag_regression_is_the_ridge_regression_of_scikit_learn() -> None:
     for penalty in PENALTIES:
         fitted = ridges(early, penalty)
         told = np.stack([one.predict(columns) for one, columns in zip(fitted, late.columns / ROOT, strict=True)], 1)
-        errors[penalty] = (np.abs(told - late.ahead) * late.weight[:, None]).mean()
-    best = min(PENALTIES, key=errors.__getitem__)
+        errors[penalty] = np.abs(told - late.ahead) * late.weight[:, None]
+    best = min(PENALTIES, key=lambda penalty: errors[penalty].mean())
     for step, ridge in enumerate(ridges(examples(model, data, described, units), best)):
         np.testing.assert_allclose(model.map.weight[step].detach(), ridge.coef_ / ROOT, rtol=1e-4, atol=1e-5)
         assert model.map.bias[step].item() == pytest.approx(ridge.intercept_, abs=1e-5)
+    spread = LinearRegression(positive=True, fit_intercept=False).fit(late.moves * late.weight[:, None], errors[best])
+    np.testing.assert_allclose(model.deviation.mT, np.sqrt(np.pi / 2) * spread.coef_, rtol=1e-4, atol=1e-6)
 
 
 def test_what_is_long_ago_is_doubted_more_of_each_past_covariate() -> None:
@@ -175,6 +177,8 @@ class Windowed(NamedTuple):
     """What came, in scaled units."""
     weight: ndarray
     """The scale over the unit."""
+    moves: ndarray
+    """One, and the mean absolute changes over one step and over a season in scaled units."""
 
 
 def examples(model: Linear, data: Panel, described: DataSpec, units: ndarray, after: ndarray | None = None) -> Windowed:
@@ -191,7 +195,10 @@ def examples(model: Linear, data: Panel, described: DataSpec, units: ndarray, af
     usable = np.isfinite(ahead).all(1)
     ahead = lately + np.clip(ahead - lately, -FAR, FAR)
     steps = [torch.cat([common, known[:, LAGS + step]], 1)[usable].double().numpy() for step in range(HORIZON)]
-    return Windowed(np.stack(steps), ahead[usable], (scale.squeeze(1) / unit).numpy()[usable])
+    values = (target / scale).numpy()
+    changes = [np.ma.masked_invalid(np.abs(values[:, lag:] - values[:, :-lag])).mean(1) for lag in (1, SEASON)]
+    moves = np.stack([np.ones(len(values)), *(change.filled(1.0) for change in changes)], 1)
+    return Windowed(np.stack(steps), ahead[usable], (scale.squeeze(1) / unit).numpy()[usable], moves[usable])
 
 
 def ridges(windows: Windowed, penalty: float) -> list[Ridge]:
