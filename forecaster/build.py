@@ -63,7 +63,7 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
             case RecurrentSpec():
                 return build_recurrent(spec, task)
             case LinearSpec():
-                lags, changes = spec.lags or _lags(spec, task), (1, *task.seasons) if spec.changes else ()
+                lags, changes = spec.lags or _lags(spec, task), _changes(task) if spec.changes else ()
                 return Linear(horizon=task.horizon, lags=lags, past=task.past, reads=_read(spec, task), changes=changes)
             case EnsembleSpec():
                 return Ensemble([build(member, task, seed) for member in spec.members])
@@ -91,6 +91,11 @@ def _lags(spec: LinearSpec, task: Task) -> int:
     season = task.seasons[-1]
     most = LAGS // (season * (1 + _read(spec, task).past))
     return max(task.horizon, season * min(spec.seasons, max(2, most)))
+
+
+def _changes(task: Task) -> tuple[tuple[int, int], ...]:
+    """From step to step and from season to season, in all phases and in each."""
+    return tuple(sorted({(1, 1)} | {(season, period) for season in task.seasons for period in (1, season)}))
 
 
 def _read(spec: LinearSpec | StateSpaceSpec, task: Task) -> Covariates:

@@ -27,19 +27,26 @@ class Linear(Pointwise):
 
     It reads these values, past covariates of the same steps, those known for the step itself, and the categories
     one-hot, of which one that was not seen in training is all of them equally. What is missing is zero. The deviation
-    of a step is linear in how much the same values move: in their scale and in their mean absolute `changes` over so
-    many steps (Glejser 1969). Its weights come from least squares, not from gradient descent (`pipelines.regression`).
+    of a step is linear in how much the same values move: in their scale and in mean absolute `changes`, each over so
+    many steps, of those that end in the same phase of such a period as the step (Glejser 1969). Its weights come from
+    least squares, not from gradient descent (`pipelines.regression`).
     """
 
     deviation: Tensor
 
     def __init__(
-        self, *, horizon: int, lags: int, past: int = 0, reads: Covariates = NONE, changes: tuple[int, ...] = ()
+        self,
+        *,
+        horizon: int,
+        lags: int,
+        past: int = 0,
+        reads: Covariates = NONE,
+        changes: tuple[tuple[int, int], ...] = (),
     ) -> None:
         super().__init__(horizon=horizon, memory=lags, past=past, static=len(reads.static))
         self.reads, self.changes = reads, changes
         self.map = nn.Linear(lags * (1 + reads.past) + sum(reads.static) + reads.known, horizon)
-        only_scale = torch.eye(1 + len(changes), dtype=torch.float64)[:, :1].repeat(1, horizon)
+        only_scale = torch.eye(1 + len(changes), dtype=torch.float64)[:1].repeat(horizon, 1)
         self.register_buffer("deviation", only_scale, persistent=bool(changes))
 
     def scaled(
@@ -57,16 +64,21 @@ class Linear(Pointwise):
 
     def moves(
         self, target: Float64[Tensor, "batch memory"], scale: Float64[Tensor, "batch 1"]
-    ) -> Float64[Tensor, "batch moves"]:
-        """The scale and the mean absolute changes, for which the scale stands in where none is known."""
-        changes = [(target[:, lag:] - target[:, :-lag]).abs() for lag in self.changes]
-        known = [~change.isnan().all(1, keepdim=True) for change in changes]
-        means = [torch.where(some, mean_of_known(change), scale) for some, change in zip(known, changes, strict=True)]
-        return torch.cat([scale, *means], 1)
+    ) -> Float64[Tensor, "batch horizon moves"]:
+        """The scale and the mean absolute changes; where none is known, the one before."""
+        moves = [scale.expand(-1, self.horizon)]
+        for lag, period in self.changes:
+            change = (target[:, lag:] - target[:, :-lag]).abs()
+            cycles = change.shape[1] // period
+            phases = change[:, change.shape[1] - cycles * period :].unflatten(1, (cycles, period))
+            known, mean = ~phases.isnan().all(1), mean_of_known(phases).squeeze(1)
+            same = torch.arange(self.horizon) % period
+            moves.append(torch.where(known[:, same], mean[:, same], moves[-1]))
+        return torch.stack(moves, -1)
 
     def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch horizon"]]:
         common, level, scale = self.scaled(seen.target, seen.past, seen.static)
         level = torch.where(seen.target.isnan().all(1, keepdim=True), seen.latest, level)
         shared, own = self.map.weight.split([common.shape[1], self.reads.known], 1)
         z = nn.functional.linear(common, shared, self.map.bias) + (seen.known[..., : self.reads.known] * own).sum(-1)
-        return level + scale * z.double(), self.moves(seen.target, scale) @ self.deviation
+        return level + scale * z.double(), (self.moves(seen.target, scale) * self.deviation).sum(-1)

@@ -145,7 +145,7 @@ def fill_forward(values: Float64[Tensor, "batch time width"]) -> Float64[Tensor,
     return torch.where(latest < 0, torch.nan, filled)
 
 
-def mean_of_known(values: Float64[Tensor, "batch time"]) -> Float64[Tensor, "batch 1"]:
+def mean_of_known(values: Float64[Tensor, "batch time *width"]) -> Float64[Tensor, "batch 1 *width"]:
     """The mean of what is not NaN, zero where all is; divided first, so that the sum does not overflow."""
     count = (~values.isnan()).sum(1, keepdim=True).clamp(min=1)
     return (values.nan_to_num() / count).sum(1, keepdim=True)

@@ -40,7 +40,7 @@ class Examples(NamedTuple):
     """What all steps ahead are told from; the last column is the weight, the scale of the window over the unit."""
     own: Float64[Tensor, "windows horizon known"]
     """What is known of the step itself."""
-    moves: Float64[Tensor, "windows moves"]
+    moves: Float64[Tensor, "windows horizon moves"]
     """What deviations are told from."""
     ahead: Float64[Tensor, "windows horizon"]
 
@@ -97,23 +97,24 @@ class Judged(NamedTuple):
 
     missed: Float64[Tensor, ""]
     """Sum of the absolute errors."""
-    moves: Float64[Tensor, "moves moves"]
-    moves_missed: Float64[Tensor, "moves horizon"]
+    moves: Float64[Tensor, "horizon moves moves"]
+    moves_missed: Float64[Tensor, "horizon moves"]
 
     @classmethod
     def of(cls, weights: Weights, examples: Examples) -> Self:
         """What is left of examples."""
         errors = weights.errors(examples)
-        return cls(errors.sum(), examples.moves.mT @ examples.moves, examples.moves.mT @ errors)
+        moves = examples.moves
+        return cls(errors.sum(), torch.einsum("whi,whj->hij", moves, moves), torch.einsum("whi,wh->hi", moves, errors))
 
-    def deviation(self) -> Float64[Tensor, "moves horizon"]:
+    def deviation(self) -> Float64[Tensor, "horizon moves"]:
         """Shares of what moves in the deviation of each step, none of them negative: the regression of absolute errors
         of Glejser (1969), in which the mean of a normal variable's is sqrt(2 / pi) of its deviation."""
-        unlike = SAME * self.moves.diag().mean() * torch.eye(len(self.moves)).double()
-        root = torch.linalg.cholesky(self.moves + unlike)
-        told = torch.linalg.solve_triangular(root, self.moves_missed, upper=False)
-        shares = [nnls(root.mT.numpy(), step)[0] for step in told.mT.numpy()]
-        return torch.from_numpy(math.sqrt(math.pi / 2) * np.stack(shares, 1))
+        size = self.moves.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
+        root = torch.linalg.cholesky(self.moves + SAME * size * torch.eye(self.moves.shape[1]).double())
+        told = torch.linalg.solve_triangular(root, self.moves_missed.unsqueeze(-1), upper=False).squeeze(-1)
+        shares = [nnls(*step)[0] for step in zip(root.mT.numpy(), told.numpy(), strict=True)]
+        return torch.from_numpy(math.sqrt(math.pi / 2) * np.stack(shares))
 
 
 Sums = TypeVar("Sums", Normal, Judged)
@@ -184,5 +185,5 @@ def draw(model: Linear, table: Table, seed: int, after: Int64[ndarray, "series"]
         lately = common[:, :context][:, -max(1, context // 4) :].mean(1, keepdim=True)
         own = batch.known[:, context:, : model.reads.known][usable].double()
         near = lately + (future - lately).clamp(-FAR, FAR)
-        moves = weight * (model.moves(batch.target, scale) / scale)[usable]
+        moves = weight.unsqueeze(-1) * (model.moves(batch.target, scale) / scale.unsqueeze(-1))[usable]
         yield Examples(torch.cat([weight * common, weight], 1), weight.unsqueeze(-1) * own, moves, weight * near)

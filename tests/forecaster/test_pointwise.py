@@ -83,12 +83,13 @@ def test_linear_by_hand() -> None:
 
 
 def test_linear_deviation_by_hand() -> None:
-    """Lags 2, 4, 9 have scale 8 / 3, change by 3.5 in a step and by 7 in two; none is known over four, nor after 5."""
-    model = Linear(horizon=2, lags=3, changes=(1, 2, 4))
+    """Lags 2, 4, 9, 6 have scale 9 / 4; in one step they change by 2, 5 and 3, in two by 7 and 2, which is what the
+    first and the second step ahead are in the phase of, and none is known over four."""
+    model = Linear(horizon=3, lags=4, changes=((1, 1), (2, 2), (4, 4)))
     with torch.no_grad():
-        model.deviation.copy_(torch.tensor([[0.0, 3.0], [2.0, 0.0], [1.0, 0.0], [0.0, 1.5]]))
-    assert point(model, [2.0, 4.0, 9.0])[1] == pytest.approx([2 * 3.5 + 7, 4.5 * 8 / 3])
-    assert point(model, [2.0, nan, 8.0])[1] == pytest.approx([2 * 3 + 6, 4.5 * 3])
+        model.deviation.copy_(torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 3.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.5]]))
+    assert point(model, [2.0, 4.0, 9.0, 6.0])[1] == pytest.approx([9 / 4 + 7, 3 * 10 / 3 + 2, 1.5 * 7])
+    assert point(model, [nan, 4.0, nan, 6.0])[1] == pytest.approx([1 + 1, 3 * 1 + 2, 1.5 * 1])
 
 
 def test_fill_forward() -> None:

@@ -159,8 +159,9 @@ def test_lag_regression_is_the_ridge_regression_of_scikit_learn() -> None:
     for step, ridge in enumerate(ridges(examples(model, data, described, units), best)):
         np.testing.assert_allclose(model.map.weight[step].detach(), ridge.coef_ / ROOT, rtol=1e-4, atol=1e-5)
         assert model.map.bias[step].item() == pytest.approx(ridge.intercept_, abs=1e-5)
-    spread = LinearRegression(positive=True, fit_intercept=False).fit(late.moves * late.weight[:, None], errors[best])
-    np.testing.assert_allclose(model.deviation.mT, np.sqrt(np.pi / 2) * spread.coef_, rtol=1e-4, atol=1e-6)
+        spread = LinearRegression(positive=True, fit_intercept=False)
+        spread.fit(late.moves[:, step] * late.weight[:, None], errors[best][:, step])
+        np.testing.assert_allclose(model.deviation[step], np.sqrt(np.pi / 2) * spread.coef_, rtol=1e-4, atol=1e-6)
 
 
 def test_what_is_long_ago_is_doubted_more_of_each_past_covariate() -> None:
@@ -178,7 +179,8 @@ class Windowed(NamedTuple):
     weight: ndarray
     """The scale over the unit."""
     moves: ndarray
-    """One, and the mean absolute changes over one step and over a season in scaled units."""
+    """One, and the mean absolute changes over one step and over a season in scaled units, and in the phase of each step
+    ahead."""
 
 
 def examples(model: Linear, data: Panel, described: DataSpec, units: ndarray, after: ndarray | None = None) -> Windowed:
@@ -196,9 +198,13 @@ def examples(model: Linear, data: Panel, described: DataSpec, units: ndarray, af
     ahead = lately + np.clip(ahead - lately, -FAR, FAR)
     steps = [torch.cat([common, known[:, LAGS + step]], 1)[usable].double().numpy() for step in range(HORIZON)]
     values = (target / scale).numpy()
-    changes = [np.ma.masked_invalid(np.abs(values[:, lag:] - values[:, :-lag])).mean(1) for lag in (1, SEASON)]
-    moves = np.stack([np.ones(len(values)), *(change.filled(1.0) for change in changes)], 1)
-    return Windowed(np.stack(steps), ahead[usable], (scale.squeeze(1) / unit).numpy()[usable], moves[usable])
+    one, season = (np.ma.masked_invalid(np.abs(values[:, lag:] - values[:, :-lag])) for lag in (1, SEASON))
+    in_all, in_each = season.mean(1).filled(1.0), season.reshape(len(values), -1, SEASON).mean(1)
+    shared = [np.ones(len(values)), one.mean(1).filled(1.0), in_all]
+    moves = [np.stack([*shared, in_each[:, step].filled(in_all)], 1) for step in range(HORIZON)]
+    return Windowed(
+        np.stack(steps), ahead[usable], (scale.squeeze(1) / unit).numpy()[usable], np.stack(moves, 1)[usable]
+    )
 
 
 def ridges(windows: Windowed, penalty: float) -> list[Ridge]:
