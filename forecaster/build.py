@@ -66,7 +66,7 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
                 lags, changes = spec.lags or _lags(spec, task), _changes(task) if spec.changes else ()
                 return Linear(horizon=task.horizon, lags=lags, past=task.past, reads=_read(spec, task), changes=changes)
             case EnsembleSpec():
-                return Ensemble([build(member, task, seed) for member in spec.members])
+                return Ensemble([build(member, task, seed) for member in spec.members], median=spec.median)
             case SeasonalNaiveSpec():
                 return SeasonalNaive(horizon=task.horizon, season=spec.season or task.seasons[0], past=task.past)
             case ThetaSpec():

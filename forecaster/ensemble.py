@@ -14,17 +14,19 @@ from forecaster.support import narrowest
 
 
 class Ensemble(Numeric):
-    """Members that each keep their own carry; the forecast is the mean of their quantiles, level by level.
+    """Members that each keep their own carry; the forecast is the median or mean of their quantiles, level by level.
 
     (Lichtendahl, Grushka-Cockayne and Winkler 2013, "Is it better to average probabilities or quantiles?": the average
-    keeps the members' shape, where a mixture of them is too wide.)
+    keeps the members' shape, where a mixture of them is too wide. The median of several leaves out the one that is far
+    off for a series: Stock and Watson 2004.)
     """
 
-    def __init__(self, members: Sequence[Model]) -> None:
+    def __init__(self, members: Sequence[Model], *, median: bool) -> None:
         super().__init__()
         if others := [member for member in members if not isinstance(member, Numeric)]:
             raise TypeError(f"{type(others[0]).__name__} has no quantiles that could be averaged")
         self.members = cast("Sequence[Numeric]", nn.ModuleList(members))
+        self.median = median
         self.horizon = members[0].horizon
         self.past = members[0].past
         self.stride = max(member.stride for member in members)
@@ -43,7 +45,8 @@ class Ensemble(Numeric):
         return self._joined([member.observe(part(carry, str(i)), batch) for i, member in enumerate(self.members)])
 
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
-        return average([member.block(part(carry, str(i)), known) for i, member in enumerate(self.members)])
+        told = [member.block(part(carry, str(i)), known) for i, member in enumerate(self.members)]
+        return pooled(told, median=self.median)
 
     @staticmethod
     def _joined(carries: list[Carry]) -> Carry:
@@ -52,9 +55,12 @@ class Ensemble(Numeric):
         return parts(**{str(i): carry for i, carry in enumerate(carries)}) | {"last.static": static}
 
 
-def average(forecasts: list[Forecast]) -> Forecast:
-    """The mean of the quantiles of several forecasts of the same series."""
-    return Forecast(
-        forecasts[0].levels,
-        *(torch.stack([getattr(forecast, name) for forecast in forecasts]).mean(0) for name in ("quantiles", "mean")),
-    )
+def pooled(forecasts: list[Forecast], *, median: bool) -> Forecast:
+    """The median or the mean of several forecasts of the same series, value by value."""
+    beside = (len(forecasts) - 1) // 2 if median else 0
+
+    def middle(name: str) -> torch.Tensor:
+        ordered = torch.stack([getattr(forecast, name) for forecast in forecasts]).sort(0).values
+        return ordered[beside : len(forecasts) - beside].mean(0)
+
+    return Forecast(forecasts[0].levels, middle("quantiles"), middle("mean"))

@@ -124,10 +124,12 @@ class StateSpaceSpec(Spec):
 
 
 class EnsembleSpec(Spec):
-    """`forecaster.ensemble.Ensemble`: the mean of several models."""
+    """`forecaster.ensemble.Ensemble`: the median or mean of several models."""
 
     kind: Literal["ensemble"] = "ensemble"
     members: tuple["ModelSpec", ...] = Field(min_length=1)
+    median: bool = False
+    """The mean is what artifacts have that say nothing of it."""
 
 
 class LabelRecurrentSpec(Spec):

@@ -1,4 +1,4 @@
-"""Which candidate wins: a single one, or the mean of some."""
+"""Which candidate wins: a single one, or the median of some."""
 
 import time
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from forecaster.ensemble import Ensemble, average
+from forecaster.ensemble import Ensemble, pooled
 from forecaster.spec import EnsembleSpec, SeasonalNaiveSpec
 from pipelines.backtest import Backtest
 from pipelines.contest import versus
@@ -36,8 +36,8 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
         return None
     order: list[str] = []
     while len(order) < len(alone):
-        order = min(([*order, name] for name in alone if name not in order), key=partial(_loss_of_mean, earlier))
-    chosen = min((order[:count] for count in range(1, len(order) + 1)), key=partial(_loss_of_mean, alone))
+        order = min(([*order, name] for name in alone if name not in order), key=partial(_loss_together, earlier))
+    chosen = min((order[:count] for count in range(1, len(order) + 1)), key=partial(_loss_together, alone))
     if len(chosen) < 2:
         return None
     members = [one for one in learned if one.name in chosen]
@@ -45,19 +45,19 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
     together = Trained(
         name="ensemble",
         recipe=Recipe(
-            summary=f"The mean of {', '.join(one.name for one in trained)}.",
-            model=EnsembleSpec(members=tuple(one.recipe.model for one in trained)),
+            summary=f"The median of {', '.join(one.name for one in trained)}.",
+            model=EnsembleSpec(members=tuple(one.recipe.model for one in trained), median=True),
         ),
-        model=Ensemble([one.model for one in trained]),
+        model=Ensemble([one.model for one in trained], median=True),
         members=trained,
     )
-    return judged(plan, together, Ensemble([one.artifact.model for one in members]), began)
+    return judged(plan, together, Ensemble([one.artifact.model for one in members], median=True), began)
 
 
-def _loss_of_mean(tests: Mapping[str, Backtest], names: list[str]) -> float:
-    """The loss of the mean of some forecasts."""
+def _loss_together(tests: Mapping[str, Backtest], names: list[str]) -> float:
+    """The loss of the median of some forecasts."""
     told = [tests[name] for name in names]
-    return replace(told[0], forecast=average([test.forecast for test in told])).loss
+    return replace(told[0], forecast=pooled([test.forecast for test in told], median=True)).loss
 
 
 def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:

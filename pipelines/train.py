@@ -105,7 +105,8 @@ def _again(plan: Plan, one: Trained, panel: Panel, purpose: str) -> Model:
     knows too much of the first part of the data to go on: it begins again.
     """
     if one.members:
-        return Ensemble([_again(plan, member, panel, purpose) for member in one.members])
+        assert isinstance(one.model, Ensemble)
+        return Ensemble([_again(plan, member, panel, purpose) for member in one.members], median=one.model.median)
     if one.fit is None or one.start is None:
         model = copy.deepcopy(one.model)
         solve(model, panel, plan.data, plan.task.seasons[0], plan.seed)

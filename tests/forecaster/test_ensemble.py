@@ -1,5 +1,9 @@
-"""An ensemble is the mean of its members, each with its own carry."""
+"""An ensemble is the median or the mean of its members, each with its own carry."""
 
+from collections.abc import Callable
+
+import numpy as np
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -10,8 +14,11 @@ from tests import laws
 from tests.examples import MODELS, batch
 
 
-def test_an_ensemble_forecasts_and_loses_the_mean_of_its_members() -> None:
-    example = MODELS["ensemble"]
+@pytest.mark.parametrize(("name", "middle"), [("ensemble", np.median), ("ensemble of before", np.mean)])
+def test_an_ensemble_forecasts_the_middle_of_its_members_and_loses_their_mean(
+    name: str, middle: Callable[..., np.ndarray]
+) -> None:
+    example = MODELS[name]
     ensemble, series = example.model(), batch(example.task, 2, 24, 0)
     assert isinstance(ensemble, Ensemble)
     assert isinstance(example.spec, EnsembleSpec)
@@ -25,7 +32,8 @@ def test_an_ensemble_forecasts_and_loses_the_mean_of_its_members() -> None:
         for member, (after, _) in zip(ensemble.members, alone, strict=True)
     ]
     pooled = laws.fields(ensemble.forecast(carry, ensemble.horizon, known))
-    for name, value in pooled.items():
-        assert_close(value, torch.stack([forecast[name] for forecast in forecasts]).mean(0))
+    for field, value in pooled.items():
+        expected = middle(np.stack([forecast[field].detach() for forecast in forecasts]), 0)
+        np.testing.assert_allclose(value.detach(), expected, rtol=1e-9)
     for i, (after, _) in enumerate(alone):
         assert_close(part(carry, str(i)), after, equal_nan=True)

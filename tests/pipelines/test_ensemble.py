@@ -161,9 +161,9 @@ def test_an_ensemble_is_fitted_again_saved_and_opened_as_one(home: Path) -> None
     together = combine(made, [biased(made, "high", 1.0), biased(made, "low", -1.0)])
     assert together is not None
     two = tuple(member.trained for member in members)
-    model = EnsembleSpec(members=tuple(one.recipe.model for one in two))
+    model = EnsembleSpec(members=tuple(one.recipe.model for one in two), median=True)
     recipe = together.trained.recipe.model_copy(update={"model": model})
-    trained = Trained("ensemble", recipe, Ensemble([one.model for one in two]), members=two)
+    trained = Trained("ensemble", recipe, Ensemble([one.model for one in two], median=True), members=two)
     artifact = refit(made, replace(together, trained=trained))
     save(artifact, home / "artifact")
     first, second = (predict(one, made.panel, 9) for one in (artifact, load_artifact(home / "artifact")))
