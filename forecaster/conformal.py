@@ -15,7 +15,7 @@ from forecaster.support import REAL, Support
 ENOUGH = 50
 """Residuals that one step needs of its own; with fewer it borrows from its neighbours."""
 CLAIM = 32
-"""Residuals of a step that the width which the model claims is worth."""
+"""Held-out origins that the width which a model claims is worth."""
 
 
 class Widening(Spec):
@@ -32,15 +32,15 @@ class Calibrator:
     """By which share of its own width to widen each central interval on both sides, at each step.
 
     The interval from level p to 1 - p is widened by the (1 - 2 p)-quantile of how far held-out actuals lay outside of
-    it (negative inside), in units of its width, so that this share of them is in it: conformalised quantile regression
-    (Romano et al. 2019) in its relative form (Sesia and Candès 2020), which keeps what the model says of calm and
-    lively hours. Few residuals are of few days and say little of others: a share counts n / (n + `CLAIM`), the
-    credibility of n residuals beside a claim (Bühlmann 1967), which is that of the model: to widen nothing. The median
+    it (negative inside), in units of its width, by which it would hold this share of them: conformalised quantile
+    regression (Romano et al. 2019) in its relative form (Sesia and Candès 2020), which keeps what the model says of
+    calm and lively hours. Few origins are few days and say little of others: a share counts n / (n + `CLAIM`), the
+    credibility of n of them beside a claim (Bühlmann 1967), which is that of the model: to widen nothing. The median
     stays: the held-out days have a bias of their own, which would come back on other days as an error. Steps beyond
     the last one take its shares.
 
     Of whole values the width of an interval is how many of them are in it, so that one around a single count has a
-    width too.
+    width too; fewer than `CLAIM` origins do not widen it by one.
     """
 
     levels: tuple[float, ...]
@@ -67,14 +67,14 @@ class Calibrator:
         horizon = len(rows)
         reach = next(r for r in range(horizon + 1) if _counts(known, r).min() >= ENOUGH or r == horizon)
         shares = np.zeros((horizon, rows.shape[-1]))
-        credible = known.sum(1) / (known.sum(1) + CLAIM)
         for step in range(horizon):
             near = slice(max(step - reach, 0), step + reach + 1)
-            beyond = rows[near][known[near]]
+            beyond, origins = rows[near][known[near]], known[near].any(0).sum()
+            credible = origins / (origins + CLAIM)
             for interval, level in enumerate(forecast.levels[: rows.shape[-1]]):
                 # Weibull's is the estimate by which a fresh value is inside with exactly that probability.
                 found = np.quantile(beyond[:, interval], 1 - 2 * level, method="weibull")
-                shares[step, interval] = credible[step] * found
+                shares[step, interval] = credible * found
         return cls(forecast.levels, shares, int(known.sum()), support.unit)
 
     def apply(self, forecast: Forecast) -> Forecast:

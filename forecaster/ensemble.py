@@ -24,7 +24,7 @@ class Ensemble(Numeric):
     def __init__(self, members: Sequence[Model], *, median: bool) -> None:
         super().__init__()
         if others := [member for member in members if not isinstance(member, Numeric)]:
-            raise TypeError(f"{type(others[0]).__name__} has no quantiles that could be averaged")
+            raise TypeError(f"{type(others[0]).__name__} has no quantiles that could be pooled")
         self.members = cast("Sequence[Numeric]", nn.ModuleList(members))
         self.median = median
         self.horizon = members[0].horizon

@@ -39,7 +39,8 @@ class Support:
         Quantiles read between or moved away from whole ones become whole again, in the same order, and an interval
         between them loses none of the values that were inside.
         """
-        return (values.round() if self.whole else values).clamp(self.low, self.high)
+        whole = values.round() + 0.0  # the zero that -0.2 rounds to is negative
+        return (whole if self.whole else values).clamp(self.low, self.high)
 
 
 REAL = Support("numbers")

@@ -88,7 +88,12 @@ def fill(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_filler(recipe.model, 1 + len(seasons), len(data.calendar), settings.seed).to(device)
 
-    folder = WORK / hashlib.sha256((settings.model_dump_json() + panel.digest).encode()).hexdigest()[:16]
+    folder = (
+        WORK
+        / hashlib.sha256((settings.model_dump_json() + recipe.model_dump_json() + panel.digest).encode()).hexdigest()[
+            :16
+        ]
+    )
     folder.mkdir(parents=True, exist_ok=True)
     memory = Memory(folder)
     with Run.start(settings.name, "fill", key=memory.key("fill")) as tracked:

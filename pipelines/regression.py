@@ -30,7 +30,7 @@ PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 USUAL = 1.0
 """Where there are no later windows to choose by."""
 SAME = 1e-9
-"""Share by which two columns differ at least, for the sake of arithmetic."""
+"""Share of the mean square of what moves that is added to each, since two of them may be the same."""
 
 
 class Examples(NamedTuple):
@@ -92,32 +92,31 @@ class Normal(NamedTuple):
         return Weights(alone - torch.einsum("chi,hi->ch", through, own), own)
 
 
-class Judged(NamedTuple):
-    """How weights do on later windows, and the normal equations by which their errors are told from what moves."""
+class Misses(NamedTuple):
+    """The normal equations by which the absolute errors of weights are told from what moves."""
 
-    missed: Float64[Tensor, ""]
-    """Sum of the absolute errors."""
     moves: Float64[Tensor, "horizon moves moves"]
-    moves_missed: Float64[Tensor, "horizon moves"]
+    errors: Float64[Tensor, "horizon moves"]
 
     @classmethod
     def of(cls, weights: Weights, examples: Examples) -> Self:
         """What is left of examples."""
-        errors = weights.errors(examples)
         moves = examples.moves
-        return cls(errors.sum(), torch.einsum("whi,whj->hij", moves, moves), torch.einsum("whi,wh->hi", moves, errors))
+        return cls(
+            torch.einsum("whi,whj->hij", moves, moves), torch.einsum("whi,wh->hi", moves, weights.errors(examples))
+        )
 
     def deviation(self) -> Float64[Tensor, "horizon moves"]:
         """Shares of what moves in the deviation of each step, none of them negative: the regression of absolute errors
         of Glejser (1969), in which the mean of a normal variable's is sqrt(2 / pi) of its deviation."""
         size = self.moves.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
         root = torch.linalg.cholesky(self.moves + SAME * size * torch.eye(self.moves.shape[1]).double())
-        told = torch.linalg.solve_triangular(root, self.moves_missed.unsqueeze(-1), upper=False).squeeze(-1)
+        told = torch.linalg.solve_triangular(root, self.errors.unsqueeze(-1), upper=False).squeeze(-1)
         shares = [nnls(*step)[0] for step in zip(root.mT.numpy(), told.numpy(), strict=True)]
         return torch.from_numpy(math.sqrt(math.pi / 2) * np.stack(shares))
 
 
-Sums = TypeVar("Sums", Normal, Judged)
+Sums = TypeVar("Sums", Normal, Misses)
 
 
 def regress(model: Linear, panel: Panel, data: DataSpec, season: int, seed: int) -> None:
@@ -129,17 +128,19 @@ def regress(model: Linear, panel: Panel, data: DataSpec, season: int, seed: int)
     units, prior = unit(panel, season), doubt(model)
     table, border = Table(panel, data, unit=units), (EARLY * panel.lengths).astype(np.int64)
     early = normal(draw(model, Table(panel.cut(np.maximum(border, 1)), data, unit=units), seed))
-    late = draw(model, table, seed, after=border)
     everything = normal(draw(model, table, seed))
     if not everything.windows:
         return
-    penalty, judged = best_penalty(early, late, prior) if early.windows else (USUAL, None)
+    penalty = best_penalty(early, draw(model, table, seed, after=border), prior) if early.windows else USUAL
     weights = everything.solve(penalty, prior)
     with torch.no_grad():
         model.map.weight.copy_(torch.cat([weights.common[:-1].mT, weights.own], 1))
         model.map.bias.copy_(weights.common[-1])
-        if model.changes and judged is not None:
-            model.deviation.copy_(judged.deviation())
+    if model.changes and early.windows:
+        before, late = early.solve(penalty, prior), draw(model, table, seed, after=border)
+        misses = [Misses.of(before, examples) for examples in late if len(examples.ahead)]
+        if misses:
+            model.deviation.copy_(summed(misses).deviation())
 
 
 def doubt(model: Linear) -> Float64[Tensor, "columns"]:
@@ -160,16 +161,14 @@ def summed(parts: Iterable[Sums]) -> Sums:
     return reduce(lambda one, other: type(one)(*map(torch.add, one, other)), parts)
 
 
-def best_penalty(
-    early: Normal, late: Iterator[Examples], prior: Float64[Tensor, "columns"]
-) -> tuple[float, Judged | None]:
-    """The one with which what is early tells most of what is late, and how; the usual one where nothing is late."""
-    weights = [early.solve(penalty, prior) for penalty in PENALTIES]
-    parts = [[Judged.of(one, examples) for one in weights] for examples in late if len(examples.ahead)]
-    if not parts:
-        return USUAL, None
-    judged = [summed(column) for column in zip(*parts, strict=True)]
-    return min(zip(PENALTIES, judged, strict=True), key=lambda one: one[1].missed.item())
+def best_penalty(early: Normal, late: Iterator[Examples], prior: Float64[Tensor, "columns"]) -> float:
+    """The one with which what is early tells most of what is late; the usual one where nothing is late."""
+    weights = {penalty: early.solve(penalty, prior) for penalty in PENALTIES}
+    errors = dict.fromkeys([USUAL, *PENALTIES], 0.0)
+    for examples in late:
+        for penalty in PENALTIES:
+            errors[penalty] += weights[penalty].errors(examples).sum().item()
+    return min(errors, key=errors.__getitem__)
 
 
 def draw(model: Linear, table: Table, seed: int, after: Int64[ndarray, "series"] | None = None) -> Iterator[Examples]:

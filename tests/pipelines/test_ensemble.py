@@ -37,6 +37,16 @@ class Biased(SeasonalNaive):
         return mean + self.bias, scale
 
 
+class Wild(SeasonalNaive):
+    """Far off for the series of one level."""
+
+    level: float = 0.0
+
+    def point(self, seen: Seen) -> tuple[Float64[Tensor, "batch horizon"], Float64[Tensor, "batch"]]:
+        mean, scale = super().point(seen)
+        return mean + 9.0 * (seen.target.nanmean(1, keepdim=True).round() == self.level), scale
+
+
 class Losses(Scores):
     """Scores of which only the losses by row are told."""
 
@@ -70,6 +80,17 @@ def plan(home: Path, length: int = 120) -> Plan:
 def biased(plan: Plan, name: str, bias: float) -> Candidate:
     model = Biased(horizon=6, season=6)
     model.bias = bias
+    return instead(plan, name, model)
+
+
+def wild(plan: Plan, name: str, level: float) -> Candidate:
+    model = Wild(horizon=6, season=6)
+    model.level = level
+    return instead(plan, name, model)
+
+
+def instead(plan: Plan, name: str, model: SeasonalNaive) -> Candidate:
+    """A candidate with another model than it was trained with."""
     one, parts = candidate(plan, name, LINEAR), plan.split
     assert parts.calibrate is not None
     assert parts.test is not None
@@ -84,6 +105,16 @@ def test_members_whose_errors_cancel_are_put_together(home: Path) -> None:
     together = combine(made, [far, high, low])
     assert together is not None
     assert [one.name for one in together.trained.members] == ["high", "low"]
+
+
+def test_a_member_that_is_far_off_for_a_series_does_no_harm_among_three(home: Path) -> None:
+    made = plan(home)
+    three = [wild(made, name, level) for name, level in (("a", 10.0), ("b", 11.0), ("c", 12.0))]
+    together = combine(made, three)
+    assert together is not None
+    assert len(together.trained.members) == 3
+    assert together.loss < 0.1 * min(one.loss for one in three)
+    assert refit(made, together).model.median
 
 
 def test_what_repeats_values_is_no_member(home: Path) -> None:
