@@ -40,7 +40,7 @@ class Calibrator:
     the last one take its shares.
 
     Of whole values the width of an interval is how many of them are in it, so that one around a single count has a
-    width too; fewer than `CLAIM` origins do not widen it by one.
+    width too; one count more, where it is missing, is added by more than `CLAIM` origins only.
     """
 
     levels: tuple[float, ...]

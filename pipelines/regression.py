@@ -124,6 +124,7 @@ def regress(model: Linear, panel: Panel, data: DataSpec, season: int, seed: int)
 
     Squares are summed in the unit that forecasts are judged in, the error of seasonal naive, or in that of the window
     where there is none: a window in which a series moves twice as much as in another counts four times.
+    Deviations are told from the errors of weights of earlier windows in later ones, where there are any.
     """
     units, prior = unit(panel, season), doubt(model)
     table, border = Table(panel, data, unit=units), (EARLY * panel.lengths).astype(np.int64)

@@ -190,6 +190,16 @@ def test_an_interval_around_a_single_count_is_widened() -> None:
     assert moved.tolist() == [0.0] * 11 + [1.0] * 2
 
 
+@pytest.mark.parametrize(("held_out", "highest"), [(20, 0.0), (40, 1.0)])
+def test_one_count_more_takes_more_origins_than_a_claim_is_worth(held_out: int, highest: float) -> None:
+    forecast, actual = counted(1e-9, held_out), np.resize([[1.0], [0.0]], (held_out, 1))
+    calibrator = Calibrator.learn(forecast, actual, COUNTS)
+    assert calibrator is not None
+    moved = COUNTS.nearest(calibrator.apply(forecast).quantiles)[0, 0]
+    assert (moved[0].item(), moved[-1].item()) == (0.0, highest)
+    assert not moved.signbit().any()
+
+
 @pytest.mark.parametrize(("expected", "came"), [(0.5, 1.5), (0.2, 0.6), (4.0, 9.0)])
 def test_counts_that_were_expected_too_low_are_covered(expected: float, came: float) -> None:
     """Whole values hold their share or more: there is nothing between them to stop at."""
