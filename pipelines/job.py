@@ -53,12 +53,13 @@ class Result:
         `alone` is held meanwhile. Raises KeptError where the champion is not beaten.
         """
         best = f"best of {len(self.candidates)} candidates: {self.winner.name}"
-        metric = self.winner.test.criterion if self.winner.test is not None else ""
+        test = self.winner.test
+        metric, value = (test.criterion, test.loss) if test is not None else ("", float("nan"))
         record = promote(
             self.name,
             self.version,
             metric=metric,
-            value=self.winner.loss,
+            value=value,
             reason=best if self.verdict is None else f"{best}; {self.verdict.reason}",
             check=partial(unbeaten, before=self.before, verdict=self.verdict, metric=metric) if contested else accept,
             alone=alone,

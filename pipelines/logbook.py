@@ -18,6 +18,8 @@ from pipelines.train import Candidate
 
 BY_STEP = "_by_step"
 """Ends the name of a metric of each step ahead."""
+HELD_OUT = "held_out_loss"
+"""What candidates are compared by: their loss on what calibrates and on the test together."""
 HISTORY = 3
 """Horizons of history that a fan shows before the forecast."""
 
@@ -43,7 +45,7 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     run.metrics({"seconds": one.seconds, "weights": size})
     if one.test is None or plan.split.test is None:
         return
-    run.metrics(one.test.metrics())
+    run.metrics({HELD_OUT: one.loss} | one.test.metrics())
     run.by_step({f"{name}{BY_STEP}": values for name, values in one.test.by_step().items()})
     for name, figure in one.test.figures().items():
         run.figure(figure, f"{name}.png")
@@ -72,10 +74,11 @@ def log_curve(run: Run, curve: Sequence[Point]) -> None:
 def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Candidate) -> None:
     """The candidates side by side in the run of the job."""
     tested = {one.name: one.test for one in candidates if one.test is not None}
+    losses = {one.name: one.loss for one in candidates}
     run.params({"champion": winner.name})
     if not tested:
         return
-    rows = [{"candidate": name, **test.metrics()} for name, test in tested.items()]
+    rows = [{"candidate": name, HELD_OUT: losses[name], **test.metrics()} for name, test in tested.items()]
     run.table(pd.DataFrame(rows), "candidates.json")
     run.metrics(tested[winner.name].metrics())
     run.by_step({f"{name}{BY_STEP}": values for name, values in tested[winner.name].by_step().items()})

@@ -10,6 +10,7 @@ from forecaster.spec import FitSpec
 from pipelines.engine import HERE, Engine
 from pipelines.fitting import Point
 from pipelines.job import Result, follow, run
+from pipelines.logbook import HELD_OUT
 from pipelines.settings import TrainSettings
 
 
@@ -54,10 +55,11 @@ def watched(settings: TrainSettings, engine: Engine = HERE) -> None:
 def table(result: Result) -> str:
     """The candidates side by side, best first, and the champion."""
     shown = result.winner.test.shown if result.winner.test is not None else ()
-    head = f"{'candidate':16}" + "".join(f"{name:>24}" for name in shown) + f"{'seconds':>10}"
+    head = f"{'candidate':16}{HELD_OUT:>16}" + "".join(f"{name:>24}" for name in shown) + f"{'seconds':>10}"
     rows = []
     for one in sorted(result.candidates, key=lambda one: one.loss):
         scores = one.test.metrics() if one.test is not None else {}
-        rows.append(f"{one.name:16}" + "".join(f"{scores[name]:>24.4f}" for name in shown) + f"{one.seconds:>10.1f}")
+        cells = f"{one.loss:>16.4f}" + "".join(f"{scores[name]:>24.4f}" for name in shown)
+        rows.append(f"{one.name:16}{cells}{one.seconds:>10.1f}")
     end = f"champion: {result.name} version {result.version} ({result.winner.name}), {result.seconds:.0f} s in all"
     return "\n".join([head, *rows, end])

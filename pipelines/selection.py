@@ -1,7 +1,7 @@
 """Which candidate wins: a single one, or the median of some."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +13,7 @@ from pipelines.backtest import Backtest
 from pipelines.contest import versus
 from pipelines.plan import Plan
 from pipelines.recipe import Recipe
-from pipelines.train import Candidate, Trained, judged
+from pipelines.train import Candidate, Trained, held_out_loss, judged
 
 WITNESSES = 5
 """Pairs of losses that can prove something: fewer all point one way by chance more often than once in twenty times."""
@@ -24,25 +24,28 @@ MUCH = 0.05
 def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
     """The ensemble of candidates of numbers that is best, None where a single one is.
 
-    Members are added greedily by what they were calibrated on (Caruana et al. 2004, "Ensemble selection from libraries
-    of models"). Networks have stopped early by the same data and look too good there, so the test says how many. What
-    repeats values is no member: networks are told these too, and leave such a member behind once they know more.
+    Members are added greedily (Caruana et al. 2004, "Ensemble selection from libraries of models"), as many as have the
+    smallest loss together. What repeats values is no member: networks are told these too, and leave such a member
+    behind once they know more.
     """
     began = time.perf_counter()
     learned = [one for one in candidates if not isinstance(one.trained.recipe.model, SeasonalNaiveSpec)]
-    alone = {one.name: one.test for one in learned if isinstance(one.test, Backtest)}
-    earlier = {one.name: one.calibration for one in learned if isinstance(one.calibration, Backtest)}
-    if not alone or not earlier:
+    parts = {
+        one.name: (one.calibration, one.test)
+        for one in learned
+        if isinstance(one.calibration, Backtest) and isinstance(one.test, Backtest)
+    }
+    if not parts:
         return None
-    order: list[str] = []
-    while len(order) < len(alone):
-        order = min(([*order, name] for name in alone if name not in order), key=partial(_loss_together, earlier))
-    chosen = min((order[:count] for count in range(1, len(order) + 1)), key=partial(_loss_together, alone))
+    together, order = partial(_loss_together, parts), list[str]()
+    while len(order) < len(parts):
+        order = min(([*order, name] for name in parts if name not in order), key=together)
+    chosen = min((order[:count] for count in range(1, len(order) + 1)), key=together)
     if len(chosen) < 2:
         return None
     members = [one for one in learned if one.name in chosen]
     trained = tuple(one.trained for one in members)
-    together = Trained(
+    whole = Trained(
         name="ensemble",
         recipe=Recipe(
             summary=f"The median of {', '.join(one.name for one in trained)}.",
@@ -51,17 +54,21 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
         model=Ensemble([one.model for one in trained], median=True),
         members=trained,
     )
-    return judged(plan, together, Ensemble([one.artifact.model for one in members], median=True), began)
+    return judged(plan, whole, Ensemble([one.artifact.model for one in members], median=True), began)
 
 
-def _loss_together(tests: Mapping[str, Backtest], names: list[str]) -> float:
-    """The loss of the median of some forecasts."""
-    told = [tests[name] for name in names]
-    return replace(told[0], forecast=pooled([test.forecast for test in told], median=True)).loss
+def _loss_together(parts: Mapping[str, tuple[Backtest, Backtest]], names: list[str]) -> float:
+    """The loss of the median of some forecasts on what is held out."""
+    calibrations, tests = zip(*(parts[name] for name in names), strict=True)
+    return held_out_loss(_median(calibrations), _median(tests))
+
+
+def _median(told: Sequence[Backtest]) -> Backtest:
+    return replace(told[0], forecast=pooled([one.forecast for one in told], median=True))
 
 
 def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
-    """The candidate with the smallest loss on the test, of those that beat every null model, and the null models.
+    """The candidate with the smallest loss on what is held out, of those that beat every null model, and these.
 
     Where nothing is to be learned, as of a random walk, nothing can be better, and of a few origins something always
     seems to be. So a null model is beaten only by what saves much of its loss on the test and, though it may have

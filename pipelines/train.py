@@ -1,6 +1,7 @@
 """What becomes of a recipe: trained, calibrated, tested, and if it wins, trained on all data."""
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,8 +62,18 @@ class Candidate:
 
     @property
     def loss(self) -> float:
-        """What candidates are compared by: the criterion of their kind on the test origins."""
-        return self.test.loss if self.test is not None else float("nan")
+        """What candidates are compared by."""
+        return held_out_loss(self.calibration, self.test)
+
+
+def held_out_loss(calibration: Scores | None, test: Scores | None) -> float:
+    """The geometric mean of the losses on both parts that are held out, so that one part by itself decides nothing.
+
+    Of few series the test is a few days, and what is best there often has the best luck; on what calibrates, networks
+    that have stopped by it look a little too good. NaN where nothing is known of either.
+    """
+    parts = [part.loss for part in (calibration, test) if part is not None and math.isfinite(part.loss)]
+    return math.prod(parts) ** (1 / len(parts)) if parts else math.nan
 
 
 def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None) -> Candidate:

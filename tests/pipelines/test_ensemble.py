@@ -129,14 +129,24 @@ def test_one_that_is_better_alone_stays_alone(home: Path) -> None:
     assert combine(made, [biased(made, "right", 0.0), biased(made, "far", 9.0)]) is None
 
 
-def test_how_many_there_are_is_decided_by_the_test(home: Path) -> None:
-    """On what calibrates, where a network has stopped early, it looks best alone; later the two are better together."""
+def test_neither_part_that_is_held_out_decides_by_itself(home: Path) -> None:
     made = plan(home)
-    right, low = biased(made, "right", 0.0), biased(made, "low", -1.0)
-    later = biased(made, "later", 1.0)
-    together = combine(made, [replace(right, test=later.test), low])
-    assert together is not None
-    assert [one.name for one in together.trained.members] == ["right", "low"]
+    steady, close, far = (biased(made, name, bias) for name, bias in (("steady", 1.0), ("close", 0.8), ("far", 3.0)))
+    late, early = replace(far, test=close.test), replace(close, test=far.test)  # best on the test, and before it
+    assert late.test is not None
+    assert steady.test is not None
+    assert late.test.loss < steady.test.loss
+    assert choose(made, [late, steady, early]).name == "steady"
+    assert combine(made, [late, steady, early]) is None
+
+
+def test_where_nothing_is_known_of_one_part_the_other_decides(home: Path) -> None:
+    made = plan(home)
+    right, far = biased(made, "right", 0.1), biased(made, "far", 9.0)
+    unknown = [replace(one, calibration=scores(np.full(8, np.nan))) for one in (far, right)]
+    assert choose(made, unknown).name == "right"
+    assert choose(made, [replace(one, calibration=None) for one in (far, right)]).name == "right"
+    assert np.isnan(replace(right, calibration=None, test=None).loss)
 
 
 def walk(plan: Plan) -> Candidate:
