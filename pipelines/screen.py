@@ -53,7 +53,7 @@ def watched(settings: TrainSettings, engine: Engine = HERE) -> None:
 
 
 def table(result: Result) -> str:
-    """The candidates side by side, best first, and the champion."""
+    """The candidates side by side, best first, the champion and what it is."""
     shown = result.winner.test.shown if result.winner.test is not None else ()
     head = f"{'candidate':16}{HELD_OUT:>16}" + "".join(f"{name:>24}" for name in shown) + f"{'seconds':>10}"
     rows = []
@@ -62,4 +62,4 @@ def table(result: Result) -> str:
         cells = f"{one.loss:>16.4f}" + "".join(f"{scores[name]:>24.4f}" for name in shown)
         rows.append(f"{one.name:16}{cells}{one.seconds:>10.1f}")
     end = f"champion: {result.name} version {result.version} ({result.winner.name}), {result.seconds:.0f} s in all"
-    return "\n".join([head, *rows, end])
+    return "\n".join([head, *rows, end, result.winner.trained.recipe.summary])

@@ -72,7 +72,12 @@ def logged(home: Path) -> tuple[MlflowClient, dict[str, Run]]:
 def test_from_a_table_to_a_champion_and_its_forecasts(home: Path) -> None:
     data = series(home)
     printed = forecaster("train", str(data), "--horizon", "6", *SHORT, "--name", "months")
-    assert "champion: months version 1" in printed
+    told = printed[printed.index("candidate ") :].splitlines()
+    assert told[0].split()[:3] == ["candidate", "held_out_loss", "scaled_quantile_loss"]
+    end = next(i for i, line in enumerate(told) if line.startswith("champion: months version 1"))
+    losses = [float(row.split()[1]) for row in told[1:end]]
+    assert losses == sorted(losses)
+    assert told[end + 1] in {"for tests", recipes()["lag_regression"].summary, "The median of lag_regression, quick."}
     out = home / "forecasts.csv"
     forecaster("forecast", str(data), "--horizon", "6", "--out", str(out), "--name", "months")
     frame = pd.read_csv(out)
