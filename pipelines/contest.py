@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Shaped
 from numpy import ndarray
 from scipy import stats
 
@@ -64,14 +64,14 @@ def contest(challenger: Scores, champion: Scores, held_out: HeldOut) -> Verdict:
     return Verdict(reason is None, f"better: {gain}" if reason is None else f"{reason} ({gain})", saving, groups)
 
 
-def versus(challenger: Scores, champion: Scores, held_out: HeldOut) -> Saving:
-    """The saving of a challenger on the rows of both."""
-    losses, units = _pairs(challenger, champion, held_out)
+def versus(*parts: tuple[Scores, Scores, HeldOut]) -> Saving:
+    """The saving of a challenger over a champion on the rows of all parts, each of which both have told."""
+    losses, units = (np.concatenate(cells) for cells in zip(*(_pairs(*part) for part in parts), strict=True))
     known = np.isfinite(losses).all(1)
     return compare(losses[known], units[known])
 
 
-def compare(losses: Float64[ndarray, "rows both"], units: Int64[ndarray, " rows"]) -> Saving:
+def compare(losses: Float64[ndarray, "rows both"], units: Shaped[ndarray, " rows"]) -> Saving:
     """The saving of the first column of losses over the second, with bounds by the paired bootstrap over the units, of
     which each row is a part."""
     _, number = np.unique(units, return_inverse=True)
@@ -97,13 +97,13 @@ def compare(losses: Float64[ndarray, "rows both"], units: Int64[ndarray, " rows"
 def _pairs(challenger: Scores, champion: Scores, held_out: HeldOut) -> tuple[ndarray, ndarray]:
     """The losses of both by row, and which rows are one pair."""
     losses = np.stack([next(iter(test.by_row().values())) for test in (challenger, champion)], 1)
-    series = np.unique(held_out.panel.ids.astype(str), return_inverse=True)[1]
-    count = int(series.max()) + 1
-    if count >= ENOUGH:
-        return losses, series
-    length = held_out.panel.lengths.reshape(-1, count)
-    later = (length - length[0]).max(1) // held_out.actual.shape[1]  # horizons since the first origin
-    return losses, later.repeat(count)
+    ids, length = held_out.panel.ids.astype(str), held_out.panel.lengths
+    if (count := len(np.unique(ids))) >= ENOUGH:
+        return losses, ids
+    since = length.reshape(-1, count)
+    horizon = held_out.actual.shape[1]
+    later = (since - since[0]).max(1) // horizon  # horizons since the first origin, of which each part has its own
+    return losses, (since[0, 0] + horizon * later).repeat(count)
 
 
 def _share(challenger: ndarray, champion: ndarray, axis: int = -1) -> ndarray:

@@ -71,26 +71,25 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
     """The candidate with the smallest loss on what is held out, of those that beat every null model, and these.
 
     Where nothing is to be learned, as of a random walk, nothing can be better, and of a few origins something always
-    seems to be. So a null model is beaten only by what saves much of its loss on the test and, though it may have
-    stopped by that, on what calibrates, or is better beyond doubt and was not much worse there. Where nothing could be
-    tested it is the first.
+    seems to be. So a null model is beaten only by what is better beyond doubt, on the test and on all that is held out,
+    or saves much of its loss on each part. Where nothing could be tested it is the first.
     """
     known = [one for one in candidates if np.isfinite(one.loss)]
     if not known or plan.split.test is None:
         return candidates[0]
-    held_out = plan.split.test
     null = [one for one in known if one.trained.recipe.null_model]
 
     def beats(one: Candidate, other: Candidate) -> bool:
-        assert one.test is not None
-        assert other.test is not None
-        saving = versus(one.test, other.test, held_out)
-        much = MUCH * max(1.0, WITNESSES / max(1, saving.pairs))
-        proven = saving.low > 0 and saving.pairs >= WITNESSES
-        limit = 1 + MUCH if proven else 1 - much
-        if one.calibration and other.calibration and one.calibration.loss > limit * other.calibration.loss:
-            return False
-        return proven or saving.share >= much
+        told = (
+            (one.calibration, other.calibration, plan.split.calibrate),
+            (one.test, other.test, plan.split.test),
+        )
+        parts = [(ours, theirs, part) for ours, theirs, part in told if ours and theirs and part]
+        test, everything = versus(parts[-1]), versus(*parts)
+        if test.pairs >= WITNESSES and min(test.low, everything.low) > 0:
+            return True
+        much = MUCH * max(1.0, WITNESSES / max(1, test.pairs))
+        return all(versus(part).share >= much for part in parts)
 
     standing = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
     return min(standing, key=lambda one: one.loss)

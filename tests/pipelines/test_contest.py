@@ -102,7 +102,16 @@ def test_series_are_the_pairs_where_there_are_enough_and_horizons_where_not(
     series: int, origins: int, apart: int, pairs: int
 ) -> None:
     before = np.tile(BEFORE[:series], origins)
-    saving = versus(told(0.9 * before), told(before), rows(series, origins, apart))
+    saving = versus((told(0.9 * before), told(before), rows(series, origins, apart)))
+    assert saving.pairs == pairs
+    assert saving.share == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("series", "pairs"), [(40, 40), (4, 6)])
+def test_two_parts_have_the_series_in_common_but_not_the_time(series: int, pairs: int) -> None:
+    before, both = np.tile(BEFORE[:series], 3), rows(series, 6)
+    early, late = (HeldOut(both.panel.select(np.arange(3 * series) + at), both.actual[:1]) for at in (0, 3 * series))
+    saving = versus((told(1.1 * before), told(before), early), (told(0.7 * before), told(before), late))
     assert saving.pairs == pairs
     assert saving.share == pytest.approx(0.1)
 
@@ -113,5 +122,5 @@ def test_series_that_move_together_prove_no_more_than_one() -> None:
     for _ in range(200):
         days = np.exp(rng.normal(scale=0.3, size=(8, 2))).repeat(8, 0)
         ours, theirs = (days * np.exp(rng.normal(scale=0.05, size=(64, 2)))).T
-        wins += versus(told(ours), told(theirs), currencies).low > 0
+        wins += versus((told(ours), told(theirs), currencies)).low > 0
     assert wins <= 30  # eight pairs are few for a bootstrap; by 64 rows it would be 61

@@ -11,7 +11,8 @@ from forecaster.artifact import load_artifact, save
 from forecaster.ensemble import Ensemble
 from forecaster.pointwise import SeasonalNaive, Seen
 from forecaster.spec import EnsembleSpec, FitSpec
-from pipelines.backtest import backtest
+from pipelines.backtest import Backtest, backtest
+from pipelines.contest import versus
 from pipelines.panel import panel_from_series
 from pipelines.plan import Plan
 from pipelines.predict import predict
@@ -174,8 +175,15 @@ def test_the_last_value_stays_where_chance_may_have_made_another_better(home: Pa
     much = network(simple, "much", 0.9, 0.9, noise=0.5)
     once = network(simple, "once", 0.9, 0.96, noise=0.5)
     better = network(simple, "better", 0.8, 1.04)
-    only = network(simple, "only", 0.8, 1.06)
+    only = network(simple, "only", 0.8, 1.3)
+    proven = network(simple, "proven", 0.96, 1.02)
     assert lucky.loss < simple.loss
+    assert proven.loss < simple.loss
+    assert proven.test is not None
+    assert simple.test is not None
+    assert made.split.test is not None
+    assert versus((proven.test, simple.test, made.split.test)).low > 0
+    assert choose(made, [simple, proven]).name == "simple"  # on the test beyond doubt, not on all that is held out
     assert choose(made, [simple, lucky]).name == "simple"
     assert choose(made, [season, lucky]).name == "lucky"  # a pattern hardly ever repeats exactly
     assert choose(made, [simple, lucky, much]).name == "much"
@@ -192,7 +200,9 @@ def test_few_witnesses_have_to_say_more(home: Path) -> None:
     assert choose(made, [simple, network(simple, "better", 0.8, 1.0)]).name == "simple"
     assert choose(made, [simple, network(simple, "better", 0.92, 0.85)]).name == "simple"
     assert choose(made, [simple, network(simple, "better", 0.85, 0.85)]).name == "better"
-    right = replace(simple, calibration=scores(np.zeros(8)))  # a stretch where nothing moved
+    assert isinstance(simple.calibration, Backtest)
+    nothing = scores(np.zeros(len(simple.calibration.actual)))
+    right = replace(simple, calibration=nothing)  # a stretch where nothing moved
     assert choose(made, [right, network(simple, "better", 0.8, 0.8)]).name == "simple"
 
 
