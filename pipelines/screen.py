@@ -61,5 +61,9 @@ def table(result: Result) -> str:
         scores = one.test.metrics() if one.test is not None else {}
         cells = f"{one.loss:>16.4f}" + "".join(f"{scores[name]:>24.4f}" for name in shown)
         rows.append(f"{one.name:16}{cells}{one.seconds:>10.1f}")
-    end = f"champion: {result.name} version {result.version} ({result.winner.name}), {result.seconds:.0f} s in all"
-    return "\n".join([head, *rows, end, result.winner.trained.recipe.summary])
+    winner = result.winner
+    end = f"champion: {result.name} version {result.version} ({winner.name}), {result.seconds:.0f} s in all"
+    what = winner.trained.recipe.summary
+    if any(one.loss < winner.loss for one in result.candidates):
+        what += " It is kept: what seems better is not so beyond doubt, nor by enough on each part that is held out."
+    return "\n".join([head, *rows, end, what])

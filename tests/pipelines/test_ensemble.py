@@ -13,12 +13,14 @@ from forecaster.pointwise import SeasonalNaive, Seen
 from forecaster.spec import EnsembleSpec, FitSpec
 from pipelines.backtest import Backtest, backtest
 from pipelines.contest import versus
+from pipelines.job import Result
 from pipelines.panel import panel_from_series
 from pipelines.plan import Plan
 from pipelines.predict import predict
 from pipelines.prepare import prepare
 from pipelines.recipe import Recipe
 from pipelines.scores import Scores
+from pipelines.screen import table
 from pipelines.selection import choose, combine
 from pipelines.settings import TrainSettings
 from pipelines.train import Candidate, Trained, candidate, refit
@@ -192,6 +194,17 @@ def test_the_last_value_stays_where_chance_may_have_made_another_better(home: Pa
     assert choose(made, [lucky, better]).name == "better"
     assert choose(made, [simple, only]).name == "simple"
     assert choose(made, [simple, only, much]).name == "much"
+
+
+def test_the_screen_says_why_the_smallest_loss_did_not_win(home: Path) -> None:
+    made = plan(home)
+    simple, better = walk(made), biased(made, "better", 0.29)
+    result = Result([simple, better], simple, "forecaster", "1", before=None, verdict=None, folder=home, seconds=9.0)
+    *_, first, second, champion, why = table(result).splitlines()
+    assert [first.split()[0], second.split()[0]] == ["better", "simple"]
+    assert champion == "champion: forecaster version 1 (simple), 9 s in all"
+    assert "kept" in why
+    assert "kept" not in table(replace(result, winner=better))
 
 
 def test_few_witnesses_have_to_say_more(home: Path) -> None:
