@@ -85,8 +85,8 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
             (one.test, other.test, plan.split.test),
         )
         parts = [(ours, theirs, part) for ours, theirs, part in told if ours and theirs and part]
-        test, everything = versus(parts[-1]), versus(*parts)
-        if test.pairs >= WITNESSES and min(test.low, everything.low) > 0:
+        test = versus(parts[-1])
+        if test.pairs >= WITNESSES and test.low > 0 and versus(*parts).low > 0:
             return True
         much = MUCH * max(1.0, WITNESSES / max(1, test.pairs))
         return all(versus(part).share >= much for part in parts)
