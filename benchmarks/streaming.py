@@ -82,7 +82,8 @@ def compare(series: pd.DataFrame, horizon: int, season: int | None, budget: floa
         settings = TrainSettings(
             source=source, horizon=horizon, season=season, recipes=RECIPES, budget=budget, seed=seed
         )
-        return {one.name: one.loss for one in job.run(settings).candidates if one.name in RECIPES}
+        candidates = job.run(settings).candidates
+        return {one.name: one.test.loss for one in candidates if one.name in RECIPES and one.test is not None}
 
 
 if __name__ == "__main__":

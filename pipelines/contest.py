@@ -103,7 +103,7 @@ def _pairs(challenger: Scores, champion: Scores, held_out: HeldOut) -> tuple[nda
     since = length.reshape(-1, count)
     horizon = held_out.actual.shape[1]
     later = (since - since[0]).max(1) // horizon  # horizons since the first origin, of which each part has its own
-    return losses, (since[0, 0] + horizon * later).repeat(count)
+    return losses, (since[0].max() + horizon * later).repeat(count)
 
 
 def _share(challenger: ndarray, champion: ndarray, axis: int = -1) -> ndarray:

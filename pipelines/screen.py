@@ -64,6 +64,6 @@ def table(result: Result) -> str:
     winner = result.winner
     end = f"champion: {result.name} version {result.version} ({winner.name}), {result.seconds:.0f} s in all"
     what = winner.trained.recipe.summary
-    if any(one.loss < winner.loss for one in result.candidates):
+    if winner.trained.recipe.null_model and any(one.loss < winner.loss for one in result.candidates):
         what += " It is kept: what seems better is not so beyond doubt, nor by enough on each part that is held out."
     return "\n".join([head, *rows, end, what])

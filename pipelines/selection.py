@@ -10,7 +10,7 @@ import numpy as np
 from forecaster.ensemble import Ensemble, pooled
 from forecaster.spec import EnsembleSpec, SeasonalNaiveSpec
 from pipelines.backtest import Backtest
-from pipelines.contest import versus
+from pipelines.contest import Saving, versus
 from pipelines.plan import Plan
 from pipelines.recipe import Recipe
 from pipelines.train import Candidate, Trained, held_out_loss, judged
@@ -30,12 +30,9 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
     """
     began = time.perf_counter()
     learned = [one for one in candidates if not isinstance(one.trained.recipe.model, SeasonalNaiveSpec)]
-    parts = {
-        one.name: (one.calibration, one.test)
-        for one in learned
-        if isinstance(one.calibration, Backtest) and isinstance(one.test, Backtest)
-    }
-    if not parts:
+    known = [one for one in learned if np.isfinite(one.loss) and one.calibration is not None]
+    parts = {one.name: [part for part in one.parts if isinstance(part, Backtest)] for one in known}
+    if not all(parts.values()) or not parts:
         return None
     together, order = partial(_loss_together, parts), list[str]()
     while len(order) < len(parts):
@@ -57,10 +54,9 @@ def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
     return judged(plan, whole, Ensemble([one.artifact.model for one in members], median=True), began)
 
 
-def _loss_together(parts: Mapping[str, tuple[Backtest, Backtest]], names: list[str]) -> float:
+def _loss_together(parts: Mapping[str, Sequence[Backtest]], names: list[str]) -> float:
     """The loss of the median of some forecasts on what is held out."""
-    calibrations, tests = zip(*(parts[name] for name in names), strict=True)
-    return held_out_loss(_median(calibrations), _median(tests))
+    return held_out_loss([_median(told) for told in zip(*(parts[name] for name in names), strict=True)])
 
 
 def _median(told: Sequence[Backtest]) -> Backtest:
@@ -79,17 +75,15 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
         return candidates[0]
     null = [one for one in known if one.trained.recipe.null_model]
 
+    def enough(saving: Saving) -> bool:
+        return saving.share >= MUCH * max(1.0, WITNESSES / max(1, saving.pairs))
+
     def beats(one: Candidate, other: Candidate) -> bool:
-        told = (
-            (one.calibration, other.calibration, plan.split.calibrate),
-            (one.test, other.test, plan.split.test),
-        )
-        parts = [(ours, theirs, part) for ours, theirs, part in told if ours and theirs and part]
+        parts = list(zip(one.parts, other.parts, plan.split.judges, strict=True))
         test = versus(parts[-1])
         if test.pairs >= WITNESSES and test.low > 0 and versus(*parts).low > 0:
             return True
-        much = MUCH * max(1.0, WITNESSES / max(1, test.pairs))
-        return all(versus(part).share >= much for part in parts)
+        return enough(test) and all(enough(saving) for saving in map(versus, parts[:-1]) if saving.pairs)
 
     standing = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
     return min(standing, key=lambda one: one.loss)

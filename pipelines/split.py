@@ -60,6 +60,13 @@ class Split:
     test: HeldOut | None = None
     before: Panel | None = None
     """What there was before the test, with what calibrates; None where that is no more than there is to train on."""
+    seen: bool = False
+    """Whether another model, which candidates may start from, has seen what calibrates."""
+
+    @property
+    def judges(self) -> tuple[HeldOut, ...]:
+        """What candidates are compared by."""
+        return tuple(part for part in (None if self.seen else self.calibrate, self.test) if part is not None)
 
 
 def origins(panel: Panel, horizon: int, windows: int, stride: int | None = None) -> HeldOut:
@@ -104,7 +111,7 @@ def split(panel: Panel, task: Task, until: str | None = None) -> Split:
     before = test.panel.select(first)
     if tested + span <= half:
         calibrate = origins(before, horizon, *_spread(span, horizon, enough))
-        return Split(calibrate.panel.select(first), calibrate, test, before)
+        return Split(calibrate.panel.select(first), calibrate, test, before, seen=until is not None)
     if len(panel) >= 2 * _ENOUGH:
         return Split(before, calibrate=test.rows(0, rows, 2), test=test.rows(1, rows, 2))
     return Split(before, test=test)

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +26,9 @@ from pipelines.scores import Scores
 from pipelines.split import HeldOut
 from pipelines.unit import unit
 from pipelines.windows import Table
+
+LITTLE = 0.01
+"""Share of the loss on one part that the loss on the other is taken for at least, when candidates are compared."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Candidate:
     test: Scores | None
     """None where no series is long enough to hold anything out."""
     seconds: float
+    seen: bool = False
+    """Whether what it may have started from has seen what calibrates."""
 
     @property
     def name(self) -> str:
@@ -61,19 +66,26 @@ class Candidate:
         return self.trained.name
 
     @property
+    def parts(self) -> tuple[Scores, ...]:
+        """How it did on what it is compared by (`Split.judges`)."""
+        return tuple(part for part in (None if self.seen else self.calibration, self.test) if part is not None)
+
+    @property
     def loss(self) -> float:
         """What candidates are compared by."""
-        return held_out_loss(self.calibration, self.test)
+        return held_out_loss(self.parts)
 
 
-def held_out_loss(calibration: Scores | None, test: Scores | None) -> float:
-    """The geometric mean of the losses on both parts that are held out, so that one part by itself decides nothing.
+def held_out_loss(parts: Sequence[Scores]) -> float:
+    """The geometric mean of the losses on what calibrates and on the test, so that neither decides by itself.
 
     Of few series the test is a few days, and what is best there often has the best luck; on what calibrates, networks
-    that have stopped by it look a little too good. NaN where nothing is known of either.
+    that have stopped by it look a little too good. Each counts as `LITTLE` of the other at least: where nothing moved,
+    nothing is lost. NaN where nothing is known of the test; where that is so of what calibrates, the test decides.
     """
-    parts = [part.loss for part in (calibration, test) if part is not None and math.isfinite(part.loss)]
-    return math.prod(parts) ** (1 / len(parts)) if parts else math.nan
+    *before, test = (part.loss for part in parts) if parts else (math.nan,)
+    losses = [*(loss for loss in before if not math.isnan(loss)), test]
+    return math.prod(max(loss, LITTLE * max(losses)) for loss in losses) ** (1 / len(losses))
 
 
 def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None) -> Candidate:
@@ -137,7 +149,7 @@ def judged(plan: Plan, trained: Trained, model: Model, began: float) -> Candidat
     calibrator, dependence = _learned(calibration)
     test = examine(plan, model, plan.split.test, calibrator) if plan.split.test is not None else None
     artifact = Artifact(describe(plan, trained, seen), model.eval(), calibrator, dependence)
-    return Candidate(trained, artifact, calibration, test, time.perf_counter() - began)
+    return Candidate(trained, artifact, calibration, test, time.perf_counter() - began, plan.split.seen)
 
 
 def describe(plan: Plan, trained: Trained, panel: Panel) -> ArtifactSpec:
