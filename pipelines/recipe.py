@@ -29,7 +29,7 @@ class Recipe(Spec):
     model: ModelSpec
     fit: FitSpec | None = None
     null_model: bool = False
-    """Whether it says that there is nothing to be learned: it is kept until another is better beyond doubt, or by much."""
+    """Whether it says that there is nothing to be learned: kept until another is better beyond doubt, or by much."""
 
     @property
     def kind(self) -> Kind:
