@@ -55,12 +55,12 @@ def data(home: Path) -> Path:
     return home / "series.csv"
 
 
-def told(arguments: list[str], code: int) -> str:
-    """The last line that a command prints."""
+def told(arguments: list[str], code: int) -> list[str]:
+    """The lines that a command prints."""
     ended = CliRunner().invoke(app, arguments)
     assert ended.exit_code == code, ended.output
     assert "Traceback" not in ended.output
-    return ended.output.strip().splitlines()[-1]
+    return ended.output.strip().splitlines()
 
 
 @pytest.mark.parametrize("leave", [8_192, 150_000], ids=["at once", "at a checkpoint"])
@@ -68,11 +68,11 @@ def test_training(home: Path, data: Path, leave: int) -> None:
     command = ["train", str(data), "--horizon", "6", "--recipe", "seasonal_naive,wide.yaml", "--budget", "60s"]
     with small(home / "mlruns" / "work") as work:
         ballast = fill(work, leave)
-        line = told(command, AGAIN)
+        line = told(command, AGAIN)[-1]
         assert line.startswith(f"error: no room to write {work}/")
         assert line.endswith("the same command goes on once there is room")
         ballast.unlink()
-        assert "champion: forecaster version 1" in told(command, 0)
+        assert any(line.startswith("champion: forecaster version 1") for line in told(command, 0))
 
 
 def test_the_copy_of_the_champion(home: Path, data: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_copy_of_the_champion(home: Path, data: Path) -> None:
     command = ["forecast", str(data), "--out", str(home / "forecasts.csv")]
     with small(home / "mlruns" / "cache") as cache:
         ballast = fill(cache, 8_192)
-        assert str(cache) in told(command, AGAIN)
+        assert str(cache) in told(command, AGAIN)[-1]
         assert [file.name for file in cache.iterdir()] == ["ballast"]
         ballast.unlink()
         told(command, 0)
