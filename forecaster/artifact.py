@@ -13,9 +13,9 @@ from safetensors.torch import save as pack
 from forecaster.build import build
 from forecaster.conformal import Calibrator
 from forecaster.durable import replacing
+from forecaster.manifest import ArtifactSpec
 from forecaster.model import Model
 from forecaster.paths import CAUTIOUS, Dependence
-from forecaster.spec import ArtifactSpec
 
 SPEC, WEIGHTS, CALIBRATION, MANIFEST = "spec.json", "weights.safetensors", "calibration.json", "manifest.json"
 DEPENDENCE = "dependence.safetensors"

@@ -8,7 +8,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
-from forecaster.spec import Covariate, DataSpec
+from forecaster.manifest import Covariate, DataSpec
 from pipelines.vocabulary import translate
 
 

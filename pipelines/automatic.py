@@ -3,7 +3,8 @@
 import numpy as np
 
 from forecaster.errors import DataError
-from forecaster.spec import DataSpec, Task
+from forecaster.manifest import DataSpec
+from forecaster.spec import Task
 from pipelines.panel import Panel
 from pipelines.recipe import Kind
 

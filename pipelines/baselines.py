@@ -5,8 +5,8 @@ import torch
 
 from forecaster.labels.counts import LabelCounts
 from forecaster.linear import Linear
+from forecaster.manifest import DataSpec
 from forecaster.model import Model
-from forecaster.spec import DataSpec
 from forecaster.whole import WholeLabel
 from pipelines.labels import recode
 from pipelines.panel import Panel

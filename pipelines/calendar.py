@@ -9,7 +9,9 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
-from pipelines.frequency import FIRST_DAY, LAST_DAY, MONTHS, Frequency
+from pipelines.alias import MONTHS
+from pipelines.frequency import Frequency
+from pipelines.slots import FIRST_DAY, LAST_DAY
 from pipelines.zone import DAY, Times, local
 
 __all__ = ["Frequency", "calendar_features", "calendar_names", "infer_frequency"]

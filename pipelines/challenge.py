@@ -9,8 +9,9 @@ import pandas as pd
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.ensemble import Ensemble
 from forecaster.errors import DataError
+from forecaster.manifest import Category, Covariate, DataSpec
 from forecaster.model import Model
-from forecaster.spec import Category, Covariate, DataSpec, EnsembleSpec, ModelSpec, Task
+from forecaster.spec import EnsembleSpec, ModelSpec, Task
 from pipelines import figures
 from pipelines.backtest import backtest
 from pipelines.contest import Verdict, contest

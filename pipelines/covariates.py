@@ -7,7 +7,7 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
 from forecaster.errors import DataError
-from forecaster.spec import Category, Covariate, DataSpec
+from forecaster.manifest import Category, Covariate, DataSpec
 from pipelines.calendar import calendar_features, calendar_names
 from pipelines.labels import check_labels, recode
 from pipelines.panel import Panel

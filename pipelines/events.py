@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text, insert, select
 
-from pipelines.ledger import SUCCEEDED, Ledger, create
+from pipelines.attempts import SUCCEEDED
+from pipelines.ledger import Ledger, create
 
 _tables = MetaData()
 _events = Table(

@@ -5,32 +5,19 @@ grid is a table of its days (or business hours), and positions are look-ups in i
 """
 
 import re
-import warnings
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.tseries import offsets as pandas_offsets
-from pandas.tseries.frequencies import to_offset
 
 from forecaster.errors import DataError
-from pipelines.zone import DAY, SECOND, Times, local, stamp, utc, zone_info
+from pipelines.alias import TICKS, canonical
+from pipelines.slots import FIRST_DAY, LAST_DAY, beyond, slots_of
+from pipelines.zone import DAY, HOUR, MINUTE, SECOND, Times, local, stamp, utc, zone_info
 
-MINUTE, HOUR = 60 * SECOND, 3600 * SECOND
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_TICKS = {"h": HOUR, "min": MINUTE, "s": SECOND, "ms": 10**6, "us": 10**3, "ns": 1}
-_TICK_TYPES = tuple(getattr(pandas_offsets, name) for name in ("Hour", "Minute", "Second", "Milli", "Micro", "Nano"))
-FIRST_DAY, LAST_DAY = (int(np.datetime64(day, "D").astype(np.int64)) for day in ("1700-01-01", "2201-01-01"))
 # fmt: off
-# Names that pandas has given up or is about to, and names that without a list of holidays mean the same.
-_RENAMED = {
-    "H": "h", "T": "min", "MIN": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "BH": "bh", "CBH": "bh",
-    "cbh": "bh", "d": "D", "w": "W", "b": "B", "c": "B", "C": "B", "M": "ME", "Q": "QE", "Y": "YE", "A": "YE",
-    "AS": "YS", "BM": "BME", "BQ": "BQE", "BY": "BYE", "BA": "BYE", "BAS": "BYS", "SM": "SME",
-    "CBM": "BME", "CBME": "BME", "CBMS": "BMS",
-}
 # How many steps of a calendar make a season: business hours a day and a week, days a week, weeks a year ...
 _SEASONS: dict[str, tuple[int, ...]] = {
     "bh": (8, 40), "D": (7,), "B": (5,), "W-.*": (52,), "SM[SE].*": (24,), "B?M[SE]|L?WOM.*": (12,),
@@ -55,7 +42,7 @@ class Frequency:
     @classmethod
     def parse(cls, name: str) -> "Frequency":
         """The frequency of a pandas alias, deprecated ones included; DataError if pandas does not know it."""
-        return cls(_canonical(name))
+        return cls(canonical(name))
 
     @cached_property
     def is_step(self) -> bool:
@@ -65,7 +52,7 @@ class Frequency:
     @cached_property
     def width(self) -> int:
         """The duration of a step in nanoseconds where it is fixed, else 0."""
-        return self.multiple * _TICKS.get(self.base, 0)
+        return self.multiple * TICKS.get(self.base, 0)
 
     @cached_property
     def is_fixed(self) -> bool:
@@ -102,7 +89,7 @@ class Frequency:
             start = start[of]
             # Not (times - start) // width: a difference of 500 years does not fit into 64 bits.
             return times // self.width - start // self.width, times % self.width == start % self.width
-        grid = _grid(self.base)
+        grid = slots_of(self.base)
         origin, phase = (part[of] for part in grid.split(_opening(start, zone)))
         wall = local(times, zone)
         row, since = grid.split(wall - phase)
@@ -127,9 +114,9 @@ class Frequency:
         if self.is_fixed:
             reach = start.astype(np.float64) + steps.astype(np.float64) * self.width
             if reach.size and (reach.min() < FIRST_DAY * DAY or reach.max() >= LAST_DAY * DAY):
-                raise _beyond()
+                raise beyond()
             return start + steps * self.width
-        grid = _grid(self.base)
+        grid = slots_of(self.base)
         origin, phase = grid.split(_opening(start, zone))
         return utc(grid.wall(origin + steps * self.multiple) + phase, zone)[0]
 
@@ -155,86 +142,8 @@ class Frequency:
         return self.name.lstrip("0123456789")
 
 
-@dataclass(frozen=True, eq=False)
-class _Grid:
-    """The slots of a calendar: its days (or hours) on the wall clock, in units since 1700, ascending."""
-
-    unit: int  # nanoseconds
-    slots: Times
-
-    @cached_property
-    def _rows(self) -> NDArray[np.int32]:
-        marks = np.zeros((LAST_DAY - FIRST_DAY) * (DAY // self.unit), dtype=np.int32)
-        marks[self.slots] = 1
-        return np.cumsum(marks, dtype=np.int32) - np.int32(1)
-
-    def split(self, wall: Times) -> tuple[Times, Times]:
-        """The last slot at or before each wall time, and the nanoseconds since it began."""
-        unit = wall // self.unit - FIRST_DAY * (DAY // self.unit)
-        if unit.size and (unit.min() < self.slots[0] or unit.max() >= len(self._rows)):
-            raise _beyond()
-        row = self._rows[unit].astype(np.int64)
-        return row, wall - self.wall(row)
-
-    def wall(self, row: Times) -> Times:
-        """The wall time at which each slot begins."""
-        if row.size and (row.min() < 0 or row.max() >= len(self.slots)):
-            raise _beyond()
-        return (self.slots[row] + FIRST_DAY * (DAY // self.unit)) * self.unit
-
-
-@lru_cache(maxsize=64)
-def _grid(base: str) -> _Grid:
-    if base == "bh":  # nine to five on business days, as pandas has it
-        return _Grid(HOUR, np.add.outer(_grid("B").slots * 24, np.arange(9, 17)).ravel())
-    days = np.arange(FIRST_DAY, LAST_DAY)
-    weekdays = {"D": "Mon Tue Wed Thu Fri Sat Sun", "B": "Mon Tue Wed Thu Fri"}.get(base)
-    if weekdays is None and base.startswith("W-"):
-        weekdays = base[2:].title()
-    if weekdays is not None:
-        days = days[np.is_busday(days.astype("datetime64[D]"), weekmask=weekdays)]
-    else:
-        named = pd.date_range("1699-01-01", "2201-12-31", freq=base, unit="s").to_numpy()
-        days = named.astype("datetime64[D]").astype(np.int64)
-        days = days[(days >= FIRST_DAY) & (days < LAST_DAY)]
-    return _Grid(DAY, days - FIRST_DAY)
-
-
 def _opening(start: Times, zone: str | None) -> Times:
     """The wall time that a start means: midnight too, where clocks leave it out and the day begins later."""
     wall = local(start, zone)
     before = np.minimum(wall, local(start - 1, zone) + 1)
     return np.where(before % DAY == 0, before, wall)
-
-
-def _beyond() -> DataError:
-    return DataError("a time outside the years 1700 to 2200", remedy="check the stamps, or take fewer steps")
-
-
-def _unknown(name: str) -> DataError:
-    return DataError(f"unknown frequency {name!r}", remedy="use one of pandas: h, 30min, D, B, W-SUN, MS")
-
-
-@lru_cache(maxsize=1024)
-def _canonical(name: str) -> str:
-    if name == "step":
-        return name
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            offset = to_offset(re.sub(r"[A-Za-z]+", lambda word: _RENAMED.get(word[0], word[0]), name, count=1))
-    except (ValueError, TypeError, OverflowError, Warning) as error:
-        raise _unknown(name) from error
-    ticks = isinstance(offset, _TICK_TYPES)
-    size = offset.nanos if ticks else offset.n * DAY
-    if not 0 < size < 2**62:  # times are counted in 64 bits
-        raise _unknown(name)
-    if ticks:
-        base = next(unit for unit, width in _TICKS.items() if size % width == 0)
-        count = size // _TICKS[base]
-    else:
-        count, base = offset.n, re.sub(r"^\d+", "", offset.freqstr)
-    if match := re.fullmatch(r"(B?Q[SE])-([A-Z]{3})", base):  # QS-OCT is the grid of QS-JAN
-        turn = MONTHS.index(match[2]) % 3
-        base = f"{match[1]}-{MONTHS[turn] if match[1].endswith('S') else MONTHS[(turn - 3) % 12]}"
-    return f"{count if count > 1 else ''}{base}"

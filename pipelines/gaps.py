@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from forecaster.batch import Batch
-from forecaster.spec import DataSpec
+from forecaster.manifest import DataSpec
 from pipelines.panel import Panel
 from pipelines.windows import EPOCH, Table
 

@@ -8,8 +8,8 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
+from forecaster.manifest import DataSpec
 from forecaster.model import Carry, Model
-from forecaster.spec import DataSpec
 from forecaster.state import take
 from pipelines.panel import Panel
 from pipelines.windows import Table

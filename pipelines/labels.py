@@ -7,7 +7,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from forecaster.errors import DataError
-from forecaster.spec import DataSpec
+from forecaster.manifest import DataSpec
 from pipelines.panel import Panel
 from pipelines.vocabulary import translate
 

@@ -10,8 +10,8 @@ from numpy import ndarray
 
 from forecaster.errors import DataError
 from forecaster.gradients import GONE, core_parts, norms, reach
+from forecaster.manifest import DataSpec
 from forecaster.model import Model
-from forecaster.spec import DataSpec
 from pipelines import figures
 from pipelines.panel import Panel
 from pipelines.score import live, panel_for

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from forecaster.spec import DataSpec, FitSpec, Task
+from forecaster.manifest import DataSpec
+from forecaster.spec import FitSpec, Task
 from pipelines.fitting import Point
 from pipelines.panel import Panel
 from pipelines.split import Split

@@ -11,10 +11,10 @@ from numpy import ndarray
 from forecaster.artifact import Artifact
 from forecaster.batch import Forecast
 from forecaster.conformal import Calibrator
+from forecaster.manifest import DataSpec
 from forecaster.model import Carry, Numeric
 from forecaster.paths import sample
 from forecaster.quantiles import LEVELS, interpolate
-from forecaster.spec import DataSpec
 from pipelines.calendar import Frequency
 from pipelines.histories import at_the_end
 from pipelines.panel import Panel

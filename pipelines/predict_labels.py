@@ -10,8 +10,8 @@ from numpy import ndarray
 from torch import Tensor
 
 from forecaster.labels import LabelModel
+from forecaster.manifest import DataSpec
 from forecaster.model import Carry
-from forecaster.spec import DataSpec
 from pipelines.calendar import Frequency
 from pipelines.histories import at_the_end
 from pipelines.panel import Panel

@@ -24,7 +24,7 @@ from mlflow.types.schema import AnyType
 
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
-from forecaster.spec import ArtifactSpec, DataSpec
+from forecaster.manifest import ArtifactSpec, DataSpec
 from pipelines.ask import Question, answer_frame
 from pipelines.labels import unseen
 from pipelines.panel import Panel, panel_from_frame

@@ -13,7 +13,7 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from forecaster.linear import Linear
-from forecaster.spec import DataSpec
+from forecaster.manifest import DataSpec
 from pipelines.panel import Panel
 from pipelines.unit import unit
 from pipelines.windows import EPOCH, Table, Windows

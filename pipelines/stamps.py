@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
-from pipelines.frequency import FIRST_DAY, HOUR, LAST_DAY, Frequency
-from pipelines.zone import DAY, SECOND, Times, local, parse_zone, stamp, utc
+from pipelines.frequency import Frequency
+from pipelines.slots import FIRST_DAY, LAST_DAY
+from pipelines.zone import DAY, HOUR, SECOND, Times, local, parse_zone, stamp, utc
 
 Who = Callable[[int], str]
 """The id of the series to which a row belongs."""

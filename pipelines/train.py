@@ -12,9 +12,10 @@ from forecaster.artifact import Artifact
 from forecaster.build import build
 from forecaster.conformal import Calibrator
 from forecaster.ensemble import Ensemble
+from forecaster.manifest import ArtifactSpec, Training
 from forecaster.model import Model
 from forecaster.paths import CAUTIOUS, Dependence
-from forecaster.spec import ArtifactSpec, FitSpec, Training
+from forecaster.spec import FitSpec
 from forecaster.train import Batches
 from pipelines.backtest import backtest
 from pipelines.baselines import solve

@@ -13,7 +13,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from forecaster.batch import Batch
-from forecaster.spec import DataSpec
+from forecaster.manifest import DataSpec
 from pipelines.covariates import encode
 from pipelines.panel import Panel
 

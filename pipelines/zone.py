@@ -18,7 +18,7 @@ from forecaster.errors import DataError
 Times = NDArray[np.int64]
 
 SECOND = 1_000_000_000
-DAY = 86_400 * SECOND
+MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 _BLOCK = 58  # 2 ** 58 ns, about nine years: the range for which transitions are looked up together
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?")

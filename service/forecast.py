@@ -6,7 +6,7 @@ import numpy as np
 import orjson
 
 from forecaster.errors import DataError
-from forecaster.spec import DataSpec
+from forecaster.manifest import DataSpec
 from pipelines.ask import Question, ask
 from pipelines.frequency import Frequency
 from pipelines.kept import LEVELS

@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 from pydantic.json_schema import models_json_schema
 
-from forecaster.spec import DataSpec
+from forecaster.manifest import DataSpec
 from service.errors import ErrorResponse
 from service.forecast import answer, model_name
 from service.schema import MAX_BYTES, Card, ForecastRequest, ForecastResponse

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-from forecaster.spec import DataSpec
+from forecaster.manifest import DataSpec
 from pipelines.panel import Panel
 from pipelines.zone import Times, local, parse_zone
 from service.errors import RequestError

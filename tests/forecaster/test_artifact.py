@@ -25,9 +25,10 @@ from forecaster.artifact import (
     save,
 )
 from forecaster.conformal import Calibrator
+from forecaster.manifest import ArtifactSpec, Category, Covariate, DataSpec, Training
 from forecaster.paths import CAUTIOUS, Dependence
 from forecaster.quantiles import LEVELS
-from forecaster.spec import ArtifactSpec, Category, Covariate, DataSpec, FitSpec, Training
+from forecaster.spec import FitSpec
 from tests import laws
 from tests.examples import MODELS, Example, batch
 

@@ -14,7 +14,8 @@ import pytest
 from mlflow import MlflowClient
 
 from forecaster.artifact import Artifact, save
-from forecaster.spec import ArtifactSpec, CoreSpec, ModelSpec, RecurrentSpec, Task, Training
+from forecaster.manifest import ArtifactSpec, Training
+from forecaster.spec import CoreSpec, ModelSpec, RecurrentSpec, Task
 from pipelines.covariates import describe
 from pipelines.panel import Panel, panel_from_frame
 from tests.examples import Example

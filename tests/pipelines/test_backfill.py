@@ -14,8 +14,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from pipelines.attempts import LOST, SUCCEEDED, Attempt
 from pipelines.cli import app
-from pipelines.ledger import LOST, SUCCEEDED, Attempt, Ledger, open_ledger
+from pipelines.ledger import Ledger, open_ledger
 from tests.pipelines.test_jobs import daily
 
 DAYS = [str(date(2024, 6, 1) + timedelta(days)) for days in range(30)]

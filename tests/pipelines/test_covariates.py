@@ -15,7 +15,8 @@ from sklearn.linear_model import LinearRegression, Ridge
 from forecaster.artifact import Artifact
 from forecaster.build import build
 from forecaster.linear import Covariates, Linear
-from forecaster.spec import ArtifactSpec, DataSpec, FitSpec, Training
+from forecaster.manifest import ArtifactSpec, DataSpec, Training
+from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.ask import Question, ask
 from pipelines.baselines import solve

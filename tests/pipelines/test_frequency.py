@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError
-from pipelines.frequency import MONTHS, Frequency
+from pipelines.alias import MONTHS
+from pipelines.frequency import Frequency
 from pipelines.zone import DAY, local, utc
 
 TICKS = [

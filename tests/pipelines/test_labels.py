@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
-from forecaster.spec import Category, DataSpec
+from forecaster.manifest import Category, DataSpec
 from pipelines import automatic
 from pipelines.backtest_labels import LabelBacktest
 from pipelines.cli import app

@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines import ledger as module
+from pipelines.attempts import FAILED, LOST, RUNNING, SUCCEEDED, Key
 from pipelines.challenge import unbeaten
 from pipelines.connection import connect
 from pipelines.faults import LostError, UnavailableError
-from pipelines.ledger import FAILED, LOST, RUNNING, SUCCEEDED, Key, Ledger, open_ledger
+from pipelines.ledger import Ledger, open_ledger
 from pipelines.promotion import KeptError, history, promote
 from pipelines.registry import PROMOTION, register, versions
 from pipelines.tracking import Run

@@ -12,8 +12,9 @@ from urllib.parse import quote
 import pytest
 from typer.testing import CliRunner
 
+from pipelines.attempts import SUCCEEDED, Key
 from pipelines.cli import app
-from pipelines.ledger import SUCCEEDED, Key, open_ledger
+from pipelines.ledger import open_ledger
 from pipelines.panel import Panel
 from pipelines.promotion import history, promote
 from pipelines.pyfunc import log_model

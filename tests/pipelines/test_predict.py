@@ -8,16 +8,9 @@ from hypothesis import strategies as st
 
 from forecaster.artifact import Artifact
 from forecaster.errors import DataError
+from forecaster.manifest import ArtifactSpec, Training
 from forecaster.model import Numeric
-from forecaster.spec import (
-    ArtifactSpec,
-    CoreSpec,
-    ModelSpec,
-    RecurrentSpec,
-    SeasonalNaiveSpec,
-    Task,
-    Training,
-)
+from forecaster.spec import CoreSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
 from pipelines.covariates import describe
 from pipelines.panel import Panel, panel_from_series
 from pipelines.predict import predict, raw_forecast

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from forecaster.spec import DataSpec, ModelSpec
+from forecaster.manifest import DataSpec
+from forecaster.spec import ModelSpec
 from service.routes import application, go_live
 from service.source import VARIABLE, stage
 from tests.service.examples import HOURLY, LABELS, LSTM, NAIVE, RICH, STATES, STEPS, Client, artifact

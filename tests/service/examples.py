@@ -11,19 +11,8 @@ import httpx
 from starlette.applications import Starlette
 
 from forecaster.artifact import Artifact, save
-from forecaster.spec import (
-    ArtifactSpec,
-    Category,
-    CoreSpec,
-    Covariate,
-    DataSpec,
-    LabelRecurrentSpec,
-    ModelSpec,
-    RecurrentSpec,
-    SeasonalNaiveSpec,
-    Task,
-    Training,
-)
+from forecaster.manifest import ArtifactSpec, Category, Covariate, DataSpec, Training
+from forecaster.spec import CoreSpec, LabelRecurrentSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
 from pipelines.calendar import Frequency, calendar_names
 from pipelines.zone import DAY
 from service.guard import Doors

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from forecaster.spec import CoreSpec, DataSpec, HeadSpec, RecurrentSpec
+from forecaster.manifest import DataSpec
+from forecaster.spec import CoreSpec, HeadSpec, RecurrentSpec
 from tests.service.conftest import Live
 from tests.service.examples import LSTM, STEPS, UNTIL, Client, request, series
 

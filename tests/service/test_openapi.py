@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from forecaster.spec import DataSpec
+from forecaster.manifest import DataSpec
 from service.routes import METHODS
 from service.schema import Card, ForecastRequest, ForecastResponse
 from tests.service.conftest import Live

@@ -2,7 +2,8 @@
 
 import pytest
 
-from forecaster.spec import CoreSpec, Covariate, DataSpec, WholeSpec
+from forecaster.manifest import Covariate, DataSpec
+from forecaster.spec import CoreSpec, WholeSpec
 from tests.service.conftest import Live
 from tests.service.examples import Client, request, series
 
