@@ -180,5 +180,6 @@ class FitSpec(Spec):
     warmup: float = Field(0.1, ge=0, lt=1)
     """Share of the updates in which the learning rate rises; then it falls along a cosine."""
     seed: int = Field(0, ge=0)
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the network on a GPU; the scale is float64 everywhere."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the network in training; the scale is float64 everywhere. `auto` is bfloat16 on a CPU that has
+    instructions for it, and float32 elsewhere."""

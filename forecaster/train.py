@@ -54,7 +54,6 @@ def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None
     Raises FloatingPointError when the loss or its gradient is not finite.
     """
     device = next(model.parameters()).device
-    reduced = device.type == "cuda" and spec.precision == "bfloat16"
     optimizer = torch.optim.AdamW(decayed(model, spec.weight_decay))
     progress = Progress()
     if checkpoint is not None and checkpoint.exists():
@@ -69,7 +68,7 @@ def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None
             rate = learning_rate(spec, (progress.updates + len(losses)) / spec.updates)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+            with torch.autocast(device.type, torch.bfloat16, enabled=reduced(spec, device)):
                 before = model.start(len(batch.reset), model.stride) if carry is None else detach(carry)
                 carry, loss = model.loss(before, batch.to(device))
             optimizer.zero_grad()
@@ -87,6 +86,15 @@ def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None
         progress = after
         if checkpoint is not None and first():
             save(checkpoint, model, optimizer, progress)
+
+
+def reduced(spec: FitSpec, device: torch.device) -> bool:
+    """Whether a network computes in bfloat16: where it is asked for, or where nothing is and a CPU does it natively.
+
+    A CPU without these instructions imitates them slowly.
+    """
+    native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return spec.precision == "bfloat16" or (spec.precision == "auto" and native)
 
 
 def decayed(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -73,6 +74,21 @@ def undisturbed() -> dict[str, Tensor]:
     made = model()
     run(made, Waves())
     return weights(made)
+
+
+@pytest.mark.parametrize(("native", "same"), [(True, "bfloat16"), (False, "float32")])
+def test_the_precision_is_what_the_processor_has_instructions_for(
+    native: bool, same: Literal["float32", "bfloat16"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    learned = {}
+    for precision in ("auto", "float32", "bfloat16"):
+        made = model()
+        run(made, Waves(), spec=FIT.model_copy(update={"precision": precision}))
+        learned[precision] = weights(made)
+    assert not equal(learned["float32"], learned["bfloat16"])
+    assert equal(learned["auto"], learned[same])
+    assert all(value.dtype == model().state_dict()[name].dtype for name, value in learned["bfloat16"].items())
 
 
 def test_the_same_seed_gives_the_same_weights(undisturbed: dict[str, Tensor]) -> None:
