@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from forecaster.batch import Batch, Forecast
 from forecaster.model import Carry, Model, Numeric
 from forecaster.state import part, parts
-from forecaster.support import narrowest
+from forecaster.support import Support, narrowest
 
 
 class Ensemble(Numeric):
@@ -31,6 +31,10 @@ class Ensemble(Numeric):
         self.past = members[0].past
         self.stride = max(member.stride for member in members)
         self.support = narrowest([member.support for member in self.members])
+
+    @property
+    def domain(self) -> Support:
+        return narrowest([member.domain for member in self.members])
 
     def start(self, lanes: int, stride: int = 1) -> Carry:
         whole = stride == self.stride

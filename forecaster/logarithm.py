@@ -11,7 +11,7 @@ from torch import Tensor
 from forecaster.batch import Batch, Forecast
 from forecaster.model import Carry, Numeric
 from forecaster.quantiles import LEVELS, interpolate
-from forecaster.support import REAL
+from forecaster.support import ABOVE_ZERO, REAL, Support
 
 REACH = 100
 """A block of steps can forecast so many times the largest value of the series so far: exponentials run away."""
@@ -35,6 +35,10 @@ class Logarithm(Numeric):
         super().__init__()
         self.inner = inner
         self.horizon, self.stride, self.apart, self.past = inner.horizon, inner.stride, inner.apart, inner.past
+
+    @property
+    def domain(self) -> Support:
+        return ABOVE_ZERO
 
     def start(self, lanes: int, stride: int = 1) -> Carry:
         carry = self.inner.start(lanes, stride)

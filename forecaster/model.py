@@ -67,6 +67,11 @@ class Numeric(Model):
     support: Support
     """The values that it is trained on and forecasts."""
 
+    @property
+    def domain(self) -> Support:
+        """The values that it learns anything from; others in its support are gaps to it."""
+        return self.support
+
     @abstractmethod
     def block(self, carry: Carry, known: Float32[Tensor, "batch horizon known"]) -> Forecast:
         """The next `self.horizon` steps at once."""

@@ -44,6 +44,7 @@ class Support:
 
 
 REAL = Support("numbers")
+ABOVE_ZERO = Support("numbers above 0", low=math.ulp(0.0))
 POSITIVE = Support("numbers above 0", low=1e-300, high=1e304)
 COUNTS = Support("counts: whole numbers from 0 to 1e9", low=0.0, high=1e9, whole=True)
 BINARY = Support("0 or 1", low=0.0, high=1.0, whole=True)

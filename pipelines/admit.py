@@ -1,12 +1,15 @@
-"""Whether a recipe can be built, and is for the values that a panel has."""
+"""Whether a model is for the values that a panel has."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from forecaster.build import build
 from forecaster.errors import DataError
-from forecaster.model import Numeric
+from forecaster.model import Model, Numeric
 from forecaster.spec import Task
+from pipelines.labels import times, where_is
 from pipelines.panel import Panel
 from pipelines.recipe import Recipe
 
@@ -18,15 +21,55 @@ def admit(panel: Panel, name: str, recipe: Recipe, task: Task) -> None:
         model = build(recipe.model, task)
     except DataError as error:
         raise DataError(error.message, place=f"recipe {name!r}", remedy=error.remedy) from None
+    if isinstance(model, Numeric):
+        _held(panel, model, f"the recipe {name!r}")
+
+
+def readable(panel: Panel, model: Model) -> None:
+    """Raises DataError on the first value that a model gives no probability to, and on a series without any that it
+    learns something from."""
+    known = ~np.isnan(panel.values)
+    if isinstance(model, Numeric):
+        _held(panel, model, "the model")
+        known &= model.domain.holds(torch.from_numpy(panel.values)).numpy()
+    nothing = ~np.logical_or.reduceat(np.append(known, False), panel.indptr[:-1])
+    if nothing.any():
+        words = model.domain.words if isinstance(model, Numeric) else "labels"
+        raise DataError(
+            f"the model reads {words}, and there are none",
+            series=str(panel.ids[nothing.argmax()]),
+            remedy="give at least one, or leave the series out",
+        )
+
+
+def admissible(values: Sequence[float], model: Model) -> list[float]:
+    """The values that a model is for nearest to these."""
+    numbers = torch.tensor(values, dtype=torch.float64)
+    return (model.support.nearest(numbers) if isinstance(model, Numeric) else numbers).tolist()
+
+
+def unread(panel: Panel, model: Model) -> tuple[str, ...]:
+    """A sentence on values that are gaps to a model, though they are not missing."""
     if not isinstance(model, Numeric):
-        return
+        return ()
+    gaps = ~model.domain.holds(torch.from_numpy(panel.values)).numpy()
+    if not gaps.any():
+        return ()
+    series, place = where_is(panel, row := int(gaps.argmax()))
+    count = int(np.logical_or.reduceat(np.append(gaps, False), panel.indptr[:-1]).sum())
+    return (
+        f"series {series!r}, {place}: the value {panel.values[row]:g}, and there were only {model.domain.words} in"
+        f" training; {times(int(gaps.sum()))} in {count} series read as missing",
+    )
+
+
+def _held(panel: Panel, model: Numeric, reader: str) -> None:
     outside = ~model.support.holds(torch.from_numpy(panel.values)).numpy()
     if outside.any():
-        row = int(outside.argmax())
-        i = int(np.searchsorted(panel.indptr, row, side="right")) - 1
+        series, place = where_is(panel, row := int(outside.argmax()))
         raise DataError(
-            f"the value {panel.values[row]:g}, and the recipe {name!r} is for {model.support.words}",
-            series=str(panel.ids[i]),
-            place=f"ds {panel.times(i)[row - panel.indptr[i]]}",
+            f"the value {panel.values[row]:g}, and {reader} is for {model.support.words}",
+            series=series,
+            place=place,
             remedy="mend the value, or choose another recipe",
         )

@@ -9,6 +9,8 @@ import pandas as pd
 from forecaster.artifact import Artifact
 from forecaster.errors import DataError
 from forecaster.labels import LabelModel
+from pipelines.admit import readable, unread
+from pipelines.labels import unseen
 from pipelines.panel import Panel
 from pipelines.predict import TENTHS, Predictions, predict
 from pipelines.predict_labels import LabelPredictions, predict_labels
@@ -19,7 +21,7 @@ MOST = 100_000_000
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of every series."""
+    """What is asked of every series. Raises DataError on what cannot be asked of any model."""
 
     horizon: int
     levels: tuple[float, ...] = TENTHS
@@ -30,6 +32,18 @@ class Question:
     """Of the paths: at 0 each step is the likeliest label, or the median."""
     seed: int = 0
     """The same seed gives the same paths."""
+
+    def __post_init__(self) -> None:
+        if self.horizon < 1:
+            raise DataError(f"a horizon of {self.horizon} steps", remedy="give 1 or more")
+        if not self.levels or not all(0 < level < 1 for level in self.levels):
+            raise DataError(
+                f"quantiles {list(self.levels)}", remedy="give levels between 0 and 1, such as 0.1, 0.5, 0.9"
+            )
+        if self.paths < 0 or not 0 <= self.temperature < math.inf:
+            raise DataError(
+                f"{self.paths} paths at a temperature of {self.temperature:g}", remedy="give neither below 0"
+            )
 
 
 def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | LabelPredictions:
@@ -43,11 +57,13 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
             f"the model tells {data.whole.name!r} of each series once, and not for {question.horizon} steps",
             remedy="ask for a horizon of 1",
         )
-    sampling = question.paths, question.temperature, question.seed
-    if question.paths < 0 or not 0 <= question.temperature < math.inf:
+    if panel.frequency.name != data.frequency:
         raise DataError(
-            f"{question.paths} paths at a temperature of {question.temperature:g}", remedy="give neither below 0"
+            f"the frequency is {panel.frequency.name!r} and the model's is {data.frequency!r}",
+            remedy=f"resample to {data.frequency!r}, or ask a model of {panel.frequency.name!r}",
         )
+    readable(panel, model)
+    sampling = question.paths, question.temperature, question.seed
     if (values := len(panel) * question.horizon * question.paths) > MOST:
         shape = f"{len(panel)} series x {question.horizon} steps x {question.paths} paths"
         raise DataError(
@@ -57,6 +73,11 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
     if isinstance(model, LabelModel):
         return predict_labels(model, data, panel, question.horizon, *sampling)
     return predict(artifact, panel, question.horizon, question.levels, *sampling)
+
+
+def doubts(artifact: Artifact, panel: Panel) -> tuple[str, ...]:
+    """A sentence on each thing in a panel that the model has never seen, and how it is read."""
+    return (*unseen(panel, artifact.spec.data), *unread(panel, artifact.model))
 
 
 def answer_frame(artifact: Artifact, panel: Panel, question: Question) -> pd.DataFrame:

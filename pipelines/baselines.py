@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from forecaster.ensemble import Ensemble
 from forecaster.labels.counts import LabelCounts
 from forecaster.linear import Linear
 from forecaster.manifest import DataSpec
@@ -17,6 +18,9 @@ def solve(model: Model, panel: Panel, data: DataSpec, season: int, seed: int = 0
     """Fit in place what has a closed form: ridge regression and counts; other models have no weights."""
     if isinstance(model, Linear):
         regress(model, panel, data, season, seed)
+    elif isinstance(model, Ensemble):
+        for member in model.members:
+            solve(member, panel, data, season, seed)
     elif isinstance(model, LabelCounts):
         _count(model, panel, data)
     elif isinstance(model, WholeLabel) and panel.whole is not None:

@@ -61,7 +61,7 @@ def _labels(panel: Panel, data: DataSpec) -> Iterator[str]:
             there = np.flatnonzero(panel.values == code)
             series, place = where_is(panel, int(there[0]))
             yield (
-                f"series {series!r}, {place}: the label {label!r} was not there in training; {_times(len(there))} read"
+                f"series {series!r}, {place}: the label {label!r} was not there in training; {times(len(there))} read"
                 " as any label, equally likely"
             )
 
@@ -77,7 +77,8 @@ def _categories(panel: Panel, data: DataSpec) -> Iterator[str]:
             )
 
 
-def _times(count: int) -> str:
+def times(count: int) -> str:
+    """How often, in words."""
     return "once" if count == 1 else f"{count} times"
 
 

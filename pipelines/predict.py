@@ -73,7 +73,7 @@ def predict(
 
     At a temperature below 1 paths stay nearer to the median, above they are bolder than the forecast.
 
-    Raises DataError when the panel does not have the covariates or the frequency that the model needs.
+    Raises DataError when the panel does not have the covariates that the model needs.
     """
     model, data = artifact.model, artifact.spec.data
     assert isinstance(model, Numeric)  # `pipelines.ask` sees to it

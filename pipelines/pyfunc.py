@@ -25,8 +25,7 @@ from mlflow.types.schema import AnyType
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, DataSpec
-from pipelines.ask import Question, answer_frame
-from pipelines.labels import unseen
+from pipelines.ask import Question, answer_frame, doubts
 from pipelines.panel import Panel, panel_from_frame
 from pipelines.tracking import Run
 
@@ -80,10 +79,8 @@ def forecast(artifact: Artifact, frame: pd.DataFrame, params: Mapping[str, Any])
     data = artifact.spec.data
     horizon = int(params.get("horizon", artifact.spec.task.horizon))
     levels = tuple(sorted({float(level) for level in params.get("quantiles", TENTHS)}))
-    if horizon < 1:
-        raise DataError(f"a horizon of {horizon} steps", remedy="give 1 or more")
-    if not levels or not all(0 < level < 1 for level in levels):
-        raise DataError(f"quantiles {list(levels)}", remedy="give levels between 0 and 1, such as [0.1, 0.5, 0.9]")
+    sampling = int(params.get("paths", 0)), float(params.get("temperature", 1)), int(params.get("seed", 0))
+    question = Question(horizon, levels, *sampling)
     panel = panel_from_frame(
         frame,
         frequency=data.frequency,
@@ -92,10 +89,9 @@ def forecast(artifact: Artifact, frame: pd.DataFrame, params: Mapping[str, Any])
         past=[column.name for column in data.past],
         static=[column.name for column in data.static],
     )
-    for sentence in unseen(panel, data):
+    for sentence in doubts(artifact, panel):
         log.warning(sentence)
-    sampling = int(params.get("paths", 0)), float(params.get("temperature", 1)), int(params.get("seed", 0))
-    return answer_frame(artifact, panel, Question(horizon, levels, *sampling))
+    return answer_frame(artifact, panel, question)
 
 
 def log_model(run: Run, folder: Path, panel: Panel) -> str:

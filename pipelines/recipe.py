@@ -11,7 +11,18 @@ from pydantic import ValidationError
 
 from forecaster.cells import CELLS
 from forecaster.errors import DataError
-from forecaster.spec import CoreSpec, FitSpec, LabelRecurrentSpec, LabelSpec, ModelSpec, RecurrentSpec, Spec, WholeSpec
+from forecaster.spec import (
+    CoreSpec,
+    EnsembleSpec,
+    FitSpec,
+    LabelRecurrentSpec,
+    LabelSpec,
+    ModelSpec,
+    RecurrentSpec,
+    Spec,
+    StateSpaceSpec,
+    WholeSpec,
+)
 
 ENDING = ".yaml"
 TAKEN = ("ensemble", "model", "train")
@@ -67,13 +78,24 @@ def _of_cell(name: str) -> dict[str, Recipe]:
 def read(file: Traversable) -> Recipe:
     """The recipe in a YAML file. Raises DataError, which names the file and the key, on what is none."""
     try:
-        return Recipe.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        recipe = Recipe.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"]))
         raise DataError(problem["msg"], place=f"{file}, {key}" if key else str(file)) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"no recipe can be read: {error}", place=str(file)) from None
+    if recipe.fit is None and _learns(recipe.model):
+        raise DataError("its weights would stay as they are drawn", place=f"{file}, fit", remedy="add the line fit: {}")
+    return recipe
+
+
+def _learns(model: ModelSpec) -> bool:
+    """Whether weights come from gradient descent."""
+    if isinstance(model, EnsembleSpec):
+        return any(map(_learns, model.members))
+    by_gradient = RecurrentSpec | StateSpaceSpec | LabelRecurrentSpec
+    return isinstance(model, by_gradient) or (isinstance(model, WholeSpec) and model.core is not None)
 
 
 def choose(names: tuple[str, ...], kind: Kind = "numbers") -> dict[str, Recipe]:

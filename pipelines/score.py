@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from forecaster.artifact import Artifact, load_artifact
-from pipelines.ask import Question, answer_frame, reading
+from forecaster.errors import DataError
+from pipelines.ask import Question, answer_frame, doubts, reading
 from pipelines.backtest import backtest
 from pipelines.engine import HERE, Engine
-from pipelines.labels import unseen
 from pipelines.panel import Panel
 from pipelines.registry import resolve
 from pipelines.sink import check, write, write_forecasts
@@ -48,9 +48,9 @@ def score(
     check(out)
     target, version = source(out), version_of(name, model)
     artifact = live(name, version)
-    horizon = horizon or artifact.spec.task.horizon
+    question = Question(horizon or artifact.spec.task.horizon, levels, paths, temperature, seed)
     panel = panel_for(artifact, data, zone, duplicates, as_of=as_of)
-    frame = answer_frame(artifact, panel, Question(horizon, levels, paths, temperature, seed))
+    frame = answer_frame(artifact, panel, question)
     if plain and target.path is not None:
         return write(frame, target.path)
     return write_forecasts(frame, panel, target, model=name, version=version)
@@ -73,6 +73,8 @@ def rolling(
     panel = panel_for(artifact, data, zone, duplicates, answers=True, as_of=as_of)
     spec = artifact.spec
     cut = ended(panel) if panel.whole is not None else origins(panel, horizon or spec.task.horizon, windows)
+    if np.isnan(cut.actual).all():
+        raise DataError("nothing is known of what was to be forecast", remedy="ask for a shorter horizon, or give more")
     borders = pairwise([*range(0, len(cut.actual), ORIGINS), len(cut.actual)])
     parts = filter(None, (cut.rows(begin, end) for begin, end in borders))
     told = artifact.model, spec.data, spec.task.seasons[0]
@@ -114,6 +116,6 @@ def panel_for(
     if as_of is not None and spec.known:
         past = panel.lengths - after(panel, as_of)
         panel = panel.select(np.flatnonzero(past)).cut(past[past > 0])
-    for sentence in unseen(panel, spec):
+    for sentence in doubts(artifact, panel):
         log.warning(sentence)
     return panel

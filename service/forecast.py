@@ -7,10 +7,9 @@ import orjson
 
 from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
-from pipelines.ask import Question, ask
+from pipelines.ask import Question, ask, doubts
 from pipelines.frequency import Frequency
 from pipelines.kept import LEVELS
-from pipelines.labels import unseen
 from pipelines.panel import Panel, panel_from_series
 from pipelines.predict import Predictions
 from service.answers import labels, numbers
@@ -48,7 +47,7 @@ def answer(champion: Champion, body: bytes, keeper: Keeper | None = None) -> byt
     response = {
         "model": model_name(champion).model_dump(),
         "forecasts": forecasts,
-        "warnings": unseen(panel, data),
+        "warnings": doubts(champion.artifact, panel),
     }
     return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
 

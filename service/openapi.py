@@ -8,7 +8,8 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 from pydantic.json_schema import models_json_schema
 
-from forecaster.manifest import DataSpec
+from forecaster.artifact import Artifact
+from pipelines.admit import admissible
 from service.errors import ErrorResponse
 from service.forecast import answer, model_name
 from service.schema import MAX_BYTES, Card, ForecastRequest, ForecastResponse
@@ -51,13 +52,15 @@ def describe(champion: Champion) -> bytes:
     return card.model_dump_json().encode()
 
 
-def example(data: DataSpec) -> dict[str, Any]:
+def example(artifact: Artifact) -> dict[str, Any]:
     """A request that the model can answer: three steps ahead of twelve values with one gap."""
+    data = artifact.spec.data
     length, horizon = 12, 3 if data.whole is None else 1
     start = (
         0 if data.frequency == "step" else to_offset(data.frequency).rollforward(pd.Timestamp(2024, 1, 1)).isoformat()
     )
-    target: list[object] = [round(100 + 20 * math.sin(step * math.pi / 6), 1) for step in range(length)]
+    wave = [round(100 + 20 * math.sin(step * math.pi / 6), 1) for step in range(length)]
+    target: list[object] = [*admissible(wave, artifact.model)]
     if data.steps:
         going = [label for label in data.steps if label != data.end] or list(data.steps)
         target = [going[step % len(going)] for step in range(length)]
@@ -81,7 +84,7 @@ def example(data: DataSpec) -> dict[str, Any]:
 
 def document(champion: Champion) -> bytes:
     """The OpenAPI document, as JSON, with a request and what `champion` answers to it."""
-    request = example(champion.artifact.spec.data)
+    request = example(champion.artifact)
     response = orjson.loads(answer(champion, orjson.dumps(request)))
     models = (ForecastRequest, ForecastResponse, ErrorResponse, Card)
     _, schemas = models_json_schema(

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from forecaster.artifact import load_artifact, save
+from forecaster.ensemble import Ensemble
 from forecaster.errors import DataError
 from forecaster.model import Numeric
-from forecaster.spec import LabelSpec, Task
+from forecaster.spec import EnsembleSpec, LabelSpec, Task
 from pipelines.ask import Question, ask
 from pipelines.covariates import describe
 from pipelines.panel import Panel, panel_from_series
@@ -24,6 +25,9 @@ from tests.examples import batch
 TASK = Task(horizon=4, stride=2, seasons=(4,))
 OWN = "summary: Mine.\nmodel: {kind: recurrent, core: {cell: ar, width: 6, options: {order: 2, hidden: 3}}}\nfit: {}\n"
 
+
+MIXED = "summary: Two.\nmodel: {kind: ensemble, members: [{kind: linear}, {kind: recurrent}]}\n"
+SOLVED = "summary: Two.\nmodel: {kind: ensemble, members: [{kind: linear}, {kind: seasonal_naive}]}\n"
 
 LABEL_TASK = Task(horizon=4, seasons=(4,), labels=2)
 
@@ -85,6 +89,19 @@ def test_a_file_of_the_users_is_a_recipe(tmp_path: Path) -> None:
     assert made.artifact.model.state_dict()["core.cores.0.core.map.0.weight"].shape == (3, 12)
 
 
+def test_members_without_gradients_are_solved_as_they_are_alone(tmp_path: Path) -> None:
+    file = tmp_path / "two.yaml"
+    file.write_text(SOLVED)
+    recipe = choose((str(file),))["two"]
+    assert isinstance(recipe.model, EnsembleSpec)
+    both = candidate(plan(tmp_path / "both", panel(), TASK), "two", recipe).artifact.model
+    assert isinstance(both, Ensemble)
+    alone = candidate(
+        plan(tmp_path / "alone", panel(), TASK), "one", Recipe(summary="One.", model=recipe.model.members[0])
+    )
+    torch.testing.assert_close(both.members[0].state_dict(), alone.artifact.model.state_dict(), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     ("content", "key"),
     [
@@ -92,6 +109,8 @@ def test_a_file_of_the_users_is_a_recipe(tmp_path: Path) -> None:
         (OWN + "speed: 3\n", "speed: Extra inputs are not permitted"),
         (OWN.replace("width: 6", "width: 0"), "model.recurrent.core.width: Input should be greater than"),
         ("summary: Mine.\n", "model: Field required"),
+        (OWN.removesuffix("fit: {}\n"), "fit: its weights would stay as they are drawn; add the line fit: {}"),
+        (MIXED, "fit: its weights would stay as they are drawn"),
         ("- a list", "valid dictionary"),
         ("summary: [", "no recipe can be read"),
         ("\udcff", "no recipe can be read"),

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from forecaster.manifest import DataSpec
+from forecaster.spec import CoreSpec, HeadSpec, RecurrentSpec
 from service.routes import METHODS
 from service.schema import Card, ForecastRequest, ForecastResponse
 from tests.service.conftest import Live
 from tests.service.examples import HOURLY, LSTM, NAIVE, RICH, STEPS, Client
+
+COUNTS = RecurrentSpec(core=CoreSpec(cell="gru", width=8, layers=1), head=HeadSpec(family="negative_binomial"))
 
 
 def openapi(client: Client) -> dict[str, Any]:
@@ -26,6 +29,7 @@ def openapi(client: Client) -> dict[str, Any]:
         (LSTM, HOURLY),
         (LSTM, STEPS),
         (NAIVE, STEPS),
+        (COUNTS, STEPS),
         (LSTM, RICH),
         *((LSTM, DataSpec(frequency=name)) for name in ("MS", "ME", "W-SUN", "B", "QE-DEC", "10min")),
     ],
