@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,8 @@ CONTEXT, BATCH, DAY = 168, 256, 24
 LENGTH = 1216
 """Observations of a series: a thousand windows."""
 ROUNDS, UPDATES = 5, 4
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def main(
@@ -53,7 +55,7 @@ def main(
     grown = memory(table)  # first: what it is measured by never shrinks
     rows = rates(table, device)
     for name, rate in rows.items():
-        print(f"{name:60}{rate:10.0f} windows/s")
+        print(f"{name:70}{rate:10.0f} windows/s")
     print(f"a million windows: {grown:.0f} MiB beyond the series, which have {table.target.nbytes / 2**20:.0f} MiB")
     asked = asking(panel)
     for name, milliseconds in asked.items():
@@ -111,16 +113,21 @@ def rates(table: Table, device: torch.device) -> dict[str, float]:
     for segment in (1, DAY):
         read = f"{CONTEXT} steps of 1 observation" if segment == 1 else f"{CONTEXT // DAY} steps of {DAY}"
         for dense, learns in ((False, "a point"), (True, "all that ours learns")):
-            network = Plain(segment, dense=dense).to(device)
-            networks[f"plain torch, {read}, {learns}"] = partial(plain, network, table), BATCH
+            for precision in PRECISIONS:
+                network = Plain(segment, dense=dense).to(device)
+                networks[f"plain torch, {read}, {learns}, {precision}"] = (
+                    partial(plain, network, table, precision),
+                    BATCH,
+                )
         spec = FitSpec(updates=UPDATES, lanes=BATCH, bptt=CONTEXT // segment, sampling="windows")
-        networks[f"forecaster, {read}"] = partial(ours, model(segment).to(device), table, spec), BATCH
-    spec = FitSpec(updates=UPDATES)
-    origins = learned(model(DAY), table, spec)
-    networks["forecaster as it is: lanes, each segment ends a window"] = (
-        partial(ours, model(DAY).to(device), table, spec),
-        origins,
-    )
+        for precision in PRECISIONS:
+            told = spec.model_copy(update={"precision": precision})
+            networks[f"forecaster, {read}, {precision}"] = partial(ours, model(segment).to(device), table, told), BATCH
+    origins = learned(model(DAY), table, FitSpec())
+    for precision in PRECISIONS:
+        told = FitSpec(updates=UPDATES, precision=precision)
+        name = f"forecaster as it is: lanes, each segment ends a window, {precision}"
+        networks[name] = partial(ours, model(DAY).to(device), table, told), origins
     seconds: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(1 + ROUNDS):
         for name, (train, _) in networks.items():
@@ -153,14 +160,16 @@ def ours(network: Model, table: Table, spec: FitSpec) -> None:
         pass
 
 
-def plain(network: Plain, table: Table) -> None:
+def plain(network: Plain, table: Table, precision: Precision) -> None:
     """As many updates by hand, of windows that are gathered by index too."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=4e-3)
     values = table.target.float()
     for _ in range(UPDATES):
         series = torch.randint(len(table.length), (BATCH, 1), device=values.device)
         begin = torch.randint(LENGTH - CONTEXT - HORIZON, (BATCH, 1), device=values.device)
-        loss = network.loss(values[series * LENGTH + begin + torch.arange(CONTEXT + HORIZON, device=values.device)])
+        windows = values[series * LENGTH + begin + torch.arange(CONTEXT + HORIZON, device=values.device)]
+        with torch.autocast(values.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = network.loss(windows)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -37,14 +37,18 @@ class Quantile(Standard):
         width = torch.cat([gaps[: self.middle], gaps.new_zeros(1), gaps[self.middle :]]) / 4
         self.register_buffer("outward", (above.float() - below.float()) * width[:, None], persistent=False)
 
-    def _values(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape width"]:
+    def _spread(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape width"]:
+        """How far each value lies from the middle one."""
         distance = raw + (raw * raw + 4).sqrt()  # twice the squareplus
         with torch.autocast(raw.device.type, enabled=False):  # a sum of many distances needs all digits
-            return raw[..., self.middle, None] + distance @ self.get_buffer("outward").to(raw)
+            return distance @ self.get_buffer("outward").to(raw)
+
+    def _values(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape width"]:
+        return raw[..., self.middle, None] + self._spread(raw)
 
     def score(self, raw: Float[Tensor, "*shape width"], z: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Twice the mean over the levels q of max(q e, (q - 1) e), for e = z - value, or relu(-e) - q (-e)."""
-        excess = self._values(raw) - z.unsqueeze(-1)
+        excess = self._spread(raw) + (raw[..., self.middle] - z).unsqueeze(-1)
         with torch.autocast(raw.device.type, enabled=False):
             return 2 / self.width * (torch.relu(excess).sum(-1) - excess @ self.get_buffer("grid").to(excess))
 
