@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecaster.errors import DataError
+from pipelines.frequency import Frequency
 from pipelines.stamps import SCALE, STEP, TIME, Stamps, read_stamps, second
 from pipelines.table import read_series
 from pipelines.zone import DAY, local, parse_zone, utc
@@ -46,6 +47,15 @@ class Cutoff:
         if pa.types.is_timestamp(kind):
             return self._scalars(since, self._wall(), SCALE[kind.unit], kind)
         return self._scalars(since, self._wall(), DAY, pa.date32())
+
+    def last(self, frequency: Frequency) -> int:
+        """The latest time that is wanted of series in `zone`, on their grid or not.
+
+        Raises DataError as `bounds` does.
+        """
+        if frequency.is_step:
+            return self._step()
+        return self._moment(parse_zone(self.zone)) if self.zone is not None else self._wall()
 
     def roughly(self, table: pa.Table) -> pa.Table:
         """Without what is later by the look of its stamp: all that is later, but for an hour that clocks show twice."""

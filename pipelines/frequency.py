@@ -77,7 +77,7 @@ class Frequency:
     def locate(
         self, times: Times, start: Times, zone: str | None, series: NDArray[np.integer] | None = None
     ) -> tuple[Times, NDArray[np.bool_]]:
-        """How many steps after `start` each time comes, and whether it is on that grid at all.
+        """How many whole steps after `start` each time comes, and whether it is on that grid at all.
 
         `start` broadcasts to `times`, or holds one per series, and `series` the number of that of each time.
         """
@@ -86,9 +86,9 @@ class Frequency:
             steps = times - start[of]
             return steps, np.ones(steps.shape, dtype=bool)
         if self.is_fixed:
-            start = start[of]
             # Not (times - start) // width: a difference of 500 years does not fit into 64 bits.
-            return times // self.width - start // self.width, times % self.width == start % self.width
+            (steps, since), (before, phase) = np.divmod(times, self.width), np.divmod(start[of], self.width)
+            return steps - before - (since < phase), since == phase
         grid = slots_of(self.base)
         origin, phase = (part[of] for part in grid.split(_opening(start, zone)))
         wall = local(times, zone)

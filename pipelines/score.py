@@ -108,13 +108,15 @@ def panel_for(
 ) -> Panel:
     """A source read as the artifact's training data was, with or without the answers of whole series.
 
-    Later than `as_of` only what the model knows ahead of time is read.
+    Later than `as_of` only what the model knows ahead of time is read. Raises DataError where nothing else is left.
     """
     spec = artifact.spec.data
     options = reading(artifact, zone, duplicates, answers=answers)
     panel = read(data, **options, as_of=as_of if not spec.known else None)
     if as_of is not None and spec.known:
         past = panel.lengths - after(panel, as_of)
+        if not past.any():
+            raise DataError(f"{source(data)}: no row is as early as {as_of}", remedy="give a later as-of")
         panel = panel.select(np.flatnonzero(past)).cut(past[past > 0])
     for sentence in doubts(artifact, panel):
         log.warning(sentence)

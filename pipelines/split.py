@@ -20,7 +20,7 @@ from numpy import ndarray
 
 from forecaster.errors import DataError
 from forecaster.spec import Task
-from pipelines.lists import read_starts
+from pipelines.cutoff import Cutoff
 from pipelines.panel import Panel
 
 _ENOUGH = 64  # held-out horizons that say enough of a model, over all series
@@ -124,11 +124,14 @@ def _spread(span: int, horizon: int, most: int) -> tuple[int, int]:
 
 
 def after(panel: Panel, until: str | None) -> Int64[ndarray, "series"]:
-    """How many of its last steps each series has after a time, as an artifact says it; all without one."""
+    """How many of its last steps each series has after a time, which may lie between two steps; all without one.
+
+    Raises DataError on what is no time of such series (`pipelines.cutoff`).
+    """
     if until is None:
         return panel.lengths
-    time, zone = read_starts(["until"], [int(until) if panel.frequency.is_step else until], panel.frequency, panel.zone)
-    last, _ = panel.frequency.locate(time.repeat(len(panel)), panel.start, zone)
+    time = np.full(len(panel), Cutoff(until, panel.zone).last(panel.frequency))
+    last, _ = panel.frequency.locate(time, panel.start, panel.zone)
     return panel.lengths - np.clip(last + 1, 0, panel.lengths)
 
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64
 from numpy import ndarray
 from scipy import stats
 
 from pipelines.panel import Panel
+from pipelines.split import after
 
 _MOST = 10_000  # values on each side, drawn evenly: up to so many the test is exact
 
@@ -44,25 +45,14 @@ class Drift:
 def drift(panel: Panel, until: str | None) -> Drift:
     """The values up to `until`, the last time in training, against those after it."""
     series = np.repeat(np.arange(len(panel)), panel.lengths)
-    trained = _trained(panel, until, series)
+    place = np.arange(panel.total) - panel.indptr[series]
+    trained = place < (panel.lengths - after(panel, until))[series]
     told = pd.Series(np.where(trained, panel.values, np.nan)).groupby(series)
     spread = told.std().to_numpy()
     spread[~(spread > 0)] = np.nan
     moved = (panel.values - told.median().to_numpy()[series]) / spread[series]
     gaps = float(np.isnan(panel.values[trained]).mean()) if trained.any() else 0.0
     return Drift(_some(moved[trained]), _some(moved[~trained]), gaps)
-
-
-def _trained(panel: Panel, until: str | None, series: Int64[ndarray, " total"]) -> Bool[ndarray, " total"]:
-    """Which values lie in the time of the training data."""
-    if until is None:
-        return np.zeros(panel.total, dtype=bool)
-    place = np.arange(panel.total) - panel.indptr[series]
-    times = panel.frequency.advance(panel.start[series], place, panel.zone)
-    if panel.frequency.is_step:
-        return np.asarray(times <= int(until))
-    moment = int(pd.Timestamp(until).as_unit("ns").value)  # in UTC where the text has an offset
-    return np.asarray(times <= moment)
 
 
 def _some(values: Float64[ndarray, " many"]) -> Float64[ndarray, " few"]:

@@ -80,6 +80,18 @@ def test_positions_and_times_are_inverse(
     assert (np.diff(times[order])[np.diff(steps[order]) > 0] > 0).all()
 
 
+@given(st.sampled_from(ALIASES), st.sampled_from(ZONES), DATES, st.integers(0, 23 * 60), st.floats(0, 1))
+def test_a_time_between_two_steps_is_at_the_earlier_one(
+    alias: str, zone: str | None, day: date, minutes: int, share: float
+) -> None:
+    frequency = Frequency.parse(alias)
+    phase = 0 if alias in HOURS else minutes * DAY // 1440
+    start = frequency.advance(utc(grid(alias, day, 1) + phase, zone)[0], np.zeros(1, dtype=np.int64), zone)
+    times = frequency.advance(start, np.arange(31), zone)
+    between = times[:-1] + (share * (np.diff(times) - 1)).astype(np.int64)
+    assert frequency.locate(between, start, zone)[0].tolist() == list(range(30))
+
+
 @given(st.sampled_from(ALIASES))
 def test_canonical_names_stay(alias: str) -> None:
     name = Frequency.parse(alias).name

@@ -186,6 +186,36 @@ def test_known_covariates_reach_beyond_the_date(home: Path, command: Command) ->
     assert pd.read_csv(home / "f.csv")["ds"].min() == "2024-05-02"
 
 
+def test_a_weekly_model_with_known_covariates_is_used_on_any_day(home: Path, command: Command) -> None:
+    weekly = daily().groupby("unique_id").head(120).assign(promo=lambda rows: rows.ds.dt.day % 3)
+    weekly["ds"] = weekly.groupby("unique_id")["ds"].transform(
+        lambda days: pd.date_range("2023-01-01", periods=len(days), freq="W-SUN")
+    )
+    weekly.to_csv(home / "sales.csv", index=False)
+    told = {"horizon": 4, "season": 7, "known": ["promo"], "recipes": ["seasonal_naive"]}
+    command("2024-06-05", **told)
+    command("2024-06-06", job="train", **told | {"season": 1})
+    reading = {"horizon": None, "recipes": None, "budget": None}
+    assert "48 rows" in command("2024-06-08", job="score", out="f.csv", **reading)
+    assert pd.read_csv(home / "f.csv")["ds"].min() == "2024-06-09"
+    assert "mase" in command("2024-06-08", job="backtest", windows=2, **reading)
+    assert "kept: versions 2 and 1 have seen" in command("2024-06-08", job="promote", **reading)
+
+
+def test_where_nothing_is_left_or_steps_count_a_date_is_refused(home: Path, command: Command) -> None:
+    reading = {"job": "score", "out": "f.csv", "horizon": None, "recipes": None, "budget": None}
+    told = {"known": ["promo"], "recipes": ["seasonal_naive"]}
+    sales = daily().assign(promo=1)
+    sales.to_csv(home / "sales.csv", index=False)
+    command("2024-05-01", **told)
+    early = command("2023-12-31", code=2, **reading)
+    assert "sales.csv: no row is as early as 2023-12-31; give a later as-of" in early
+    sales.assign(ds=sales.groupby("unique_id").cumcount()).to_csv(home / "sales.csv", index=False)
+    command("100", **told | {"name": "steps"})
+    refused = command("2024-05-01", code=2, **reading | {"name": "steps"})
+    assert "ds counts integer steps and the as-of is 2024-05-01; give an integer" in refused
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

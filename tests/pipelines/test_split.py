@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecaster.errors import DataError
 from forecaster.spec import Task
 from pipelines.panel import Panel, panel_from_series
-from pipelines.split import origins, split
+from pipelines.split import after, origins, split
 
 
 def counting(lengths: list[int]) -> Panel:
@@ -125,3 +126,38 @@ def test_half_is_left_to_train_on_however_early_another_model_stopped(series: in
     assert parts.train.lengths.min() >= 450 - 48
     assert parts.test is not None
     assert np.nanmin(parts.test.actual) > until
+
+
+@pytest.mark.parametrize(
+    ("frequency", "start", "zone", "until", "left"),
+    [
+        ("W-SUN", "2024-01-07", None, "2024-01-24", 7),
+        ("B", "2024-01-01", None, "2024-01-06", 5),
+        ("MS", "2024-01-01", "Europe/Berlin", "2024-03-31T02:30", 7),
+        ("h", "2024-01-01T00:30", None, "2024-01-01T02:15", 8),
+        ("h", "2024-03-31", "Europe/Berlin", "2024-03-31T02:30", 8),
+        ("D", "2024-01-01", "Europe/Berlin", "2024-01-02T23:30Z", 7),
+        ("D", "2024-01-01", None, "2023-12-31", 10),
+        ("D", "2024-01-01", None, "2024-02-01T12:00", 0),
+        ("step", 0, None, "3", 6),
+    ],
+)
+def test_what_comes_after_a_time_that_need_not_be_on_the_grid(
+    frequency: str, start: str | int, zone: str | None, until: str, left: int
+) -> None:
+    panel = panel_from_series(["a"], [start], [[1.0] * 10], frequency, zone=zone)
+    assert after(panel, until).tolist() == [left]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "start", "until", "message"),
+    [
+        ("step", 0, "2024-01-24", "ds counts integer steps and the as-of is 2024-01-24; give an integer"),
+        ("D", "2024-01-01", "7", "ds holds times and the as-of is 7; give a time"),
+        ("D", "2024-01-01", "2024-01-03T00:00Z", "has an offset and the times in ds have none"),
+    ],
+)
+def test_what_is_no_time_of_the_series_is_refused(frequency: str, start: str | int, until: str, message: str) -> None:
+    panel = panel_from_series(["a"], [start], [[1.0] * 10], frequency)
+    with pytest.raises(DataError, match=message):
+        after(panel, until)
