@@ -1,5 +1,7 @@
 """Search over recipes: Optuna proposes networks, and those that learn worse than most are given up early."""
 
+import logging
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -26,6 +28,7 @@ STARTS = 4
 EPOCHS = 2
 """That each trial has before it may be given up."""
 
+log = logging.getLogger(__name__)
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -48,8 +51,9 @@ def search(
     Parzen estimator proposes them (Bergstra et al. 2011, "Algorithms for
     hyper-parameter optimization"), and a trial ends early whose validation is worse than the median of the others at
     the same epoch. With the same seed and one worker it is the same search, as far as time does not cut trainings
-    short. Stopped and called again, it keeps the trials that have ended. Raises DataError where nothing can be held
-    out, and for labels and whole series.
+    short. Stopped and called again, it keeps the trials that have ended. No recipe is found where that data tells of
+    no trial how good it is, as of series that repeat themselves. Raises DataError where nothing can be held out, and
+    for labels and whole series.
     """
     if plan.split.calibrate is None:
         raise DataError("the series are too short to search by", remedy="leave --search out, or give longer series")
@@ -75,7 +79,13 @@ def search(
                     study.tell(trial, state=TrialState.PRUNED)
                     continue
                 log_candidate(run, plan, done)
-                study.tell(trial, best(done.trained.curve).validation)
+                if math.isfinite(value := best(done.trained.curve).validation):
+                    study.tell(trial, value)
+                else:  # a FAIL, which Optuna would make of it, is asked for again
+                    study.tell(trial, state=TrialState.PRUNED)
+    if not study.get_trials(states=(TrialState.COMPLETE,)):
+        log.warning("the search found nothing: validation tells of none of %d trials how good it is", trials)
+        return {}
     found = study.best_trial
     recipe = _propose(optuna.trial.FixedTrial(found.params), plan.task.positive)
     return {f"trial_{found.number:03}": recipe}

@@ -74,6 +74,28 @@ def test_what_was_tried_before_a_crash_is_not_tried_again(
     assert tried == ["trial_000", "trial_001", "trial_002", "crash", "trial_004", "trial_005"]
 
 
+def test_where_no_trial_can_be_judged_the_search_ends_and_the_job_goes_on_without_it(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A series that repeats itself has no unit, and errors in it are NaN."""
+    week = pd.DataFrame({"unique_id": "week", "ds": range(140), "y": np.tile(np.arange(1.0, 8.0), 20)})
+    week.to_csv("waves.csv", index=False)
+    tried: list[str] = []
+    attempt = module._attempt
+
+    def counted(plan: Plan, task: module.Trial) -> Candidate | None:
+        tried.append(task.name)
+        assert len(tried) <= 2
+        return attempt(plan, task)
+
+    monkeypatch.setattr(module, "_attempt", counted)
+    result = train(settings.model_copy(update={"season": 7, "search": 2}))
+    assert sorted(runs("forecaster")) == tried == ["trial_000", "trial_001"]
+    assert [one.name for one in result.candidates] == ["seasonal_naive"]
+    assert "the search found nothing" in caplog.text
+    result.forget()
+
+
 @pytest.mark.parametrize("kind", ["processes", "ray"])
 def test_trials_are_spread(settings: TrainSettings, kind: str, request: pytest.FixtureRequest) -> None:
     engine = Processes(2) if kind == "processes" else request.getfixturevalue("ray")
