@@ -14,7 +14,7 @@ from pipelines.frequency import Frequency
 from pipelines.slots import FIRST_DAY, LAST_DAY
 from pipelines.zone import DAY, Times, local
 
-__all__ = ["Frequency", "calendar_features", "calendar_names", "infer_frequency"]
+__all__ = ["Frequency", "calendar_features", "calendar_names", "infer_frequency", "sample"]
 
 _SAMPLE = 200_000  # rows that are looked at together
 _SPARSE = 100  # steps of a divisor between two stamps, above which they follow no frequency
@@ -35,7 +35,7 @@ def infer_frequency(times: Times, series: NDArray[np.integer], zone: str | None)
     `times [rows]` in any order, `series [rows]` numbers the series from 0. Business days need ten days and no
     weekend; a fixed duration is the most common difference. Raises DataError where no series has two stamps.
     """
-    rows = _sample(series)
+    rows = sample(series)
     rows = rows[np.lexsort((times[rows], series[rows]))]
     some, of = times[rows], series[rows]
     within = (np.diff(of) == 0) & (np.diff(some) > 0)
@@ -52,7 +52,7 @@ def infer_frequency(times: Times, series: NDArray[np.integer], zone: str | None)
     return Frequency.parse(f"{int(np.gcd.reduce(positions))}{base}")
 
 
-def _sample(series: NDArray[np.integer]) -> NDArray[np.intp]:
+def sample(series: NDArray[np.integer]) -> NDArray[np.intp]:
     """The rows of the first series that have several, and so differences."""
     sizes = np.bincount(series)
     seen = np.where(sizes > 1, sizes, 0).cumsum() - sizes

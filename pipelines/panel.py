@@ -176,9 +176,10 @@ def panel_from_frame(
     """A table in the long form, a row per series and time: unique_id, ds, y and the covariates, in any order.
 
     A column y of text, none of which is a number, holds labels: `values` are then their codes in `labels`.
-    Without a frequency the stamps tell it. Naive stamps are read on the wall clock of `zone`. Missing rows
-    and empty y are gaps. Rows after the last y whose `known` covariates are filled in are the future of the
-    series. Several rows for one time are refused, or become their mean, sum, first or last.
+    Without a frequency the stamps tell it, and integers that do not count steps are refused. Naive stamps are read on
+    the wall clock of `zone`. Missing rows and empty y are gaps. Rows after the last y whose `known` covariates are
+    filled in are the future of the series. Several rows for one time are refused, or become their mean, sum, first or
+    last.
     `whole` is a column to be told of whole series, of text or numbers, empty where it is not known. Raises DataError
     that names the series, the place and the remedy.
     """

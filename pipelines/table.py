@@ -14,7 +14,8 @@ from forecaster.errors import DataError
 from pipelines.answers import Answers, collapse
 from pipelines.calendar import infer_frequency
 from pipelines.frequency import Frequency
-from pipelines.stamps import Stamps, first_invalid, localise, read_stamps
+from pipelines.stamps import Stamps, Who, first_invalid, localise, read_stamps
+from pipelines.steps import check_steps
 from pipelines.zone import parse_zone
 
 SINGLE = "series"  # the id of the one series of a table that has none
@@ -58,7 +59,7 @@ def read_rows(
         return str(ids[series[row]])
 
     stamps = read_stamps(table["ds"], parse_zone(zone) if zone else None, who)
-    grid = _frequency(stamps, series, frequency, zone)
+    grid = _frequency(stamps, series, frequency, zone, who)
     times = stamps.times
     if stamps.clock == "wall" and stamps.zone:
         times = localise(times, series, stamps.zone, grid, who)
@@ -141,11 +142,13 @@ def distinct(column: pa.ChunkedArray) -> tuple[list[str], Int32[ndarray, " rows"
     return words, np.where(codes == words.index(""), np.int32(-1), codes) if "" in words else codes
 
 
-def _frequency(stamps: Stamps, series: NDArray[np.int32], name: str | None, zone: str | None) -> Frequency:
+def _frequency(stamps: Stamps, series: NDArray[np.int32], name: str | None, zone: str | None, who: Who) -> Frequency:
     if stamps.clock == "step":
         if zone or name not in (None, "step"):
             given = f"the time zone {zone!r}" if zone else f"the frequency {name!r}"
             raise DataError(f"ds counts integer steps, and {given} does not go with it", remedy="leave it out")
+        if name is None:
+            check_steps(stamps.times, series, who)
         return Frequency("step")
     if name == "step":
         raise DataError("ds holds times, not integer steps", remedy="leave out the frequency or name theirs")
