@@ -33,7 +33,8 @@ def infer_frequency(times: Times, series: NDArray[np.integer], zone: str | None)
     """The coarsest frequency on whose grid all stamps lie, gaps allowed.
 
     `times [rows]` in any order, `series [rows]` numbers the series from 0. Business days need ten days and no
-    weekend; a fixed duration is the most common difference. Raises DataError where no series has two stamps.
+    weekend; a fixed duration is the most common difference. Raises DataError where no series has two stamps, and
+    where stamps are irregular: three differences or more, and none of them a step of a calendar.
     """
     rows = sample(series)
     rows = rows[np.lexsort((times[rows], series[rows]))]
@@ -48,8 +49,15 @@ def infer_frequency(times: Times, series: NDArray[np.integer], zone: str | None)
     base = _calendar(_days(times, zone))
     if len(steps) < 3:  # two or three stamps say nothing of every second week or third year
         return Frequency.parse(base)
-    positions, _ = Frequency.parse(base).locate(some, start, zone)
-    return Frequency.parse(f"{int(np.gcd.reduce(positions))}{base}")
+    apart = np.diff(Frequency.parse(base).locate(some, start, zone)[0])[within]
+    every = int(np.gcd.reduce(apart))
+    frequency = Frequency.parse(f"{every}{base}")
+    if (apart != every).all():
+        raise DataError(
+            f"the time stamps are irregular: no two are one step of {frequency.name!r} apart",
+            remedy="give the frequency; stamps on the 15th can be written as the first of the month, with MS",
+        )
+    return frequency
 
 
 def sample(series: NDArray[np.integer]) -> NDArray[np.intp]:

@@ -101,6 +101,27 @@ def test_irregular_stamps_are_refused() -> None:
         infer_frequency(stamps, np.zeros(4, int), None)
 
 
+@pytest.mark.parametrize(
+    ("stamps", "name"),
+    [
+        ([f"{year}-{month:02}-15" for year in range(2010, 2020) for month in range(1, 13)], "D"),
+        (["2024-01-15 06:00", "2024-02-15 06:00", "2024-03-15 06:00", "2024-04-15 06:00"], "D"),
+        ([f"{year}-05-15" for year in range(2010, 2020)], "D"),
+        (["2024-01-19", "2024-02-16", "2024-03-15", "2024-04-19"], "W-FRI"),
+        (["2024-01-01", "2024-03-01", "2024-06-01", "2024-08-01"], "MS"),
+    ],
+)
+def test_stamps_of_which_no_two_are_a_step_apart_are_refused(stamps: list[str], name: str) -> None:
+    """Months stamped on their 15th are days nearly all of which are gaps, and no one would know."""
+    with pytest.raises(DataError, match=f"irregular: no two are one step of '{name}' apart; give the frequency; .*MS"):
+        infer_frequency(wall(*stamps), np.zeros(len(stamps), int), None)
+
+
+def test_one_step_between_stamps_that_are_far_apart_tells_the_frequency() -> None:
+    stamps = wall("2024-01-15", "2024-02-15", "2024-03-15", "2024-04-15", "2024-01-15", "2024-01-16")
+    assert infer_frequency(stamps, np.array([0, 0, 0, 0, 1, 1]), None).name == "D"
+
+
 def test_a_series_of_one_stamp_does_not_hide_the_others() -> None:
     times = np.concatenate([wall("2024-01-01"), wall("2024-01-01 00:00", "2024-01-01 01:00")])
     assert infer_frequency(times, np.array([0, 1, 1]), None).name == "h"
