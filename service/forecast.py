@@ -1,5 +1,6 @@
 """The way of a request: JSON -> request -> panel -> predict -> response -> JSON."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from pipelines.predict import Predictions
 from service.answers import labels, numbers
 from service.errors import RequestError
 from service.keep import Keeper
-from service.schema import MAX_VALUE, ModelName, Series, read_request
+from service.schema import MAX_NUMBERS, MAX_VALUE, ForecastRequest, ModelName, Series, read_request
 from service.source import Champion
 from service.times import forecast_starts, starts
 
@@ -27,6 +28,7 @@ def answer(champion: Champion, body: bytes, keeper: Keeper | None = None) -> byt
     """
     request = read_request(body)
     data = champion.artifact.spec.data
+    _check_size(request, data)
     for series in request.series:
         _check(series, request.horizon, data)
     panel = _panel(request.series, data)
@@ -56,6 +58,18 @@ def model_name(champion: Champion) -> ModelName:
     """How answers name the model."""
     until = champion.artifact.spec.training.until
     return ModelName(name=champion.name, version=champion.version, trained_until=until)
+
+
+def _check_size(request: ForecastRequest, data: DataSpec) -> None:
+    """A model of labels tells the probability of each label in place of quantiles."""
+    shape = len(request.series), request.horizon, (len(data.labels) or len(request.quantiles)) + 1 + request.paths
+    if math.prod(shape) > MAX_NUMBERS:
+        raise RequestError(
+            422,
+            f"{shape[0]} series x {shape[1]} steps x {shape[2]} numbers are more than {MAX_NUMBERS}",
+            place="horizon",
+            remedy="send several requests",
+        )
 
 
 def _check(series: Series, horizon: int, data: DataSpec) -> None:

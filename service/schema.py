@@ -1,6 +1,5 @@
 """What goes over the wire: requests, responses and their limits. Input is checked here and in the panel."""
 
-import math
 from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
@@ -14,7 +13,7 @@ MAX_HORIZON = 10_000
 MAX_QUANTILES = 99
 MAX_PATHS = 10_000
 MAX_NUMBERS = 2_000_000
-"""Numbers in an answer: series x horizon x (quantiles + the mean + paths)."""
+"""Numbers in an answer: series x horizon x (quantiles or labels + the mean or the likeliest label + paths)."""
 MAX_VALUE = 1e300
 """Largest magnitude of an observation: a forecast must have room above it in float64."""
 
@@ -135,14 +134,6 @@ def read_request(body: bytes) -> ForecastRequest:
         request = ForecastRequest.model_validate_json(body)
     except ValidationError as error:
         raise RequestError.of_schema(error, body) from None
-    shape = len(request.series), request.horizon, len(request.quantiles) + 1 + request.paths
-    if math.prod(shape) > MAX_NUMBERS:
-        raise RequestError(
-            422,
-            f"{shape[0]} series x {shape[1]} steps x {shape[2]} numbers are more than {MAX_NUMBERS}",
-            place="horizon",
-            remedy="send several requests",
-        )
     for index, level in enumerate(request.quantiles):
         if level in request.quantiles[:index]:
             raise RequestError(

@@ -71,6 +71,17 @@ def test_no_labels_are_refused(states: Client, target: list[object], message: st
     assert (error["message"], error["series"], error["place"]) == (message, "a", place)
 
 
+def test_an_answer_holds_a_number_for_each_label_and_path(states: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.forecast.MAX_NUMBERS", 40)
+    levels = [level / 100 for level in range(1, 100)]  # which a model of labels is not asked for
+    states.forecast(asked("idle", horizon=10, quantiles=levels))
+    for horizon, paths in ((11, 0), (10, 1)):
+        response = states("POST", "/forecast", asked("idle", horizon=horizon, quantiles=[0.5], paths=paths))
+        assert response.status_code == 422
+        assert response.json()["error"]["place"] == "horizon"
+        assert "are more than 40" in response.json()["error"]["message"]
+
+
 def test_a_model_of_numbers_refuses_labels(steps: Client) -> None:
     response = steps("POST", "/forecast", request({"id": "a", "target": [None, "idle"]}))
     assert response.status_code == 422
