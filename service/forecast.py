@@ -22,7 +22,7 @@ from service.times import forecast_starts, starts
 
 
 def answer(champion: Champion, body: bytes, keeper: Keeper | None = None) -> bytes:
-    """The response to the body of a request, which `keeper` keeps where it tells when the series are.
+    """The response to the body of a request, which `keeper` keeps where it can be held against what comes.
 
     Raises RequestError or DataError, which name the series, the place and the remedy.
     """
@@ -33,7 +33,7 @@ def answer(champion: Champion, body: bytes, keeper: Keeper | None = None) -> byt
         _check(series, request.horizon, data)
     panel = _panel(request.series, data)
     begin = forecast_starts(request.series, panel, data.zone)
-    kept = keeper if request.series[0].start is not None else None
+    kept = keeper if request.series[0].start is not None and data.whole is None else None
     levels = tuple(sorted({*request.quantiles, *(LEVELS if kept else ())}))
     question = Question(request.horizon, levels, request.paths, request.temperature, request.seed)
     predictions = ask(champion.artifact, panel, question)

@@ -78,17 +78,24 @@ class Keeper:
         self.thread.start()
 
     def keep(self, champion: "Champion", predictions: "Predictions") -> None:
-        """Put forecasts of a model in line, at once: where it is full they are dropped and counted."""
-        size = predictions.mean.size
+        """Put forecasts of a model in line, at once: where it is full they are dropped and counted.
+
+        Only series of the share enter the line, with the mean and `pipelines.kept.LEVELS`, whatever was asked for.
+        """
+        from pipelines.kept import LEVELS  # not above: the supervisor of the workers needs no torch
+
+        levels = [predictions.levels.index(level) for level in LEVELS]
+        no_paths = np.empty((len(predictions.ids), 0, predictions.mean.shape[1]))
+        light = replace(predictions, levels=LEVELS, quantiles=predictions.quantiles[..., levels], paths=no_paths)
+        light = light.select(np.flatnonzero([sampled(str(series), self.share) for series in predictions.ids]))
+        size = light.mean.size
         with self.lock:
             full = self.waiting + size > WAITING
             self.waiting += 0 if full else size
         if full:
             dropped.inc(size)
-            return
-        series, horizon = predictions.mean.shape
-        light = replace(predictions, paths=np.empty((series, 0, horizon)))
-        self.line.put(Answered(datetime.now(UTC), champion.name, champion.version, light))
+        elif size:
+            self.line.put(Answered(datetime.now(UTC), champion.name, champion.version, light))
 
     def close(self, seconds: float = 10.0) -> None:
         """Write what waits, and end."""
@@ -123,16 +130,12 @@ class Keeper:
         return made, True
 
     def _write(self, made: list[Answered]) -> None:
-        from pipelines.kept import rows, write_part  # not above: the supervisor of the workers needs no torch
+        from pipelines.kept import rows, write_part
 
-        tables = []
-        for one in made:
-            chosen = np.flatnonzero([sampled(str(series), self.share) for series in one.predictions.ids])
-            if chosen.size:
-                tables.append(rows(one.predictions.select(chosen), one.model, one.version, one.at))
-        if tables:
+        if made:
+            tables = [rows(one.predictions, one.model, one.version, one.at) for one in made]
             write_part(self.folder, tables)
-            kept.inc(sum(table.num_rows for table in tables))
+            kept.inc(_steps(made))
 
 
 def _steps(made: list[Answered]) -> int:

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
+from forecaster.manifest import Covariate, DataSpec
+from forecaster.spec import CoreSpec, WholeSpec
 from pipelines.calendar import Frequency
 from pipelines.kept import read_kept, rows, write_part
 from pipelines.predict import Predictions
@@ -84,7 +86,7 @@ def test_what_is_kept_is_what_was_answered(champion: Champion, keeper: Keeper) -
     table = pq.read_table(part).to_pandas()
     assert list(table) == [
         *("unique_id", "ds", "step", "origin", "issued_at", "model", "version", "mean"),
-        *("q0.1", "q0.25", "q0.5", "q0.9"),
+        *("q0.1", "q0.5", "q0.9"),
     ]
     assert (table["origin"] == pd.Timestamp("2024-03-31T08:00:00+02:00")).all()
     assert not list(keeper.folder.rglob("*.new"))
@@ -100,6 +102,15 @@ def test_labels_are_not_kept(tmp_path: Path, keeper: Keeper) -> None:
     states = Champion("shop", "7", load_artifact(artifact(tmp_path / "artifact", STATE_MODEL, STATES)))
     one = {"id": "a", "start": 0, "target": ["idle", "busy", "idle"], "static": {"shop": "north"}}
     answer(states, orjson.dumps(request(one)), keeper)
+    keeper.close()
+    assert not list(keeper.folder.rglob("*.parquet"))
+
+
+def test_what_is_told_of_whole_series_is_not_kept(tmp_path: Path, keeper: Keeper) -> None:
+    sizes = DataSpec(frequency="step", whole=Covariate(name="size", mean=100, deviation=5))
+    model = WholeSpec(core=CoreSpec(cell="gru", width=8, layers=1))
+    whole = Champion("shop", "7", load_artifact(artifact(tmp_path / "artifact", model, sizes)))
+    answer(whole, orjson.dumps(request(series("a", start=0), horizon=1)), keeper)
     keeper.close()
     assert not list(keeper.folder.rglob("*.parquet"))
 
@@ -150,6 +161,21 @@ def test_a_full_line_drops_and_counts_and_never_waits(
     go.set()
     keeper.close()
     assert keeper.waiting == 0
+
+
+def test_series_that_are_not_sampled_take_no_place_in_line(
+    champion: Champion, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one = Keeper(Keeping(tmp_path, 0.5))
+    ids = [f"s{number}" for number in range(40)]
+    chosen = [name for name in ids if sampled(name, 0.5)]
+    monkeypatch.setattr(keep, "WAITING", 3 * len(chosen))
+    dropped = keep.dropped._value.get()
+    one.keep(champion, made(ids))
+    one.keep(champion, made(list({*ids} - {*chosen})))
+    one.close()
+    assert keep.dropped._value.get() == dropped
+    assert set(read_kept(tmp_path, "shop", steps=True, zone=None)["unique_id"]) == {*chosen}
 
 
 def test_a_disk_without_room_is_told_and_survived(
