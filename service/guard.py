@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from service.errors import RequestError
 
@@ -27,12 +28,14 @@ class Doors:
         """By path."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or answer 404 or 405."""
+        """Pass on, or answer 404 or 405; a WebSocket is closed before it opens, which is a 403."""
         if scope["type"] == "http":
             answer = self._refuse(scope["path"], scope["method"]) or self.app
             await answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocketClose()(scope, receive, send)
 
     def _refuse(self, path: str, method: str) -> ASGIApp | None:
         allowed = self.methods.get(path)

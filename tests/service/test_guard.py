@@ -122,4 +122,9 @@ def test_the_doors_let_only_known_paths_in(path: str, method: str, status: int) 
 def test_the_doors_open() -> None:
     assert knock({"type": "http", "path": "/a", "method": "POST"}) == (["/a"], [])
     assert knock({"type": "lifespan"}) == (["lifespan"], [])
-    assert knock({"type": "websocket", "path": "/a"}) == ([], [])
+
+
+def test_a_websocket_is_closed_at_the_doors() -> None:
+    inside, sent = knock({"type": "websocket", "path": "/a"})
+    assert inside == []
+    assert [message["type"] for message in sent] == ["websocket.close"]
