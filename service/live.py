@@ -23,7 +23,7 @@ log = logging.getLogger("bentoml.forecaster")
 workers = Gauge("forecaster_workers", "Workers that serve a version.", ["version"], multiprocess_mode="livesum")
 refused = Gauge(
     "forecaster_champion_refused",
-    "1 while the champion is not sound and the version before it is served.",
+    "1 while the champion is not sound, or its note cannot be read, and the version before it is served.",
     multiprocess_mode="livemax",
 )
 
@@ -58,15 +58,23 @@ class Watch:
 
     def look(self) -> None:
         """Serve what the note names. What cannot be loaded is refused: the version before it goes on."""
-        note, refusing = Note.read(self.file), refusal(self.file)
-        if note != self.tried or (self.failure and time.monotonic() > self.again):
-            self.failure = self._go_over(note)
-            self.tried, self.again = note, time.monotonic() + PATIENCE
-        reason = self.failure or (refusing.read_text() if refusing.exists() else "")
+        reason = self._follow()
         refused.set(bool(reason))
         if reason and reason != self.said:
             log.error(reason)
         self.said = reason
+
+    def _follow(self) -> str:
+        """Go over to what the note names where that is another; says why the champion is not served."""
+        try:
+            note = Note.read(self.file)
+        except (OSError, ValueError) as error:
+            return f"the note of the champion cannot be read, and {self.tried.version} stays: {error}"
+        if note != self.tried or (self.failure and time.monotonic() > self.again):
+            self.failure = self._go_over(note)
+            self.tried, self.again = note, time.monotonic() + PATIENCE
+        refusing = refusal(self.file)
+        return self.failure or (refusing.read_text() if refusing.exists() else "")
 
     def _go_over(self, note: Note) -> str:
         """Load a version and serve it; says what is wrong with it where it stays with the one before."""
@@ -101,6 +109,6 @@ def watch(app: Starlette, file: Path) -> None:
             try:
                 watching.look()
             except Exception:
-                log.exception("the note of the champion cannot be read")
+                log.exception("the champion could not be looked at")
 
     Thread(target=go, name="watch", daemon=True).start()

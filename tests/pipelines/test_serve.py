@@ -90,7 +90,7 @@ def both(client: httpx.Client, version: str) -> bool:
     return f'forecaster_workers{{version="{version}"}} 2.0' in client.get("/metrics").text
 
 
-def test_the_service_follows_promotion_and_rollback_and_refuses_a_broken_champion(
+def test_the_service_follows_promotion_and_rollback_refuses_a_broken_champion_and_mends_its_copy(
     home: Path, add: Callable[[int], str]
 ) -> None:
     for seed in (0, 1):
@@ -113,6 +113,11 @@ def test_the_service_follows_promotion_and_rollback_and_refuses_a_broken_champio
         promote("m", "2")
         assert wait(lambda: both(client, "2"), 20, home) < 10
         wait(lambda: "forecaster_champion_refused 0.0" in client.get("/metrics").text, 20, home)  # at the next look
+        shutil.rmtree(home / "mlruns/cache")
+        wait((home / "mlruns/cache/m.json").exists, 20, home)
+        promote("m", "1")
+        assert wait(lambda: both(client, "1"), 20, home) < 10
+        wait(lambda: "forecaster_champion_refused 0.0" in client.get("/metrics").text, 20, home)
 
 
 @pytest.mark.parametrize("frozen", [False, True], ids=["dead", "frozen"])

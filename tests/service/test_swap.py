@@ -142,3 +142,17 @@ def test_what_is_refused_before_it_is_noted_is_seen_too(server: Server, file: Pa
     until(server, lambda metrics: "forecaster_champion_refused 1.0" in metrics)
     refusal(file).unlink()
     until(server, lambda metrics: "forecaster_champion_refused 0.0" in metrics)
+
+
+def test_a_note_that_is_gone_is_told_until_it_is_back(server: Server, file: Path, notes: dict[str, Note]) -> None:
+    served = server.client.get("/").json()["model"]["version"]
+    file.unlink()
+    until(server, lambda metrics: "forecaster_champion_refused 1.0" in metrics)
+    assert server.client.get("/").json()["model"]["version"] == served
+    other = "1" if served == "2" else "2"
+    notes[other].write(file)
+    until(server, serves(other))
+    until(server, lambda metrics: "forecaster_champion_refused 0.0" in metrics)
+    log = file.with_name("log").read_text()
+    assert 1 <= log.count("the note of the champion cannot be read") <= 2  # once by each worker that looked
+    assert "Traceback" not in log
