@@ -33,7 +33,7 @@ class Direct(Decoder):
     def __init__(self, features: int, *, horizon: int, width: int) -> None:
         super().__init__()
         self.horizon, self.width = horizon, width
-        self.output = _silent(nn.Linear(features, horizon * width))
+        self.output = silent(features, horizon * width)
 
     def decode(
         self,
@@ -61,7 +61,7 @@ class Unrolled(Decoder):
         self.bridge = Bridge(features, core)
         self.core = core
         self.input = nn.Linear(stride * (seasons + known), core.inputs)
-        self.output = _silent(nn.Linear(core.features, stride * width))
+        self.output = silent(core.features, stride * width)
 
     def decode(
         self,
@@ -94,7 +94,9 @@ class Bridge(nn.Module):
         }
 
 
-def _silent(layer: nn.Linear) -> nn.Linear:
+def silent(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer that says nothing yet: all its weights start at zero."""
+    layer = nn.Linear(inputs, outputs)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

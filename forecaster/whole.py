@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
 from forecaster.core import Core
+from forecaster.decoder import silent
 from forecaster.head import Anchor
 from forecaster.heads.quantile import Quantile
 from forecaster.labels.model import LabelModel, cross_entropy
@@ -111,7 +112,7 @@ class WholeLabel(LabelModel):
     def __init__(self, reader: Reader, *, labels: int, past: int = 0) -> None:
         super().__init__()
         self.reader, self.labels, self.past = reader, labels, past
-        self.output = _silent(reader.features, labels)
+        self.output = silent(reader.features, labels)
 
     def count(self, answers: Float64[Tensor, "series"]) -> None:
         """Start from how often each label is the answer, by Laplace's rule of succession."""
@@ -147,7 +148,7 @@ class WholeNumber(Numeric):
         super().__init__()
         self.reader, self.past, self.head = reader, past, Quantile()
         self.support = self.head.support
-        self.output = _silent(reader.features, self.head.width)
+        self.output = silent(reader.features, self.head.width)
 
     def start(self, lanes: int, stride: int = 1) -> Carry:  # noqa: ARG002
         return self.reader.start(lanes)
@@ -166,14 +167,6 @@ class WholeNumber(Numeric):
         raw = self.output(carry["last.features"]).unsqueeze(1)
         anchor = _standard(raw[..., 0])
         return Forecast(LEVELS, self.head.quantile(raw, LEVELS, anchor), self.head.mean(raw, anchor))
-
-
-def _silent(features: int, width: int) -> nn.Linear:
-    """A layer that starts from zero: training starts from what is known without looking."""
-    layer = nn.Linear(features, width)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def _answers(batch: Batch) -> Float64[Tensor, "batch time"]:

@@ -27,13 +27,13 @@ from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, DataSpec
 from pipelines.ask import Question, answer_frame, doubts
 from pipelines.panel import Panel, panel_from_frame
+from pipelines.predict import TENTHS
 from pipelines.tracking import Run
 
 log = logging.getLogger(__name__)
 
 FOLDER = "artifact"
 """The artifact's folder in an MLflow model is `artifacts/artifact`."""
-TENTHS = tuple(k / 10 for k in range(1, 10))
 NEEDED = ("mlflow", "torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "jaxtyping")
 EXAMPLE = 48
 """Rows of history in the input example."""

@@ -10,11 +10,10 @@ from numpy import ndarray
 from forecaster.batch import Forecast
 from forecaster.filler import Filler
 from forecaster.quantiles import LEVELS
+from forecaster.scale import BOUND
 from pipelines.gaps import Gaps
 from pipelines.panel import Panel
 
-BOUND = 1e4
-"""Farthest that a value can lie from the level, in units of the scale."""
 WINDOWS = 256
 """Windows that are read side by side."""
 

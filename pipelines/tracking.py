@@ -165,10 +165,6 @@ class Run:
 
         self.outbox.put(call)
 
-    def artifact_folder(self, folder: Path, path: str) -> None:
-        """All files of a folder, under `path`."""
-        self.outbox.put(lambda: self._client.log_artifacts(self._id, str(folder), path))
-
     def _open(self) -> None:
         self._client = connect()
         self._experiment_id = experiment(self._client, self.experiment)

@@ -173,17 +173,14 @@ def test_data_is_an_input_with_digest_columns_and_profile(panel: Panel) -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_pictures_tables_and_folders(tmp_path: Path) -> None:
+def test_pictures_and_tables() -> None:
     frame = pd.DataFrame({"candidate": ["lstm", "naive"], "mase": [1 / 3, np.nan]})
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "a.txt").write_text("text")
     with Run.start("experiment", "lstm") as run:
         run.figure(Figure(), "forecasts/worst.png")
         for _ in range(2):  # a job that goes on after a crash writes its tables again
             run.table(frame, "candidates.json")
-        run.artifact_folder(tmp_path / "notes", "notes")
-    there = {file.path for folder in (None, "forecasts", "notes") for file in run.client.list_artifacts(run.id, folder)}
-    assert {"forecasts/worst.png", "candidates.json", "notes/a.txt"} <= there
+    there = {file.path for folder in (None, "forecasts") for file in run.client.list_artifacts(run.id, folder)}
+    assert {"forecasts/worst.png", "candidates.json"} <= there
     table = json.loads(run.client.get_run(run.id).data.tags["mlflow.loggedArtifacts"])
     assert table == [{"path": "candidates.json", "type": "table"}]
     kept = pd.read_json(run.client.download_artifacts(run.id, "candidates.json"), orient="split")
