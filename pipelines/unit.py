@@ -1,7 +1,9 @@
 """The unit in which errors of a series are judged, and in which they are learned from: the error of seasonal naive."""
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from pipelines.panel import Panel
@@ -10,15 +12,31 @@ SMALL = 0.01
 """Share of the change from step to step below which the change from season to season is none."""
 
 
-def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:
-    """Mean absolute difference to one season before, of each series; NaN where a series is shorter than that."""
+class Changes(NamedTuple):
+    """The absolute differences to one season before, where both values are known, in the order of the panel."""
+
+    place: Int64[ndarray, "known"]
+    """Of the later value, in the panel."""
+    series: Int64[ndarray, "known"]
+    share: Float64[ndarray, "known"]
+    """The difference over the count of its series: a sum of values near 1e308 would overflow."""
+    counts: Int64[ndarray, "series"]
+
+
+def changes(panel: Panel, season: int) -> Changes:
+    """What the error of seasonal naive is the mean of."""
     number = np.repeat(np.arange(len(panel)), panel.lengths)
     change = np.abs(panel.values[season:] - panel.values[:-season])
     usable = (number[season:] == number[:-season]) & ~np.isnan(change)
     series = number[season:][usable]
-    count = np.bincount(series, minlength=len(panel))
-    share = change[usable] / count[series]  # divided first: a sum of values near 1e308 would overflow
-    return np.where(count > 0, np.bincount(series, share, minlength=len(panel)), np.nan)
+    counts = np.bincount(series, minlength=len(panel))
+    return Changes(season + np.flatnonzero(usable), series, change[usable] / counts[series], counts)
+
+
+def naive_error(panel: Panel, season: int) -> Float64[ndarray, "series"]:
+    """Mean absolute difference to one season before, of each series; NaN where a series is shorter than that."""
+    _, series, share, counts = changes(panel, season)
+    return np.where(counts > 0, np.bincount(series, share, minlength=len(panel)), np.nan)
 
 
 def unit(panel: Panel, season: int) -> Float64[ndarray, "series"]:

@@ -1,10 +1,12 @@
 """What was known at an origin, for many origins of many series at once: as if the panel had been cut at each."""
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from pipelines.panel import Panel
+from pipelines.unit import changes
 
 _SEASONS = 4  # how many seasons back seasonal naive looks for one that is no gap, as forecaster.pointwise does
 
@@ -14,15 +16,14 @@ def unit(
 ) -> Float64[ndarray, " rows"]:
     """The mean absolute difference to one season before, of the first `origin` values of a series; NaN where there is
     none: `pipelines.unit.naive_error` of what was known."""
-    place = np.arange(panel.total) - np.repeat(panel.indptr[:-1], panel.lengths)
-    change = np.full(panel.total, np.nan)
-    change[season:] = np.abs(panel.values[season:] - panel.values[:-season])
-    change[place < season] = np.nan
-    total = np.append(0.0, np.cumsum(np.nan_to_num(change)))
-    count = np.append(0, np.cumsum(~np.isnan(change)))
+    known = changes(panel, season)
+    # Not one sum over all series: beside large ones, small ones would lose their digits.
+    total = np.append(pd.Series(known.share).groupby(known.series).cumsum(), np.nan)
+    count = np.append(0, np.cumsum(np.bincount(known.place, minlength=panel.total)))
     begin = panel.indptr[series]
-    much, many = total[begin + origin] - total[begin], count[begin + origin] - count[begin]
-    return np.asarray(np.divide(much, many, out=np.full(len(series), np.nan), where=many > 0))
+    last = count[begin + origin]
+    many = last - count[begin]
+    return np.where(many > 0, total[last - 1] * (known.counts[series] / np.maximum(many, 1)), np.nan)
 
 
 def seasonal_naive(

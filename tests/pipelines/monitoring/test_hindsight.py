@@ -32,6 +32,15 @@ def test_law_of_the_cut(panel: Panel, season: int, share: float) -> None:
     np.testing.assert_array_equal(told.reshape(expected.shape), expected)
 
 
+def test_a_small_series_has_its_unit_beside_large_ones() -> None:
+    sizes = np.array([1e12, 0.01, 1e307, 1e-9, 1.0])
+    one = panel_of((sizes[:, None] * np.random.default_rng(0).uniform(1, 2, (5, 60))).tolist())
+    series, origin = np.arange(5), np.full(5, 40)
+    expected = naive_error(one.cut(origin), 7)
+    np.testing.assert_allclose(unit(one, 7, series, origin), expected, rtol=1e-9)
+    assert (expected / sizes > 0.1).all()
+
+
 def test_before_all_values_nothing_is_known() -> None:
     one = panel_of([[1.0, 2.0, 3.0], [4.0, 5.0, 7.0]])
     series, origin, step = np.array([0, 1, 1]), np.array([0, 0, 3]), np.ones(3, dtype=np.int64)
