@@ -20,6 +20,11 @@ from pipelines.zone import parse_zone
 
 SINGLE = "series"  # the id of the one series of a table that has none
 _NUMBER = r"(?i)^[+-]?(\d+\.?\d*|\.\d+|inf|infinity)(e[+-]?\d+)?$"
+# Digits that no cast reads, for signs of thousands, decimals, a currency or a share stand among them.
+_AMOUNT = (
+    r"^[(]?[+\x{2212}-]?\p{Sc}?\p{Zs}?[+\x{2212}-]?"
+    r"(\d{1,3}(,\d\d)*([.,'\x{2019}\p{Zs}]\d{3})+|\d+)([.,]\d*)?\p{Zs}?[%\x{2030}\p{Sc}]?[)]?$"
+)
 _GAPS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
 
 
@@ -67,11 +72,15 @@ def read_rows(
     def numbers(name: str) -> Float64[ndarray, " rows"]:
         values, bad = _numbers(table[name])
         if bad is not None:
+            value = table[name][bad].as_py()
+            amount = pc.match_substring_regex(str(value).strip(), _AMOUNT).as_py()
             raise DataError(
-                f"{name} is {table[name][bad].as_py()!r}",
+                f"{name} is {value!r}",
                 series=who(bad),
                 place=f"ds {grid.text(int(times[bad]), stamps.zone)}",
-                remedy="give finite numbers, or in y labels alone, and leave empty what is missing",
+                remedy="write 1100.5: nothing between thousands, a point before decimals, no currency or percent sign"
+                if amount
+                else "give finite numbers, or in y labels alone, and leave empty what is missing",
             )
         return values
 
@@ -190,16 +199,22 @@ def _texts(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _labels(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Float64[ndarray, " rows"]]:
-    """The labels in a column and their codes; none in a column that is no text or has a number in it."""
+    """The labels in a column and their codes; none in a column that is no text or has a number in it.
+
+    And none where most of the different texts are amounts such as 1,100 or 100%: these are meant as numbers.
+    """
     kind = _kind(column)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return (), np.empty(0)
     encoded = _texts(column).dictionary_encode()
-    if pc.any(pc.match_substring_regex(encoded.dictionary, _NUMBER)).as_py() or not len(encoded.dictionary):
+    texts = encoded.dictionary
+    if not len(texts) or pc.any(pc.match_substring_regex(texts, _NUMBER)).as_py():
         return (), np.empty(0)
-    order = np.append(np.argsort(np.argsort(np.array(encoded.dictionary.to_pylist(), dtype=object))), np.nan)
+    if 2 * pc.sum(pc.match_substring_regex(texts, _AMOUNT)).as_py() > len(texts):
+        return (), np.empty(0)
+    order = np.append(np.argsort(np.argsort(np.array(texts.to_pylist(), dtype=object))), np.nan)
     codes = order[encoded.indices.fill_null(-1).to_numpy()]
-    return tuple(sorted(encoded.dictionary.to_pylist())), codes
+    return tuple(sorted(texts.to_pylist())), codes
 
 
 def _constant(

@@ -130,6 +130,17 @@ def test_numbers_and_nothing_are_no_labels(y: list[object]) -> None:
     assert panel_from_frame(pd.DataFrame({"ds": [0, 1, 2], "y": y})).labels == ()
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        *(["busy", "idle", "100%"], ["1.2.3", "1.2.4"], ["10-19", "20-29", "30+"], ["31.12.2024", "01.01.2025"]),
+        *(["-", "%", "$"], ["12:30", "1/2", "A1"], ["192.168.0.1", "10.0.0.1"]),
+    ],
+)
+def test_what_has_digits_in_it_may_be_a_label(y: list[str]) -> None:
+    assert panel_from_frame(pd.DataFrame({"ds": range(len(y)), "y": y})).labels == tuple(sorted(y))
+
+
 def test_labels_and_numbers_together_are_refused() -> None:
     with pytest.raises(DataError, match=r"series 'series', ds 1: y is 'idle'; give finite numbers, or in y labels"):
         panel_from_frame(pd.DataFrame({"ds": [0, 1, 2], "y": ["1", "idle", "2"]}))

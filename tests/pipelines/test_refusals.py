@@ -18,6 +18,7 @@ def table(ds: Any, y: Sequence[object] | None = None, **columns: Sequence[object
 
 
 HOURS = ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:00"]
+WRITE = "write 1100.5: nothing between thousands"
 COVARIATES: dict[str, list[Any]] = {"price": [1.0, None, 3.0], "state": ["x", "y", "x"]}
 
 CASES: list[tuple[pd.DataFrame, dict[str, Any], str]] = [
@@ -125,6 +126,18 @@ CASES: list[tuple[pd.DataFrame, dict[str, Any], str]] = [
         "series 'a', ds 2024-01-01 01:00: y is inf; give finite numbers",
     ),
     (table(HOURS, ["1", "", "x"]), {}, "series 'a', ds 2024-01-01 02:00: y is 'x'; give finite numbers"),
+    *(
+        (table(HOURS, [first, "", second]), {}, rf"series 'a', ds 2024-01-01 00:00: y is .{re.escape(first)}.; {WRITE}")
+        for first, second in (
+            *(("1,100", "1,101"), ("1.100,50", "12.345.678,00"), ("100,5", "99"), ("100,5", "99,75"), ("100%", "7 %")),
+            *(("$100", "-$1,200.50"), ("(1,100)", "5 \u20ac"), ("\u20b91,00,000", "\u20b999"), ("\u22125", "\u22126")),
+            *(("1 100", "1\u202f200"), ("1'100", "1\u2019200.50")),
+        )
+    ),
+    (table(HOURS, ["1,100", "-", "1,101"]), {}, f"ds 2024-01-01 00:00: y is '1,100'; {WRITE}"),
+    (table(HOURS, ["950", "999.5", "1,101"]), {}, f"ds 2024-01-01 02:00: y is '1,101'; {WRITE}"),
+    (table(HOURS, price=["0,5", "1", "2"]), {"past": ["price"]}, f"ds 2024-01-01 00:00: price is '0,5'; {WRITE}"),
+    (table(HOURS, size=["1,5"] * 3), {"whole": "size"}, f"ds 2024-01-01 00:00: size is '1,5'; {WRITE}"),
     (table(HOURS, ["1", "NA", "-inf"]), {}, "series 'a', ds 2024-01-01 02:00: y is '-inf'; give finite"),
     (table(HOURS, [1.0, "x", 2.0]), {}, "y"),
     (
