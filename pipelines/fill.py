@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from forecaster.build import build_filler
 from forecaster.conformal import Calibrator
+from forecaster.errors import DataError
 from forecaster.quantiles import LEVELS
 from forecaster.spec import FitSpec
 from pipelines import automatic
@@ -19,6 +20,7 @@ from pipelines.covariates import describe
 from pipelines.fitting import Point, train, within
 from pipelines.gaps import Gaps, draw, guesses, lengths
 from pipelines.job import Memory
+from pipelines.labels import where_is
 from pipelines.logbook import log_curve
 from pipelines.panel import Panel
 from pipelines.prepare import WORK
@@ -51,11 +53,18 @@ class Filled:
 def run(settings: FillSettings, report: Callable[[str, FitSpec, Point], None] = lambda *epoch: None) -> Filled:
     """Fill every gap and write unique_id, ds, y, filled and the ends of the 80 % interval.
 
-    Stopped at any moment and run again, it goes on where it was. Raises DataError on data that cannot be read and on
-    a recipe that does not read in both directions.
+    Stopped at any moment and run again, it goes on where it was. Raises DataError on data that cannot be read, on
+    labels, and on a recipe that does not read in both directions.
     """
     check(settings.out)
     panel = read(settings.source, zone=settings.zone, duplicates=settings.duplicates)
+    if panel.labels:
+        first = int((~np.isnan(panel.values)).argmax())
+        series, place = where_is(panel, first)
+        label = panel.labels[int(panel.values[first])]
+        raise DataError(
+            f"y is {label!r}, and only numbers are filled", series=series, place=place, remedy="give numbers"
+        )
     missing = np.isnan(panel.values)
     empty = np.logical_and.reduceat(missing, panel.indptr[:-1])
     wanted, some = missing & ~np.repeat(empty, panel.lengths), panel.select(np.flatnonzero(~empty))

@@ -228,3 +228,13 @@ def test_mistakes_end_in_one_line(arguments: list[str], told: str, home: Path) -
     assert code == 2
     assert told in printed
     assert printed.startswith("error: ")
+
+
+@pytest.mark.parametrize("gap", ["idle", None])
+def test_labels_are_refused_and_nothing_is_written(gap: str | None, home: Path) -> None:
+    """They would come back as the numbers of their codes, with gaps or without."""
+    frame = pd.DataFrame({"unique_id": "a", "ds": range(4), "y": [None, "busy", gap, "busy"]})
+    frame.to_csv(home / "states.csv", index=False)
+    code, printed = cli(str(home / "states.csv"), "--out", str(home / "out.csv"))
+    assert (code, printed) == (2, "error: series 'a', ds 1: y is 'busy', and only numbers are filled; give numbers\n")
+    assert not (home / "out.csv").exists()
