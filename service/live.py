@@ -32,17 +32,19 @@ refused = Gauge(
 class Live:
     """A model that is served, with the documents that tell of it. A request is answered by one of these alone."""
 
+    note: Note
     champion: Champion
     card: bytes
     openapi: bytes
 
 
-def load(note: Path) -> Live:
-    """The version that a note names; it has answered its example, so that the first request finds all warm."""
+def load(note: Note, file: Path) -> Live:
+    """The version that a note, which lies in `file`, names; it has answered its example, so that the first request
+    finds all warm."""
     from service.openapi import describe, document  # not above: the supervisor of the workers needs no torch
 
-    champion = load_champion(note)
-    return Live(champion, describe(champion), document(champion))
+    champion = load_champion(note, file)
+    return Live(note, champion, describe(champion), document(champion))
 
 
 class Watch:
@@ -50,7 +52,7 @@ class Watch:
 
     def __init__(self, app: Starlette, file: Path) -> None:
         self.app, self.file = app, file
-        self.tried = Note.read(file)
+        self.tried: Note = app.state.live.note  # the note in the file may be another since it was loaded
         self.failure, self.said, self.again = "", "", 0.0
         _bury_dead()
         workers.labels(self.tried.version).set(1)
@@ -80,7 +82,7 @@ class Watch:
         """Load a version and serve it; says what is wrong with it where it stays with the one before."""
         before: Live = self.app.state.live
         try:
-            self.app.state.live = load(self.file)
+            self.app.state.live = load(note, self.file)
         except Exception as error:  # whatever it is: the service goes on
             return f"version {note.version} is refused, and {before.champion.version} stays: {error}"
         workers.labels(before.champion.version).set(0)

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from forecaster.errors import DataError
+from pipelines.note import Note
 from service.errors import RequestError
 from service.guard import Queue, read_json
 from service.keep import Keeper, keeping
@@ -89,7 +90,8 @@ def go_live(app: Starlette) -> None:
     """Load the champion, and keep what it answers if that is wanted."""
     from service.forecast import answer  # not above: the supervisor of the workers needs no torch
 
-    app.state.answer, app.state.live = answer, load(live_note())
+    file = live_note()
+    app.state.answer, app.state.live = answer, load(Note.read(file), file)
     where = keeping()
     app.state.keeper = Keeper(where) if where else None
     app.state.queue = Queue(threads=max(2, os.cpu_count() or 1), length=LINE)

@@ -6,6 +6,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from pipelines.note import Note
 from service.keep import FOLDER, Keeping, keeping
 from service.source import VARIABLE, WORKERS, load_champion, stage
 
@@ -39,11 +40,11 @@ def serve(model: Path, name: str, version: str, *, host: str, port: int, workers
         Forecaster.serve_http(host=address, port=port)  # type: ignore[attr-defined]  # a bentoml.Service
 
 
-def check(note: Path) -> None:
-    """Raise what is wrong with a model that a note names: it loads and answers its example."""
+def check(file: Path) -> None:
+    """Raise what is wrong with a model that the note in `file` names: it loads and answers its example."""
     from service.openapi import document
 
-    document(load_champion(note))
+    document(load_champion(Note.read(file), file))
 
 
 def _sound(model: Path, home: Path, name: str, version: str) -> Path:

@@ -45,9 +45,8 @@ def live_note() -> Path:
     return Path(named) if named else PACKED / NOTE
 
 
-def load_champion(file: Path) -> Champion:
-    """Read what a note names. Raises ArtifactError or OSError where it is not sound."""
+def load_champion(note: Note, file: Path) -> Champion:
+    """Read what a note, which lies in `file`, names. Raises ArtifactError or OSError where it is not sound."""
     from pipelines.cache import check
 
-    note = Note.read(file)
     return Champion(note.name, note.version, check(note.artifact(file), note.digest))

@@ -14,7 +14,9 @@ from forecaster.artifact import digest, load_artifact
 from forecaster.spec import ModelSpec
 from pipelines.note import Note, refusal
 from service.forecast import answer
-from service.source import Champion
+from service.live import Watch
+from service.routes import application, go_live
+from service.source import VARIABLE, Champion
 from tests.pipelines.conftest import flip
 from tests.service.examples import HOURLY, LSTM, NAIVE, artifact, request
 from tests.service.server import Server, serving
@@ -97,6 +99,19 @@ def until(server: Server, true: Callable[[str], bool], seconds: float = 20) -> N
 def serves(version: str) -> Callable[[str], bool]:
     """Both workers serve it."""
     return lambda metrics: f'forecaster_workers{{version="{version}"}} 2.0' in metrics
+
+
+def test_a_champion_that_is_promoted_while_a_worker_starts_is_served(
+    folder: Path, notes: dict[str, Note], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, file = application(), folder / "starting.json"
+    monkeypatch.setenv(VARIABLE, str(file))
+    notes["1"].write(file)
+    go_live(app)
+    notes["2"].write(file)
+    Watch(app, file).look()
+    assert app.state.live.champion.version == "2"
+    app.state.queue.pool.shutdown()
 
 
 def test_swaps_under_load_lose_no_request_and_mix_no_versions(
