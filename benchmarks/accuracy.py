@@ -19,6 +19,7 @@ import torch
 import typer
 
 from benchmarks import commands, long, peers
+from benchmarks.files import RESULTS, SHARED, Folder, found
 from benchmarks.provenance import provenance
 from benchmarks.published import COLUMNS, DATASETS, Dataset, Figures, Long, Rows
 from forecaster.batch import Forecast
@@ -28,22 +29,22 @@ from pipelines.panel import Panel
 from pipelines.sources import read
 from pipelines.unit import naive_error
 
-RESULTS = Path(__file__).parent / "results"
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+POINT = ("smape", "mase", "owa", "mae")
+"""The scores that judge the median alone."""
 
 
 def main(
     names: Annotated[list[str], typer.Argument(help=f"Of {', '.join(DATASETS)}.")],
     budget: Annotated[str, typer.Option(help="Training time of each.")] = "5m",
     seed: int = 0,
-    data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED,
+    data: Folder = SHARED,
     statsforecast: Annotated[bool, typer.Option(help="Run it too, but for long horizons; half an hour on M4.")] = True,
 ) -> None:
     """Train and score on each data set, print the table and keep the result as JSON."""
     for name in names:
         dataset, began = DATASETS[name], time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            told = data.resolve(), Path(folder), "--budget", budget, "--seed", str(seed)
+            told = data, Path(folder), "--budget", budget, "--seed", str(seed)
             beside = (peers.simple, peers.statsforecast) if statsforecast else (peers.simple,)
             rows = dict(long.measure(dataset, *told) if isinstance(dataset, Long) else official(dataset, beside, *told))
         ours, seconds = rows.pop("ours"), time.perf_counter() - began
@@ -57,27 +58,28 @@ def main(
 def official(
     dataset: Dataset, beside: Sequence[peers.Methods], data: Path, folder: Path, *options: str
 ) -> Iterator[tuple[str, Figures]]:
-    """The methods `beside`, then what the default command gives as "ours".
-
-    Of the former only the point is scored, as if it were every quantile: their wQL and MSIS say no more than that.
-    """
-    train, test = (data / f"{dataset.name}_{part}.csv.gz" for part in ("train", "test"))
+    """The methods `beside`, of which there is the point alone, then what the default command gives as "ours"."""
+    train, test = (found(data, f"{dataset.name}_{part}") for part in ("train", "test"))
     panel, horizon, season = read(train), dataset.horizon, dataset.season
     actual = truth(panel, read(test), horizon)
     for methods in beside:
         for name, points in methods(panel, horizon, season):
-            yield name, score(dataset, panel, actual, np.repeat(points[..., None], len(LEVELS), -1))
+            yield name, score(dataset, panel, actual, points)
     commands.train(train, folder, horizon, "--season", str(season), *options)
     yield "ours", score(dataset, panel, actual, commands.forecast(train, folder, horizon))
 
 
-def score(dataset: Dataset, panel: Panel, actual: np.ndarray, quantiles: np.ndarray) -> Figures:
-    """Every metric of forecasts from the end of a panel, with OWA where Naive2's figures are known."""
+def score(dataset: Dataset, panel: Panel, actual: np.ndarray, told: np.ndarray) -> Figures:
+    """Every metric of forecasts from the end of a panel, with OWA where Naive2's figures are known.
+
+    Told are quantiles, or a point for each step, of which only what judges a point is said.
+    """
+    quantiles = told if told.ndim == 3 else np.repeat(told[..., None], len(LEVELS), -1)
     forecast = Forecast(LEVELS, torch.from_numpy(quantiles), torch.from_numpy(quantiles.mean(-1)))
     metrics = Backtest(forecast, actual, naive_error(panel, dataset.season)).metrics()
     if dataset.naive2 is not None:
         metrics["owa"] = (metrics["smape"] / dataset.naive2[0] + metrics["mase"] / dataset.naive2[1]) / 2
-    return metrics
+    return metrics if told.ndim == 3 else {metric: metrics[metric] for metric in POINT if metric in metrics}
 
 
 def table(rows: Rows, decides: str) -> str:

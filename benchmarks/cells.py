@@ -21,7 +21,8 @@ from typing import Annotated, NamedTuple
 import torch
 import typer
 
-from benchmarks.accuracy import RESULTS, SHARED, score, truth
+from benchmarks.accuracy import score, truth
+from benchmarks.files import RESULTS, SHARED, Folder, found
 from benchmarks.provenance import provenance
 from benchmarks.published import OFFICIAL
 from forecaster.build import build
@@ -57,7 +58,7 @@ def main(
     cells: Annotated[list[str] | None, typer.Argument(help="Recipes of cells; lstm and gru if left out.")] = None,
     updates: Annotated[int, typer.Option(help="Steps of gradient descent of each; 50 for a quick look.")] = 400,
     seed: int = 0,
-    data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED,
+    data: Folder = SHARED,
 ) -> None:
     """Train every cell on every data set, print the table and keep it as JSON."""
     began, names, load = time.perf_counter(), tuple(cells or ("lstm", "gru")), os.getloadavg()[0]
@@ -79,8 +80,8 @@ def main(
 def compare(name: str, cells: tuple[str, ...], updates: int, seed: int, folder: Path) -> list[Row]:
     """Every cell on one data set."""
     dataset = OFFICIAL[name]
-    panel = read(folder / f"{name}_train.csv.gz")
-    actual = truth(panel, read(folder / f"{name}_test.csv.gz"), dataset.horizon)
+    panel, test = (read(found(folder, f"{name}_{part}")) for part in ("train", "test"))
+    actual = truth(panel, test, dataset.horizon)
     data = describe(panel)
     task = automatic.task(panel, data, dataset.horizon, dataset.season)
     specs = [recipe.model for recipe in choose(cells).values()]

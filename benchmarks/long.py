@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from benchmarks import commands, peers
+from benchmarks.files import found
 from benchmarks.published import Figures, Long
 from forecaster.model import Numeric
-from forecaster.quantiles import LEVELS
 from pipelines.backtest import MEDIAN, interval
 from pipelines.panel import Panel, panel_from_frame
 from pipelines.predict import forecast
@@ -23,24 +24,22 @@ from pipelines.score import live
 BLOCK = 200
 """Origins that are forecast from at a time."""
 
-Answer = Callable[[Panel], tuple[Float64[ndarray, "rows horizon"], Float64[ndarray, "rows horizon levels"]]]
-"""Mean and quantiles of the steps after each series."""
+Points = Float64[ndarray, "rows horizon"]
+Quantiles = Float64[ndarray, "rows horizon levels"]
+Answer = Callable[[Panel], tuple[Points, Quantiles | None]]
+"""Mean and quantiles of the steps after each series, or a point that is both mean and median."""
 
 
 def measure(protocol: Long, data: Path, folder: Path, *options: str) -> Iterator[tuple[str, Figures]]:
-    """The simple methods, then what the default command gives as "ours".
-
-    Of the former only the point is scored: an interval that is a point covers nothing.
-    """
-    frame = read(data / f"{protocol.file}.csv.gz")
+    """The simple methods, of which there is the point alone, then what the default command gives as "ours"."""
+    frame = read(found(data, protocol.file))
     panel, horizon = panel_from_frame(frame), protocol.horizon
-    for name in dict(peers.simple(panel, horizon, protocol.season)):
 
-        def simple(seen: Panel, name: str = name) -> tuple[ndarray, ndarray]:
-            points = dict(peers.simple(seen, horizon, protocol.season))[name]
-            return points, np.repeat(points[..., None], len(LEVELS), -1)
+    def simple(last: int, seen: Panel) -> tuple[Points, None]:
+        return peers.repeat(seen, horizon, last), None
 
-        yield name, score(protocol, panel, simple)
+    for name, last in peers.repeated(protocol.season).items():
+        yield name, score(protocol, panel, partial(simple, last))
     file = folder / "train.csv.gz"
     frame.groupby("unique_id").head(protocol.borders[1]).to_csv(file, index=False)
     commands.train(file, folder, horizon, *options)
@@ -49,7 +48,7 @@ def measure(protocol: Long, data: Path, folder: Path, *options: str) -> Iterator
     model = artifact.model
     assert isinstance(model, Numeric)
 
-    def champion(seen: Panel) -> tuple[ndarray, ndarray]:
+    def champion(seen: Panel) -> tuple[Points, Quantiles]:
         made = forecast(model, artifact.spec.data, seen, horizon, artifact.calibrator)
         return made.mean.numpy(), made.quantiles.numpy()
 
@@ -65,7 +64,7 @@ def read(file: Path) -> pd.DataFrame:
 
 
 def score(protocol: Long, panel: Panel, answer: Answer) -> Figures:
-    """Over all origins, steps and series: MSE of the mean, MAE of the median, and how much the intervals cover."""
+    """Over all origins, steps and series: MSE of the mean, MAE of the median, what intervals cover."""
     values = panel.values.reshape(len(panel), -1)
     unit = values[:, : protocol.borders[0]].std(1)[:, None]
     sums: Counter[str] = Counter()
@@ -75,11 +74,13 @@ def score(protocol: Long, panel: Panel, answer: Answer) -> Figures:
         actual = np.concatenate([values[:, end : end + protocol.horizon] for end in block])
         scale = np.tile(unit, (len(block), 1))
         sums["mse"] += np.square((mean - actual) / scale).sum()
-        sums["mae"] += np.abs((quantiles[..., MEDIAN] - actual) / scale).sum()
-        for percent in (80, 95):
-            low, high = (quantiles[..., level] for level in interval(percent))
-            sums[f"coverage_{percent}"] += ((low <= actual) & (actual <= high)).sum()
+        median = mean if quantiles is None else quantiles[..., MEDIAN]
+        sums["mae"] += np.abs((median - actual) / scale).sum()
         sums["values"] += actual.size
+        if quantiles is not None:
+            for percent in (80, 95):
+                low, high = (quantiles[..., level] for level in interval(percent))
+                sums[f"coverage_{percent}"] += ((low <= actual) & (actual <= high)).sum()
     return {name: float(total / sums["values"]) for name, total in sums.items() if name != "values"}
 
 

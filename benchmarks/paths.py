@@ -3,16 +3,16 @@
 Trains on each set for a minute at most, draws paths from the end of the training file and sums them up.
 """
 
-import os
 import tempfile
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import typer
 
+from benchmarks.files import SHARED, Folder, found
 from forecaster.artifact import Artifact
 from forecaster.paths import Dependence
 from pipelines.job import run
@@ -21,7 +21,6 @@ from pipelines.predict import predict
 from pipelines.score import live, panel_for
 from pipelines.settings import TrainSettings
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 PATHS = 500
 BUDGET = 60
 
@@ -41,14 +40,14 @@ CASES = (Case("nn5_daily", 56, 7, "gru"), Case("carparts_monthly", 12, 12, "nega
 
 def measure(case: Case, folder: Path) -> None:
     """Train, draw paths and print the share of sums within the central 80 % of those of the paths."""
-    file = folder / f"{case.data}_train.csv.gz"
+    file, test = (found(folder, f"{case.data}_{part}") for part in ("train", "test"))
     settings = TrainSettings(
         source=file, horizon=case.horizon, season=case.season, recipes=(case.recipe,), budget=BUDGET, name=case.data
     )
     run(settings)
     artifact = live(case.data, None)
     panel = panel_for(artifact, file, None, "error")
-    came = pd.read_csv(folder / f"{case.data}_test.csv.gz").groupby("unique_id")["y"].apply(np.array)
+    came = pd.read_csv(test).groupby("unique_id")["y"].apply(np.array)
     actual = np.array([came[name][: case.horizon].sum() for name in panel.ids])
     independent = Artifact(artifact.spec, artifact.model, artifact.calibrator, Dependence(np.eye(case.horizon)))
     old = Artifact(artifact.spec, artifact.model, artifact.calibrator)  # as from before there were paths
@@ -68,12 +67,12 @@ def inside(artifact: Artifact, panel: Panel, actual: np.ndarray) -> float:
     return float(np.where(exact, 1.0, share)[known].mean())
 
 
-def main(data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED) -> None:
+def main(data: Folder = SHARED) -> None:
     """Print a line per data set and sampler."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
+    data = data.resolve()
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
         for case in CASES:
-            measure(case, data.resolve())
+            measure(case, data)
 
 
 if __name__ == "__main__":

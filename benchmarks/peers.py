@@ -1,6 +1,7 @@
 """Methods that are run in the same call: simple ones of ours, and those of statsforecast where it is installed."""
 
 import importlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -22,20 +23,35 @@ Methods = Callable[[Panel, int, int], Iterator[tuple[str, Points]]]
 """Forecasts of a panel, of a horizon and with a season, by the names of the methods."""
 
 
+def repeated(season: int) -> dict[str, int]:
+    """The simple methods, naive and seasonal naive where there is a season: how many values each of them repeats."""
+    return {"naive": 1} | ({f"seasonal naive ({season})": season} if season > 1 else {})
+
+
+def repeating(horizon: int, last: int) -> Numeric:
+    """The model that repeats the last values of each series."""
+    model = build(SeasonalNaiveSpec(), Task(horizon=horizon, seasons=(last,)))
+    assert isinstance(model, Numeric)
+    return model
+
+
+def repeat(panel: Panel, horizon: int, last: int) -> Points:
+    """The last values of each series, over and over."""
+    return forecast(repeating(horizon, last), describe(panel), panel, horizon).quantiles.numpy()[..., MEDIAN]
+
+
 def simple(panel: Panel, horizon: int, season: int) -> Iterator[tuple[str, Points]]:
-    """Naive, and seasonal naive where there is a season."""
-    for name, repeated in {"naive": 1, f"seasonal naive ({season})": season}.items():
-        if repeated > 1 or name == "naive":
-            model = build(SeasonalNaiveSpec(), Task(horizon=horizon, seasons=(repeated,)))
-            assert isinstance(model, Numeric)
-            yield name, forecast(model, describe(panel), panel, horizon).quantiles.numpy()[..., MEDIAN]
+    """Naive and seasonal naive."""
+    for name, last in repeated(season).items():
+        yield name, repeat(panel, horizon, last)
 
 
 def statsforecast(panel: Panel, horizon: int, season: int) -> Iterator[tuple[str, Points]]:
-    """AutoETS, AutoTheta and MSTL, with their seconds; a gap repeats the value before it. Nothing if not installed."""
+    """AutoETS, AutoTheta and MSTL, with their seconds; a gap repeats the value before it. Says so if not installed."""
     try:
         library, models = importlib.import_module("statsforecast"), importlib.import_module("statsforecast.models")
     except ImportError:
+        print("statsforecast is not installed, its rows are left out: pip install -e '.[benchmarks]'", file=sys.stderr)
         return
     values = pd.Series(panel.values).groupby(np.repeat(np.arange(len(panel)), panel.lengths)).ffill()
     frame = pd.DataFrame(

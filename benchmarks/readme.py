@@ -6,13 +6,12 @@ import re
 from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.accuracy import RESULTS, columns, ranked
+from benchmarks.accuracy import columns, ranked
+from benchmarks.files import RESULTS
 from benchmarks.published import COLUMNS, DATASETS
 
 ROOT = Path(__file__).parents[1]
 SHOWN = ("smape", "mase", "owa", "weighted_quantile_loss", "msis")
-POINT = ("smape", "mase", "owa", "mae", "mse")
-"""The scores of methods that were run beside ours for their point alone."""
 
 
 def sections() -> str:
@@ -25,8 +24,7 @@ def section(name: str) -> str:
     dataset, result = DATASETS[name], json.loads((RESULTS / f"{name}.json").read_text())
     ours, published = result["metrics"], {metric for row in dataset.rows.values() for metric in row}
     wanted = {*published, *SHOWN, dataset.decides}
-    beside = {method: {m: row[m] for m in POINT if m in row} for method, row in result.get("beside", {}).items()}
-    rows = dataset.rows | beside | {"**`forecaster train`**": ours}
+    rows = dataset.rows | result["beside"] | {"**`forecaster train`**": ours}
     rows = {method: {m: x for m, x in row.items() if m in wanted} for method, row in rows.items()}
     shown = columns(rows)
     lines = [["method", *(COLUMNS[metric] for metric in shown)]] + [

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 import torch
 import typer
 
+from benchmarks.files import RESULTS
 from benchmarks.provenance import provenance
 from forecaster.artifact import Artifact
 from pipelines import job
@@ -35,7 +36,6 @@ from pipelines.score import live, panel_for
 from pipelines.settings import TrainSettings
 from pipelines.source import Source
 
-RESULTS = Path(__file__).parent / "results"
 STEPS, HORIZON, FEW = 200, 24, 500
 """Observations and forecast steps of a series, and series to train on."""
 FILE = 5000

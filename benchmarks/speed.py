@@ -11,7 +11,6 @@ import resource
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import numpy as np
@@ -20,7 +19,7 @@ import torch
 import typer
 from torch import Tensor, nn
 
-from benchmarks.accuracy import RESULTS, SHARED
+from benchmarks.files import RESULTS, SHARED, Folder, found
 from benchmarks.provenance import provenance
 from benchmarks.race import HORIZON, Race
 from forecaster.build import build
@@ -46,9 +45,10 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 def main(
     series: Annotated[int, typer.Option(help="How many; each has a thousand windows.")] = 1000,
-    data: Annotated[Path, typer.Option(help="Folder with M4 Hourly.")] = SHARED,
+    data: Folder = SHARED,
 ) -> None:
     """Print the rates, the memory and the seconds, and keep them."""
+    files = found(data, "m4_hourly_train"), found(data, "m4_hourly_test")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     panel = waves(series)
     table = Table(panel, describe(panel), device=device)
@@ -60,7 +60,7 @@ def main(
     asked = asking(panel)
     for name, milliseconds in asked.items():
         print(f"{name:60}{milliseconds:10.1f} ms")
-    race = Race(data.resolve())
+    race = Race(*files)
     reached = {
         "in a process": race.reach(race.in_process, 25),
         "by commands": race.reach(race.by_commands, 2),

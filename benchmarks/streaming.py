@@ -15,7 +15,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from benchmarks.accuracy import RESULTS, SHARED
+from benchmarks.files import RESULTS, SHARED, Folder, found
 from benchmarks.long import read
 from benchmarks.provenance import provenance
 from benchmarks.published import LONG
@@ -49,13 +49,13 @@ def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(SETS)}; all if left out.")] = None,
     budget: Annotated[float, typer.Option(help="Seconds of training for each set.")] = 60.0,
     seed: int = 0,
-    data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED,
+    data: Folder = SHARED,
 ) -> None:
     """Print the losses, the others as shares of that of the streaming one, and keep those of all sets."""
-    rows, folder = {}, data.resolve()
+    rows = {}
     print(f"{'data':26}{RECIPES[0]:>16}" + "".join(f"{name:>16}" for name in RECIPES[1:]))
     for name in names or SETS:
-        rows[name] = losses = compare(history(folder, name), *SETS[name], budget, seed)
+        rows[name] = losses = compare(history(data, name), *SETS[name], budget, seed)
         shares = "".join(f"{losses[recipe] / losses[RECIPES[0]]:16.3f}" for recipe in RECIPES[1:])
         print(f"{name:26}{losses[RECIPES[0]]:16.4f}{shares}", flush=True)
     for recipe in RECIPES[1:]:
@@ -69,7 +69,7 @@ def main(
 
 def history(folder: Path, name: str) -> pd.DataFrame:
     """The series of a set, without the part that its protocol tests on."""
-    series = read(folder / f"{name}.csv.gz")
+    series = read(found(folder, name))
     last = {one.file: one.borders[1] for one in LONG.values()}
     return series.groupby("unique_id").head(last[name]) if name in last else series
 

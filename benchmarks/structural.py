@@ -8,7 +8,6 @@ ten years and nothing is calibrated.
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ import typer
 from scipy import stats
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
-from benchmarks.accuracy import SHARED
+from benchmarks.files import SHARED, Folder, found
 from forecaster.batch import Forecast
 from forecaster.build import build
 from forecaster.quantiles import LEVELS
@@ -35,9 +34,9 @@ from pipelines.windows import Table
 HORIZON, SEASON = 24, 12
 
 
-def main(data: Annotated[Path, typer.Option(help="Folder with the files.")] = SHARED) -> None:
+def main(data: Folder = SHARED) -> None:
     """Print the scores of each."""
-    held_out = origins(read(data / "air_passengers_monthly.csv.gz"), HORIZON, 1)
+    held_out = origins(read(found(data, "air_passengers_monthly")), HORIZON, 1)
     for name, scored in {
         "state_space": ours("state_space", held_out),
         "seasonal_naive": ours("seasonal_naive", held_out),

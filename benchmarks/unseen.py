@@ -14,12 +14,10 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import commands
-from benchmarks.accuracy import RESULTS
+from benchmarks import commands, peers
+from benchmarks.files import RESULTS
 from benchmarks.provenance import provenance
 from benchmarks.public import SETS, Public
-from forecaster.build import build
-from forecaster.spec import SeasonalNaiveSpec, Task
 from pipelines.backtest import backtest
 from pipelines.score import live
 from pipelines.sources import read
@@ -59,8 +57,8 @@ def measure(public: Public, budget: str, seed: int) -> dict[str, object]:
         artifact, held_out = live("forecaster", None), origins(read(everything), horizon, count)
     data, season = artifact.spec.data, artifact.spec.task.seasons[0]
     simple = {
-        name: backtest(build(SeasonalNaiveSpec(), Task(horizon=horizon, seasons=(repeated,))), data, season, held_out)
-        for name, repeated in (("naive", 1), ("seasonal naive", season))
+        name: backtest(peers.repeating(horizon, last), data, season, held_out)
+        for name, last in (("naive", 1), ("seasonal naive", season))
     }
     return {
         "horizon": horizon,
