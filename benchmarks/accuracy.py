@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -32,6 +32,9 @@ from pipelines.unit import naive_error
 POINT = ("smape", "mase", "owa", "mae")
 """The scores that judge the median alone."""
 
+Result = dict[str, Any]
+"""What is kept of a run."""
+
 
 def main(
     names: Annotated[list[str], typer.Argument(help=f"Of {', '.join(DATASETS)}.")],
@@ -48,11 +51,10 @@ def main(
             beside = (peers.simple, peers.statsforecast) if statsforecast else (peers.simple,)
             rows = dict(long.measure(dataset, *told) if isinstance(dataset, Long) else official(dataset, beside, *told))
         ours, seconds = rows.pop("ours"), time.perf_counter() - began
-        others = {f"{method} (this run)": figures for method, figures in rows.items()}
-        everything = dataset.rows | others | {f"forecaster train, {seconds:.0f} s": ours}
+        result = keep(name, seed, budget, seconds, ours, rows)
+        everything = dataset.rows | others(result) | {f"forecaster train, {seconds:.0f} s": ours}
         print(f"{name}: horizon {dataset.horizon}\n{table(everything, dataset.decides)}")
         print("ours: " + ", ".join(f"{metric} {value:.4f}" for metric, value in ours.items()))
-        keep(name, seed, budget, seconds, ours, others)
 
 
 def official(
@@ -102,19 +104,44 @@ def ranked(rows: Rows, decides: str) -> list[str]:
     return sorted(rows, key=lambda method: rows[method].get(decides, np.inf))
 
 
-def keep(name: str, seed: int, budget: str, seconds: float, metrics: Figures, beside: Rows) -> None:
-    """Write a result with what is needed to repeat it."""
-    RESULTS.mkdir(exist_ok=True)
+def keep(name: str, seed: int, budget: str, seconds: float, metrics: Figures, beside: Rows) -> Result:
+    """Write a result with what is needed to repeat it, and return it."""
+    file = RESULTS / f"{name}.json"
     result = {
         "dataset": name,
         "metrics": metrics,
         "beside": beside,
+        "earlier": earlier(json.loads(file.read_text()), beside) if file.exists() else {},
         "seconds": round(seconds, 1),
         "budget": budget,
         "seed": seed,
         **provenance(),
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    RESULTS.mkdir(exist_ok=True)
+    file.write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def earlier(result: Result, beside: Rows) -> dict[str, Rows]:
+    """By commit, the rows of the result before this one whose methods were not run again."""
+    again = {kind(method) for method in beside}
+    runs = {result["commit"]: result["beside"], **result["earlier"]}
+    left = {
+        commit: {method: figures for method, figures in rows.items() if kind(method) not in again}
+        for commit, rows in runs.items()
+    }
+    return {commit: rows for commit, rows in left.items() if rows}
+
+
+def kind(method: str) -> str:
+    """A method without its seconds: `kind("AutoETS, 12 s")` is "AutoETS"."""
+    return method.partition(",")[0]
+
+
+def others(result: Result) -> Rows:
+    """What was run beside ours, and which run that was: this one or an earlier one."""
+    runs = {"this run": result["beside"]} | {f"run of {commit}": rows for commit, rows in result["earlier"].items()}
+    return {f"{method} ({run})": figures for run, rows in runs.items() for method, figures in rows.items()}
 
 
 def truth(panel: Panel, test: Panel, horizon: int) -> np.ndarray:

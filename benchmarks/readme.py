@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.accuracy import columns, ranked
+from benchmarks.accuracy import columns, others, ranked
 from benchmarks.files import RESULTS
 from benchmarks.published import COLUMNS, DATASETS
 
@@ -24,7 +24,7 @@ def section(name: str) -> str:
     dataset, result = DATASETS[name], json.loads((RESULTS / f"{name}.json").read_text())
     ours, published = result["metrics"], {metric for row in dataset.rows.values() for metric in row}
     wanted = {*published, *SHOWN, dataset.decides}
-    rows = dataset.rows | result["beside"] | {"**`forecaster train`**": ours}
+    rows = dataset.rows | others(result) | {"**`forecaster train`**": ours}
     rows = {method: {m: x for m, x in row.items() if m in wanted} for method, row in rows.items()}
     shown = columns(rows)
     lines = [["method", *(COLUMNS[metric] for metric in shown)]] + [
