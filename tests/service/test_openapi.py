@@ -1,19 +1,24 @@
 """The documents: complete, true, and with examples that run as they stand."""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from forecaster.manifest import DataSpec
 from forecaster.spec import CoreSpec, HeadSpec, RecurrentSpec
-from service.routes import METHODS
+from service import schema
+from service.openapi import REFUSALS
+from service.routes import BODY_SECONDS, LINE, METHODS
 from service.schema import Card, ForecastRequest, ForecastResponse
 from tests.service.conftest import Live
 from tests.service.examples import HOURLY, LSTM, NAIVE, RICH, STEPS, Client
 
 COUNTS = RecurrentSpec(core=CoreSpec(cell="gru", width=8, layers=1), head=HeadSpec(family="negative_binomial"))
+PAGE = (Path(__file__).parents[2] / "docs" / "rest.md").read_text()
 
 
 def openapi(client: Client) -> dict[str, Any]:
@@ -94,3 +99,39 @@ def test_the_page_needs_no_other_server(hourly: Client) -> None:
     for asset in ("swagger-ui.css", "swagger-ui-bundle.js"):
         assert f"static_content/{asset}" in page
         assert f"/static_content/{asset}" in METHODS
+
+
+def test_the_request_in_the_docs_gets_the_answer_that_is_shown(rich: Client) -> None:
+    asked = re.search(r"-d '(.*?)'", PAGE, flags=re.DOTALL)
+    shown = re.search(r"```json\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert asked is not None
+    assert shown is not None
+    answer, told = rich.forecast(asked[1]), json.loads(shown[1])
+    got, expected = answer["forecasts"][0], told["forecasts"][0]
+    assert told.keys() == answer.keys()
+    assert {name: got[name] for name in ("id", "start", "freq")} == {
+        name: expected[name] for name in ("id", "start", "freq")
+    }
+    assert {level: len(values) for level, values in got["quantiles"].items()} == {
+        level: len(values) for level, values in expected["quantiles"].items()
+    }
+
+
+def test_the_limits_in_the_docs_are_those_of_the_service() -> None:
+    limits = dict(re.findall(r"^\| (.*?) \| (.*?) \| \d.* \|$", PAGE, flags=re.MULTILINE))
+    for what, limit in {
+        "body": f"{schema.MAX_BYTES // 2**20} MiB",
+        "time in which the body arrives": f"{BODY_SECONDS:g} s",
+        "series": f"1 to {schema.MAX_SERIES:,}",
+        "`horizon`": f"1 to {schema.MAX_HORIZON:,} steps",
+        "`target`": f"{schema.MAX_VALUE:g}".replace("+", ""),
+        "`quantiles`": f"1 to {schema.MAX_QUANTILES} levels",
+        "`paths`": f"0 to {schema.MAX_PATHS:,}",
+        "numbers in an answer: series x horizon x (quantiles + 1 + paths)": f"{schema.MAX_NUMBERS:,}",
+        "requests at work and in line, of each worker (`forecaster serve --workers`)": f"{LINE}",
+    }.items():
+        assert limit in limits[what]
+
+
+def test_the_errors_in_the_docs_are_those_of_the_service() -> None:
+    assert {int(status) for status in re.findall(r"^\| (\d{3}) \|", PAGE, flags=re.MULTILINE)} == {404, 405, *REFUSALS}
