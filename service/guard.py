@@ -1,8 +1,9 @@
-"""Keeps the server small under any input: bounded bodies, bounded waiting, bounded metrics."""
+"""Keeps the server small under any input: bounded bodies, one by one and together, bounded waiting, bounded metrics."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -48,11 +49,43 @@ class Doors:
         return None
 
 
-async def read_json(request: Request, *, max_bytes: int, seconds: float) -> bytes:
-    """The body of a request that says it is JSON.
+class Room:
+    """Memory for the bodies of all requests that are read, in line or at work."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.taken = size, 0
+        """Bytes."""
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[int], None]]:
+        """What takes so many more bytes for one request; they are given back with the end of the context.
+
+        It raises RequestError (503) at once where there are no more.
+        """
+        own = 0
+
+        def take(count: int) -> None:
+            nonlocal own
+            if self.taken + count > self.size:
+                raise _busy("the requests that are waiting are too large together")
+            self.taken += count
+            own += count
+
+        try:
+            yield take
+        finally:
+            self.taken -= own
+
+
+def _busy(message: str) -> RequestError:
+    return RequestError(503, message, remedy="try again in a second", headers={"Retry-After": "1"})
+
+
+async def read_json(request: Request, take: Callable[[int], None], *, max_bytes: int, seconds: float) -> bytes:
+    """The body of a request that says it is JSON; `take` is told how many bytes come, before they are kept.
 
     Raises RequestError: 415 for another type or a compressed body, 413 above `max_bytes` (before more is
-    read), 408 when it has not arrived within `seconds`.
+    read), 408 when it has not arrived within `seconds`, and what `take` raises.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -77,6 +110,7 @@ async def read_json(request: Request, *, max_bytes: int, seconds: float) -> byte
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
+                take(len(chunk))  # as it comes: what is only announced would keep others out for nothing
                 body += chunk
                 if len(body) > max_bytes:
                     raise too_large
@@ -105,12 +139,7 @@ class Queue:
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of `work`. Raises RequestError (503) at once if the line is full."""
         if self.inside >= self.length:
-            raise RequestError(
-                503,
-                "too many requests are waiting",
-                remedy="try again in a second",
-                headers={"Retry-After": "1"},
-            )
+            raise _busy("too many requests are waiting")
         self.inside += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, lambda: work(*args, **kwargs))

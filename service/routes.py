@@ -12,7 +12,7 @@ from starlette.routing import Route
 from forecaster.errors import DataError
 from pipelines.note import Note
 from service.errors import RequestError
-from service.guard import Queue, read_json
+from service.guard import Queue, Room, read_json
 from service.keep import Keeper, keeping
 from service.live import load
 from service.schema import MAX_BYTES
@@ -22,6 +22,8 @@ BODY_SECONDS = 30.0
 """Time in which a request's body has to arrive."""
 LINE = 256
 """Requests at work and in line, above which the answer is 503."""
+ROOM = 8 * MAX_BYTES
+"""Bytes of the bodies of these and of those that are arriving, above which the answer is 503 too."""
 
 SWAGGER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Forecaster</title>
 <link rel="stylesheet" href="static_content/swagger-ui.css"><div id="page"></div>
@@ -36,8 +38,9 @@ async def forecast(request: Request) -> Response:
     """POST /forecast."""
     state = request.app.state
     try:
-        body = await read_json(request, max_bytes=MAX_BYTES, seconds=BODY_SECONDS)
-        answer = await state.queue.run(state.answer, state.live.champion, body, state.keeper)
+        with state.room.held() as take:
+            body = await read_json(request, take, max_bytes=MAX_BYTES, seconds=BODY_SECONDS)
+            answer = await state.queue.run(state.answer, state.live.champion, body, state.keeper)
     except RequestError as refused:
         return refused.response()
     except DataError as error:
@@ -95,6 +98,7 @@ def go_live(app: Starlette) -> None:
     where = keeping()
     app.state.keeper = Keeper(where) if where else None
     app.state.queue = Queue(threads=max(2, os.cpu_count() or 1), length=LINE)
+    app.state.room = Room(ROOM)
 
 
 def go_down(app: Starlette) -> None:

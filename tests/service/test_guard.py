@@ -1,6 +1,7 @@
 """Bounds: the size and the time of a body, the length of the line, the paths that are let in."""
 
 import asyncio
+import json
 import threading
 from typing import Any
 
@@ -9,11 +10,15 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from service.errors import RequestError
-from service.guard import Doors, Queue, read_json
+from service.guard import Doors, Queue, Room, read_json
+from tests.service.conftest import Live
+from tests.service.examples import NAIVE, STEPS
+from tests.service.examples import request as body_of
 
 
 def read(chunks: list[bytes], headers: dict[str, str], *, pause: float = 0, **limits: Any) -> bytes:
-    """What `read_json` makes of a body that comes in chunks; raises what it raises."""
+    """What `read_json` makes of a body that comes in chunks, whose room is empty after it; raises what it raises."""
+    room = Room(1000)
     taken = iter(chunks)
 
     async def receive() -> Message:
@@ -23,7 +28,11 @@ def read(chunks: list[bytes], headers: dict[str, str], *, pause: float = 0, **li
 
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     request = Request({"type": "http", "method": "POST", "path": "/", "headers": raw}, receive)
-    return asyncio.run(read_json(request, **({"max_bytes": 100, "seconds": 5.0} | limits)))
+    try:
+        with room.held() as take:
+            return asyncio.run(read_json(request, take, **({"max_bytes": 100, "seconds": 5.0} | limits)))
+    finally:
+        assert room.taken == 0
 
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -58,6 +67,38 @@ def test_a_slow_body_is_refused() -> None:
     with pytest.raises(RequestError) as caught:
         read([b"1"] * 50, JSON, pause=0.01, seconds=0.1)
     assert caught.value.status == 408
+
+
+def test_bodies_that_are_too_large_together_are_refused_until_one_is_gone() -> None:
+    room = Room(100)
+    with room.held() as take:
+        take(50)
+        with room.held() as other:
+            other(50)
+            with pytest.raises(RequestError) as caught:
+                other(1)
+        take(50)
+    assert room.taken == 0
+    assert caught.value.status == 503
+    assert caught.value.response().headers["Retry-After"] == "1"
+
+
+def test_a_body_keeps_its_room_until_it_is_answered(live: Live) -> None:
+    client, body = live(NAIVE, STEPS), json.dumps(body_of())
+    answer, room, taken = client.app.state.answer, client.app.state.room, []
+
+    def watched(*given: Any) -> Any:
+        taken.append(room.taken)
+        return answer(*given)
+
+    client.app.state.answer = watched
+    assert client("POST", "/forecast", body).status_code == 200
+    assert client("POST", "/forecast", "{" * len(body)).status_code == 400
+    assert taken == [len(body)] * 2
+    room.size = len(body) - 1
+    assert client("POST", "/forecast", body).status_code == 503
+    assert len(taken) == 2
+    assert room.taken == 0
 
 
 def test_a_full_line_refuses_and_then_serves_again() -> None:
