@@ -127,7 +127,7 @@ def test_the_limits_in_the_docs_are_those_of_the_service() -> None:
         "`target`": f"{schema.MAX_VALUE:g}".replace("+", ""),
         "`quantiles`": f"1 to {schema.MAX_QUANTILES} levels",
         "`paths`": f"0 to {schema.MAX_PATHS:,}",
-        "numbers in an answer: series x horizon x (quantiles + 1 + paths)": f"{schema.MAX_NUMBERS:,}",
+        "numbers in an answer: series x horizon x (quantiles or labels + 1 + paths)": f"{schema.MAX_NUMBERS:,}",
         "requests at work and in line, of each worker (`forecaster serve --workers`)": f"{LINE}",
     }.items():
         assert limit in limits[what]
