@@ -12,7 +12,7 @@ from forecaster.manifest import DataSpec
 from forecaster.spec import CoreSpec, HeadSpec, RecurrentSpec
 from service import schema
 from service.openapi import REFUSALS
-from service.routes import BODY_SECONDS, LINE, METHODS
+from service.routes import BODY_SECONDS, LINE, METHODS, ROOM
 from service.schema import Card, ForecastRequest, ForecastResponse
 from tests.service.conftest import Live
 from tests.service.examples import HOURLY, LSTM, NAIVE, RICH, STEPS, Client
@@ -129,6 +129,7 @@ def test_the_limits_in_the_docs_are_those_of_the_service() -> None:
         "`paths`": f"0 to {schema.MAX_PATHS:,}",
         "numbers in an answer: series x horizon x (quantiles or labels + 1 + paths)": f"{schema.MAX_NUMBERS:,}",
         "requests at work and in line, of each worker (`forecaster serve --workers`)": f"{LINE}",
+        "bodies of these and of those that are arriving, together": f"{ROOM // 2**20} MiB",
     }.items():
         assert limit in limits[what]
 
