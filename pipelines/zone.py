@@ -1,8 +1,8 @@
 """Time zones for whole arrays: UTC nanoseconds to the clock on the wall, and back.
 
 A zone is None (naive stamps: the wall clock is all there is), 'UTC', a fixed offset such as 'UTC+10:00', or
-an IANA name. Offsets come from `zoneinfo`, whose rules go on beyond 2037; the transitions of about nine years
-are found at once and kept, then every conversion is a binary search.
+an IANA name. Offsets of names come from `zoneinfo`, whose rules go on beyond 2037; the transitions of about nine
+years are found at once and kept, then every conversion is a binary search. A fixed offset is added.
 """
 
 import re
@@ -45,16 +45,25 @@ def zone_info(zone: str) -> tzinfo:
     """The `tzinfo` of a canonical zone name."""
     if zone == "UTC":
         return UTC
-    if match := _OFFSET.fullmatch(zone):
-        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
-        return timezone(offset if match[1] == "+" else -offset)
-    return ZoneInfo(zone)
+    ahead = _fixed(zone)
+    return ZoneInfo(zone) if ahead is None else timezone(timedelta(seconds=ahead // SECOND))
+
+
+def _fixed(zone: str) -> int | None:
+    """How far the clock of a fixed offset is ahead of UTC, in nanoseconds; None for a zone that may change its own."""
+    match = _OFFSET.fullmatch(zone)
+    if match is None:
+        return None
+    ahead = int(match[2]) * HOUR + int(match[3]) * MINUTE
+    return ahead if match[1] == "+" else -ahead
 
 
 def local(times: Times, zone: str | None) -> Times:
     """The wall clock, in nanoseconds since 1970 on that clock, at each UTC time."""
     if zone is None or zone == "UTC" or not times.size:
         return times
+    if (ahead := _fixed(zone)) is not None:
+        return times + ahead
     instants, offsets = _transitions(zone, times)
     return times + offsets[np.searchsorted(instants, times, side="right") - 1]
 
@@ -67,6 +76,8 @@ def utc(wall: Times, zone: str | None) -> tuple[Times, Times]:
     """
     if zone is None or zone == "UTC" or not wall.size:
         return wall, wall
+    if (ahead := _fixed(zone)) is not None:
+        return wall - ahead, wall - ahead
     instants, offsets = _transitions(zone, wall)
     begins = instants + offsets  # what the clock shows as a period of one offset begins ...
     ends = instants[1:] + offsets[:-1]  # ... and as it ends

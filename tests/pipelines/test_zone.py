@@ -1,7 +1,5 @@
 """Zones agree with pandas, and the way to the wall clock and back loses nothing."""
 
-from zoneinfo import ZoneInfo
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +9,11 @@ from hypothesis import strategies as st
 from forecaster.errors import DataError
 from pipelines.zone import DAY, local, parse_zone, stamp, utc, zone_info
 
-# Half-hour and quarter-hour zones, saving time of half an hour, at midnight, interrupted by Ramadan, none.
+# Half- and quarter-hour zones, saving time of half an hour, at midnight, interrupted by Ramadan, none; fixed offsets.
 ZONES = [
     *("Europe/Berlin", "Australia/Melbourne", "Australia/Lord_Howe", "America/Sao_Paulo", "America/Havana"),
     *("Africa/Casablanca", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia", "UTC"),
+    *("UTC+05:45", "UTC-03:30"),
 ]
 HOUR = DAY // 24
 times = st.lists(st.integers(int(pd.Timestamp("1900").value), int(pd.Timestamp("2100").value)), min_size=1, max_size=20)
@@ -23,7 +22,7 @@ times = st.lists(st.integers(int(pd.Timestamp("1900").value), int(pd.Timestamp("
 @given(st.sampled_from(ZONES), times)
 def test_the_wall_clock_is_that_of_pandas(zone: str, moments: list[int]) -> None:
     ours = local(np.array(moments), zone)
-    theirs = pd.DatetimeIndex(np.array(moments, "datetime64[ns]")).tz_localize("UTC").tz_convert(ZoneInfo(zone))
+    theirs = pd.DatetimeIndex(np.array(moments, "datetime64[ns]")).tz_localize("UTC").tz_convert(zone_info(zone))
     assert ours.tolist() == theirs.tz_localize(None).astype("int64").tolist()
 
 
@@ -78,6 +77,16 @@ def test_zone_names(name: str, canonical: str) -> None:
 def test_unknown_zones_are_refused(name: str) -> None:
     with pytest.raises(DataError, match="unknown time zone"):
         parse_zone(name)
+
+
+def test_a_fixed_offset_needs_no_table_of_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request may have another offset for each series, and a table takes 8 ms."""
+    monkeypatch.setattr("pipelines.zone._table", None)
+    for minutes in range(1, 24 * 60):
+        for sign, ahead in (("+", minutes), ("-", -minutes)):
+            zone = parse_zone(f"{sign}{minutes // 60:02d}:{minutes % 60:02d}")
+            assert local(np.array([7]), zone).tolist() == [7 + ahead * 60_000_000_000]
+            assert [times.tolist() for times in utc(np.array([7 + ahead * 60_000_000_000]), zone)] == [[7], [7]]
 
 
 @pytest.mark.parametrize("zone", [None, "UTC"])
