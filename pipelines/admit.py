@@ -9,7 +9,7 @@ from forecaster.build import build
 from forecaster.errors import DataError
 from forecaster.model import Model, Numeric
 from forecaster.spec import Task
-from pipelines.labels import times, where_is
+from pipelines.labels import often, where_is
 from pipelines.panel import Panel
 from pipelines.recipe import Recipe
 
@@ -59,7 +59,7 @@ def unread(panel: Panel, model: Model) -> tuple[str, ...]:
     count = int(np.logical_or.reduceat(np.append(gaps, False), panel.indptr[:-1]).sum())
     return (
         f"series {series!r}, {place}: the value {panel.values[row]:g}, and there were only {model.domain.words} in"
-        f" training; {times(int(gaps.sum()))} in {count} series read as missing",
+        f" training; {often(int(gaps.sum()))} in {count} series read as missing",
     )
 
 

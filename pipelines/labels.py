@@ -56,28 +56,33 @@ def unseen(panel: Panel, data: DataSpec) -> tuple[str, ...]:
 
 
 def _labels(panel: Panel, data: DataSpec) -> Iterator[str]:
-    for code, label in enumerate(panel.labels):
-        if label not in data.labels:
-            there = np.flatnonzero(panel.values == code)
-            series, place = where_is(panel, int(there[0]))
+    known = set(data.labels)
+    if known.issuperset(panel.labels):
+        return
+    observed = np.flatnonzero(~np.isnan(panel.values))
+    codes, first, count = np.unique(panel.values[observed].astype(np.int64), return_index=True, return_counts=True)
+    for code, row, many in zip(codes, observed[first], count, strict=True):
+        if (label := panel.labels[code]) not in known:
+            series, place = where_is(panel, int(row))
             yield (
-                f"series {series!r}, {place}: the label {label!r} was not there in training; {times(len(there))} read"
+                f"series {series!r}, {place}: the label {label!r} was not there in training; {often(int(many))} read"
                 " as any label, equally likely"
             )
 
 
 def _categories(panel: Panel, data: DataSpec) -> Iterator[str]:
     for column, category in enumerate(data.static):
-        values = panel.static[:, column].astype(str)
-        for value in sorted(set(values.tolist()) - set(category.values)):
-            there = np.flatnonzero(values == value)
-            yield (
-                f"series {str(panel.ids[there[0]])!r}, {category.name}: the category {value!r} was not there in"
-                f" training; in {len(there)} series read as unknown"
-            )
+        known = set(category.values)
+        values, first, count = np.unique(panel.static[:, column].astype(str), return_index=True, return_counts=True)
+        for value, row, many in zip(values.tolist(), first, count, strict=True):
+            if value not in known:
+                yield (
+                    f"series {str(panel.ids[row])!r}, {category.name}: the category {value!r} was not there in"
+                    f" training; in {many} series read as unknown"
+                )
 
 
-def times(count: int) -> str:
+def often(count: int) -> str:
     """How often, in words."""
     return "once" if count == 1 else f"{count} times"
 

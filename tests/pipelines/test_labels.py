@@ -167,6 +167,34 @@ def test_what_was_never_seen_is_said_and_read_as_unknown() -> None:
     )
 
 
+def test_many_that_were_never_seen_are_counted_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"n{i:03d}" for i in range(500)]
+    data = DataSpec(frequency="step", labels=("idle",), static=(Category(name="shop", values=("a",)),))
+    shops = [{"shop": name} for name in ("a", *names)]
+    short: list[list[str | float | None]] = [[name] for name in names]
+    here = panel(["idle", None, *names, *names], *short, static=shops, static_names=["shop"])
+    passes = []
+
+    def counted(values: np.ndarray) -> np.ndarray:
+        passes.append(1)
+        return values.nonzero()[0]
+
+    monkeypatch.setattr("pipelines.labels.np.flatnonzero", counted)
+    told = unseen(here, data)
+    assert len(passes) <= 1
+    assert told == (
+        *(
+            f"series 's0', ds {2 + i}: the label {name!r} was not there in training; 3 times read as any label,"
+            " equally likely"
+            for i, name in enumerate(names)
+        ),
+        *(
+            f"series 's{1 + i}', shop: the category {name!r} was not there in training; in 1 series read as unknown"
+            for i, name in enumerate(names)
+        ),
+    )
+
+
 def test_numbers_and_labels_do_not_stand_for_each_other() -> None:
     with pytest.raises(DataError, match=r"series 's0', ds 1: y is 'on' and the model reads numbers; give numbers"):
         encode(panel([None, "on"]), describe(panel([1.0])), 0)
