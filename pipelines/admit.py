@@ -1,6 +1,6 @@
 """Whether a model is for the values that a panel has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -48,19 +48,18 @@ def admissible(values: Sequence[float], model: Model) -> list[float]:
     return (model.support.nearest(numbers) if isinstance(model, Numeric) else numbers).tolist()
 
 
-def unread(panel: Panel, model: Model) -> tuple[str, ...]:
+def unread(panel: Panel, model: Model) -> Iterator[str]:
     """A sentence on values that are gaps to a model, though they are not missing."""
     if not isinstance(model, Numeric):
-        return ()
+        return
     gaps = ~model.domain.holds(torch.from_numpy(panel.values)).numpy()
-    if not gaps.any():
-        return ()
-    series, place = where_is(panel, row := int(gaps.argmax()))
-    count = int(np.logical_or.reduceat(np.append(gaps, False), panel.indptr[:-1]).sum())
-    return (
-        f"series {series!r}, {place}: the value {panel.values[row]:g}, and there were only {model.domain.words} in"
-        f" training; {often(int(gaps.sum()))} in {count} series read as missing",
-    )
+    if gaps.any():
+        series, place = where_is(panel, row := int(gaps.argmax()))
+        count = int(np.logical_or.reduceat(np.append(gaps, False), panel.indptr[:-1]).sum())
+        yield (
+            f"series {series!r}, {place}: the value {panel.values[row]:g}, and there were only {model.domain.words} in"
+            f" training; {often(int(gaps.sum()))} in {count} series read as missing"
+        )
 
 
 def _held(panel: Panel, model: Numeric, reader: str) -> None:

@@ -50,9 +50,10 @@ def recode(panel: Panel, data: DataSpec) -> Float64[ndarray, " total"]:
     return translate(panel.values, panel.labels, data.steps) if data.steps and panel.labels else panel.values
 
 
-def unseen(panel: Panel, data: DataSpec) -> tuple[str, ...]:
+def unseen(panel: Panel, data: DataSpec) -> Iterator[str]:
     """A sentence on each label and each static category that the model has never seen, and how it is read."""
-    return (*_labels(panel, data), *_categories(panel, data))
+    yield from _labels(panel, data)
+    yield from _categories(panel, data)
 
 
 def _labels(panel: Panel, data: DataSpec) -> Iterator[str]:

@@ -7,9 +7,19 @@ import numpy as np
 import pytest
 
 from forecaster.artifact import Artifact
+from forecaster.build import build
 from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, DataSpec, Training
-from forecaster.spec import CoreSpec, EnsembleSpec, HeadSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
+from forecaster.spec import (
+    CoreSpec,
+    EnsembleSpec,
+    HeadSpec,
+    LabelCountsSpec,
+    ModelSpec,
+    RecurrentSpec,
+    SeasonalNaiveSpec,
+    Task,
+)
 from pipelines.ask import Question, ask, doubts
 from pipelines.panel import Panel, panel_from_series
 from tests.examples import Example
@@ -85,3 +95,15 @@ def test_a_model_of_counts_refuses_what_is_none(value: float) -> None:
 def test_another_frequency_is_refused() -> None:
     with pytest.raises(DataError, match="the frequency is 'W-MON' and the model's is 'D'; resample to 'D'"):
         ask(asked(NAIVE), days([1, 2, 3], frequency="W-MON"), Question(3))
+
+
+def test_no_more_is_told_than_can_be_read() -> None:
+    data = DataSpec(frequency="D", labels=("idle",))
+    model, task = LabelCountsSpec(order=0), Task(horizon=1, labels=1)
+    spec = ArtifactSpec(candidate="test", data=data, task=task, model=model, training=NOBODY, packages={})
+    artifact = Artifact(spec, build(model, task))
+    words = panel_from_series(["a"], ["2024-01-01"], [[f"w{step}" for step in range(150)]], "D")
+    told = doubts(artifact, words)
+    assert len(told) == 101
+    assert told[-1] == "there is more that was not there in training"
+    assert len(doubts(artifact, panel_from_series(["a"], ["2024-01-01"], [words.labels[:100]], "D"))) == 100
