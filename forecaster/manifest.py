@@ -6,13 +6,21 @@ from pydantic import Field
 
 from forecaster.spec import FitSpec, ModelSpec, Spec, Task
 
+ROUNDING = 1e-12
+"""Share of the mean of a column, up to which differences are rounding."""
+
 
 class Covariate(Spec):
     """A numeric column and what it is standardised by."""
 
     name: str
     mean: float = 0.0
-    deviation: float = Field(1.0, gt=0)
+    deviation: float = Field(1.0, ge=0)
+
+    @property
+    def still(self) -> bool:
+        """Whether the column never moved in training: nothing was learned of it, and whatever it is it reads as 0."""
+        return self.deviation <= ROUNDING * abs(self.mean)
 
 
 class Category(Spec):

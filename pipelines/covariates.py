@@ -9,6 +9,7 @@ from numpy import ndarray
 from forecaster.errors import DataError
 from forecaster.manifest import Category, Covariate, DataSpec
 from pipelines.calendar import calendar_features, calendar_names
+from pipelines.grid import crop
 from pipelines.labels import check_labels, recode
 from pipelines.panel import Panel
 
@@ -26,6 +27,7 @@ class Encoded(NamedTuple):
 def describe(panel: Panel, end: str | None = None) -> DataSpec:
     """What a model must remember of its training data to read other data in the same way.
 
+    Covariates are standardised by what they were up to the end of each series: from the future nothing is learned.
     Raises DataError on a vocabulary that is none, and on a label `end` that is not in it or that something follows.
     """
     check_labels(panel, end)
@@ -33,7 +35,7 @@ def describe(panel: Panel, end: str | None = None) -> DataSpec:
     return DataSpec(
         frequency=panel.frequency.name,
         zone=panel.zone,
-        known=_standards(panel.known_names, panel.known),
+        known=_standards(panel.known_names, crop(panel.known, panel.known_indptr, panel.lengths)),
         past=_standards(panel.past_names, panel.past),
         static=tuple(
             Category(name=name, values=tuple(np.unique(panel.static[:, column]).tolist()))
@@ -90,15 +92,21 @@ def _standards(names: tuple[str, ...], values: ndarray) -> tuple[Covariate, ...]
     result = []
     for column, name in enumerate(names):
         known = values[np.isfinite(values[:, column]), column]
-        deviation = float(known.std()) if known.size else 0.0
-        result.append(Covariate(name=name, mean=float(known.mean()) if known.size else 0.0, deviation=deviation or 1.0))
+        unit = np.frexp(np.abs(known).max(initial=0.0))[1]
+        small = np.ldexp(known, -unit)  # whose squares are no overflow
+        moments = (small.mean(), small.std()) if known.size else (0.0, 0.0)
+        mean, deviation = (float(np.ldexp(one, unit)) for one in moments)
+        result.append(Covariate(name=name, mean=mean, deviation=deviation))
     return tuple(result)
 
 
 def _standardise(values: ndarray, covariates: tuple[Covariate, ...]) -> Float32[ndarray, "rows columns"]:
     mean = np.array([c.mean for c in covariates])
-    deviation = np.array([c.deviation for c in covariates])
-    standard: Float32[ndarray, "rows columns"] = np.clip((values - mean) / deviation, -10, 10).astype(np.float32)
+    still = np.array([c.still for c in covariates], dtype=bool)
+    deviation = np.where(still, 1.0, np.array([c.deviation for c in covariates]))
+    with np.errstate(over="ignore"):
+        standard: Float32[ndarray, "rows columns"] = np.clip((values - mean) / deviation, -10, 10).astype(np.float32)
+    standard[:, still] *= 0.0  # what is missing stays so
     return standard
 
 

@@ -1,13 +1,13 @@
-"""What a panel says in words, held against what a model has learned: its labels, and those it has never seen."""
+"""What a panel says, held against what a model has learned: its labels, and all that it has never seen."""
 
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from forecaster.errors import DataError
-from forecaster.manifest import DataSpec
+from forecaster.manifest import ROUNDING, DataSpec
 from pipelines.panel import Panel
 from pipelines.vocabulary import translate
 
@@ -51,9 +51,13 @@ def recode(panel: Panel, data: DataSpec) -> Float64[ndarray, " total"]:
 
 
 def unseen(panel: Panel, data: DataSpec) -> Iterator[str]:
-    """A sentence on each label and each static category that the model has never seen, and how it is read."""
+    """A sentence on each label and each static category that the model has never seen, and how it is read.
+
+    And on each covariate that moves and never did in training.
+    """
     yield from _labels(panel, data)
     yield from _categories(panel, data)
+    yield from _covariates(panel, data)
 
 
 def _labels(panel: Panel, data: DataSpec) -> Iterator[str]:
@@ -83,13 +87,29 @@ def _categories(panel: Panel, data: DataSpec) -> Iterator[str]:
                 )
 
 
+def _covariates(panel: Panel, data: DataSpec) -> Iterator[str]:
+    for covariates, cells, indptr in (
+        (data.known, panel.known, panel.known_indptr),
+        (data.past, panel.past, panel.indptr),
+    ):
+        for column, name, mean in ((i, one.name, one.mean) for i, one in enumerate(covariates) if one.still):
+            there = np.flatnonzero(np.abs(cells[:, column] - mean) > ROUNDING * abs(mean))
+            if there.size:
+                series, place = where_is(panel, int(there[0]), indptr)
+                yield (
+                    f"series {series!r}, {place}: the covariate {name!r} is {cells[there[0], column]:.12g} and never"
+                    f" moved in training; {often(len(there))} read as {mean:.12g}"
+                )
+
+
 def often(count: int) -> str:
     """How often, in words."""
     return "once" if count == 1 else f"{count} times"
 
 
-def where_is(panel: Panel, row: int) -> tuple[str, str]:
-    """The series that a value lies in, and its time."""
-    i = int(np.searchsorted(panel.indptr, row, side="right")) - 1
-    time = panel.frequency.advance(panel.start[i : i + 1], np.array([row - panel.indptr[i]]), panel.zone)
+def where_is(panel: Panel, row: int, indptr: Int64[ndarray, " series+1"] | None = None) -> tuple[str, str]:
+    """The series that a value lies in, and its time; known covariates begin at an `indptr` of their own."""
+    begins = panel.indptr if indptr is None else indptr
+    i = int(np.searchsorted(begins, row, side="right")) - 1
+    time = panel.frequency.advance(panel.start[i : i + 1], np.array([row - begins[i]]), panel.zone)
     return str(panel.ids[i]), f"ds {panel.frequency.text(int(time[0]), panel.zone)}"

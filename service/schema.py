@@ -109,7 +109,8 @@ class ForecastResponse(Wire):
     model: ModelName
     forecasts: list[SeriesForecast | LabelForecast]
     warnings: list[str] = Field(
-        description="Labels and categories that the model has never seen, and how it read them."
+        description="Labels and categories that the model has never seen, and covariates that move and never did in"
+        " training, and how it read them."
     )
 
 

@@ -1,7 +1,9 @@
 """Covariates through every recipe: they count, they help, and a category that nobody has seen is no obstacle."""
 
 import copy
+import math
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +22,9 @@ from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.ask import Question, ask
 from pipelines.baselines import solve
-from pipelines.covariates import describe
+from pipelines.covariates import describe, encode
 from pipelines.labels import unseen
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.panel import Panel, panel_from_frame, panel_from_series
 from pipelines.plan import Plan
 from pipelines.predict import Predictions
 from pipelines.recipe import Recipe, recipes
@@ -67,9 +69,9 @@ def panel(recipe: Recipe, kind: str = "a", price: float = 0.0) -> Panel:
     return panel_from_frame(table, **names, whole="size" if recipe.kind == "whole series" else None)
 
 
-def untrained(recipe: Recipe) -> Artifact:
+def untrained(recipe: Recipe, data: Panel | None = None) -> Artifact:
     """A model whose parameters are all away from where training starts."""
-    data = panel(recipe)
+    data = data or panel(recipe)
     described, horizon = describe(data), HORIZON if data.whole is None else 1
     task = automatic.task(data, described, horizon, 1)
     training = Training(series=len(data), observations=data.total, start=None, until=None, digest=data.digest)
@@ -104,6 +106,61 @@ def test_a_category_that_nobody_has_seen_is_said_and_forecast_as_unknown(name: s
     np.testing.assert_array_equal(found[:-1], expected[:-1])
     np.testing.assert_array_equal(found, told(made, another))
     assert np.array_equal(found[-1], expected[-1]) == (name in WITHOUT)
+
+
+@pytest.mark.parametrize("name", COMING)
+def test_a_covariate_that_never_moved_in_training_moves_no_forecast(name: str) -> None:
+    recipe = RECIPES[name]
+    usual = panel(recipe)
+    usual = replace(usual, known=np.full_like(usual.known, 4.95), past=usual.past * 0)
+    other = replace(usual, known=usual.known + 1, past=usual.past + 1)
+    made = untrained(recipe, usual)
+    np.testing.assert_array_equal(told(made, other), told(made, usual))
+    assert unseen(usual, made.spec.data) == ()
+    assert unseen(other, made.spec.data) == (
+        "series 's0', ds 0: the covariate 'price' is 5.95 and never moved in training; 384 times read as 4.95",
+        "series 's0', ds 0: the covariate 'visits' is 1 and never moved in training; 360 times read as 0",
+    )
+
+
+def alone(*prices: float, ahead: tuple[float, ...] = ()) -> Panel:
+    """One series beside a covariate that is known ahead."""
+    known = [{"price": [*prices, *ahead]}]
+    return panel_from_series(["a"], [0], [[1.0] * len(prices)], "step", known=known, known_names=["price"])
+
+
+@pytest.mark.parametrize("prices", [(4.95,) * 200, (0.0,) * 3, (0.1 + 0.2, 0.3), (-1e300,) * 9, (1e-320,) * 3, (7.0,)])
+def test_what_differs_by_rounding_has_not_moved(prices: tuple[float, ...]) -> None:
+    data = DataSpec.model_validate_json(describe(alone(*prices, ahead=(5.0,))).model_dump_json())
+    assert data.known[0].still
+    assert not encode(alone(*prices, ahead=(5.0, 1e308, -1e308)), data, 3).known.any()
+    (sentence,) = unseen(alone(*prices, ahead=(5.0, 1e308, -1e308)), data)
+    assert sentence.startswith(
+        f"series 'a', ds {len(prices)}: the covariate 'price' is 5 and never moved in training; 3"
+    )
+
+
+def test_of_what_is_missing_in_training_nothing_is_learned() -> None:
+    visits = pd.DataFrame({"ds": range(3), "y": 1.0, "visits": [np.nan, 7.0, np.nan]})
+    data = describe(panel_from_frame(visits.assign(visits=np.nan), past=["visits"]))
+    made = panel_from_frame(visits, past=["visits"])
+    np.testing.assert_array_equal(encode(made, data, 0).past[:, 0], [np.nan, 0, np.nan])
+    assert unseen(made, data) == (
+        "series 'series', ds 1: the covariate 'visits' is 7 and never moved in training; once read as 0",
+    )
+
+
+@pytest.mark.parametrize(
+    "prices", [(1.0, 2.0, 4.0), (0.0, 1e200), (-1.7e308, 1.7e308), (1e12, 1e12 + 4), (0.0, 1e-300)]
+)
+def test_what_moves_is_standardised_whatever_its_size(prices: tuple[float, ...]) -> None:
+    data = describe(alone(*prices))
+    assert not data.known[0].still
+    exact = [Fraction(price) for price in prices]
+    mean = sum(exact) / len(exact)
+    deviation = Fraction(math.sqrt(sum((one - mean) ** 2 for one in exact) / len(exact) / max(exact) ** 2)) * max(exact)
+    expected = [float((one - mean) / deviation) for one in exact]
+    np.testing.assert_allclose(encode(alone(*prices), data, 0).known[:, 0], expected, rtol=1e-4)
 
 
 def small(recipe: Recipe) -> Recipe:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from forecaster.manifest import DataSpec
+from forecaster.manifest import Covariate, DataSpec
 from forecaster.spec import CoreSpec, HeadSpec, RecurrentSpec
 from tests.service.conftest import Live
 from tests.service.examples import LSTM, STEPS, UNTIL, Client, request, series
@@ -205,6 +205,18 @@ def test_covariates(rich: Client) -> None:
         assert rich.forecast(request(one | change))["forecasts"] != answer["forecasts"]
     unseen = request(one | {"static": {"shop": "west"}, "known": {"price": [1e300] * 15}})
     check(rich.forecast(unseen), unseen)
+
+
+def test_a_covariate_that_never_moved_in_training_is_said_where_it_moves(live: Live) -> None:
+    still = live(LSTM, DataSpec(frequency="D", known=(Covariate(name="price", mean=4.95, deviation=0.0),)))
+    one = series(start="2024-01-01", target=[1.0] * 12, known={"price": [4.95] * 15})
+    usual = still.forecast(request(one))
+    moved = still.forecast(request(one | {"known": {"price": [4.95] * 14 + [5.95]}}))
+    assert usual["warnings"] == []
+    assert moved["warnings"] == [
+        "series 'a', ds 2024-01-15 00:00: the covariate 'price' is 5.95 and never moved in training; once read as 4.95"
+    ]
+    assert moved["forecasts"] == usual["forecasts"]
 
 
 def test_quantiles_keep_the_order_and_the_writing_of_the_client(steps: Client) -> None:
