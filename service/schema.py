@@ -109,8 +109,8 @@ class ForecastResponse(Wire):
     model: ModelName
     forecasts: list[SeriesForecast | LabelForecast]
     warnings: list[str] = Field(
-        description="Labels and categories that the model has never seen, and covariates that move and never did in"
-        " training, and how it read them."
+        description="What the model has never seen (labels, categories, covariates that now move, values that are not"
+        " above 0), and how it read it; a hundred sentences at most."
     )
 
 
