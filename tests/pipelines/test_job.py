@@ -174,7 +174,7 @@ def test_short_series_get_a_champion(home: Path, length: int) -> None:
         (["train", "series.csv", "--horizon", "6", "--recipe", "gruu"], "no recipe is called 'gruu'"),
         (
             ["train", "series.csv", "--horizon", "6", "--recipe", "gru,negative_binomial"],
-            "series 's0', ds 2015-01-01 00:00:00: the value 100.251, and the recipe 'negative_binomial' is for counts",
+            "series 's0', ds 2015-01-01 00:00: the value 100.251, and the recipe 'negative_binomial' is for counts",
         ),
         (["train", "series.csv", "--horizon", "6", "--recipe", "bernoulli"], "'bernoulli' is for 0 or 1"),
         (["train", "series.csv", "--horizon", "6", "--recipe", "gru,own.yaml"], "own.yaml"),
@@ -193,15 +193,16 @@ def test_short_series_get_a_champion(home: Path, length: int) -> None:
             "--paths",
         ),
         (
-            ["forecast", "series.csv", "--horizon", "6", "--out", "f.csv", "--quantiles", "0.5,2"],
-            "between 0 and 1",
+            ["forecast", "series.csv", "--horizon", "6", "--out", "f.csv", "--quantiles", "half"],
+            "quantiles 'half' are not numbers",
         ),
     ],
 )
 def test_what_a_user_can_mend_is_one_line_and_exit_code_2(home: Path, arguments: list[str], message: str) -> None:
     series(home)
     (home / "wrong.yaml").write_text(QUICK.replace("layers: 1", "layers: 1, options: {order: 2}"))
-    (home / "half.yaml").write_text("summary: Half.\nmodel: {kind: recurrent, core: {cell: ar, options: {order: 2.5}}}")
+    half = "{kind: recurrent, core: {cell: ar, options: {order: 2.5}}}"
+    (home / "half.yaml").write_text(f"summary: Half.\nmodel: {half}\nfit: {{}}\n")
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2, result.output
     assert message in result.output
