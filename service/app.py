@@ -27,7 +27,8 @@ class Server(bentoml.Service):  # type: ignore[misc]  # BentoML ships no types f
     """A service whose server answers unknown paths itself and has no timer for each request.
 
     BentoML's timeout middleware never cancels its timers, and each keeps its request in memory until it
-    fires; the limits it stands for are kept by `read_json` and `Queue`.
+    fires. `read_json` bounds the time in which a body arrives, `Queue` how many wait; a request at work is
+    bounded by the size of what it asks for alone.
     """
 
     def to_asgi(self, is_main: bool = True) -> Callable[..., Any]:

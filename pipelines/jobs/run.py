@@ -41,11 +41,11 @@ def run(job: Job, as_of: str | None, ledger: Ledger) -> Outcome:
 
 def moment(as_of: str) -> str:
     """An as-of date in its one form, so that the same one is the same. Raises DataError on what is none."""
-    if as_of.lstrip("-").isdigit() and len(as_of) < 8:
-        return str(int(as_of))
     try:
         return datetime.fromisoformat(as_of).isoformat().removesuffix("T00:00:00")
     except ValueError:
+        if as_of.removeprefix("-").isdigit():
+            return str(int(as_of))
         remedy = "such as 2026-11-21, 2026-11-21T06:00:00+01:00, or a whole number where steps are counted"
         raise DataError(f"--as-of {as_of!r} is no time", remedy=remedy) from None
 

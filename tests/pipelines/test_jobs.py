@@ -236,7 +236,8 @@ def test_a_wrong_job_file_is_refused_by_file_and_key(home: Path, changes: dict[s
 def test_one_date_has_one_form() -> None:
     assert moment("2024-05-01T00:00:00") == moment("2024-05-01") == "2024-05-01"
     assert moment("2024-05-01T06:00") == "2024-05-01T06:00:00"
-    assert moment("12") == "12"
+    assert moment("20240501") == "2024-05-01"
+    assert [moment(step) for step in ("12", "-3", "007", "12345678")] == ["12", "-3", "7", "12345678"]
     with pytest.raises(DataError, match="no time"):
         moment("yesterday")
 
