@@ -17,7 +17,7 @@ from forecaster.quantiles import LEVELS
 from forecaster.spec import FitSpec
 from pipelines import automatic
 from pipelines.covariates import describe
-from pipelines.fitting import Point, train, within
+from pipelines.fitting import Point, converging, train, within
 from pipelines.gaps import Gaps, draw, guesses, lengths
 from pipelines.job import Memory
 from pipelines.labels import where_is
@@ -54,7 +54,7 @@ def run(settings: FillSettings, report: Callable[[str, FitSpec, Point], None] = 
     """Fill every gap and write unique_id, ds, y, filled and the ends of the 80 % interval.
 
     Stopped at any moment and run again, it goes on where it was. Raises DataError on data that cannot be read, on
-    labels, and on a recipe that does not read in both directions.
+    labels, and on a recipe that does not read in both directions or whose training diverges.
     """
     check(settings.out)
     panel = read(settings.source, zone=settings.zone, duplicates=settings.duplicates)
@@ -108,8 +108,9 @@ def fill(
     with Run.start(settings.name, "fill", key=memory.key("fill")) as tracked:
         tracked.params(settings.model_dump(mode="json") | {"seasons": seasons, "gaps": len(like), "window": WINDOW})
         tracked.dataset(panel, settings.source.name, "fill")
-        spec = within(settings.budget, model, gaps, spec, folder)
-        curve = train(model, gaps, spec, folder, report=lambda point: report(settings.recipe, spec, point))
+        with converging(settings.recipe):
+            spec = within(settings.budget, model, gaps, spec, folder)
+            curve = train(model, gaps, spec, folder, report=lambda point: report(settings.recipe, spec, point))
         log_curve(tracked, curve)
         calibrator = Calibrator.learn(tell(model, gaps, small, calibrate), every[calibrate, None])
 

@@ -4,13 +4,15 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from forecaster.checkpoint import load_weights, save_weights
 from forecaster.durable import replace
+from forecaster.errors import DataError
 from forecaster.learner import Learner
 from forecaster.model import Model, Numeric
 from forecaster.parallel import agree, first, wait
@@ -33,6 +35,19 @@ class Point:
     step: Step
     validation: float
     """Score on later data, NaN where there is none."""
+
+
+class DivergedError(DataError):
+    """The loss of a training, or its gradient, is not finite."""
+
+
+@contextmanager
+def converging(recipe: str) -> Iterator[None]:
+    """Raises DivergedError, which names the recipe, where a training in it diverges."""
+    try:
+        yield
+    except FloatingPointError as error:  # which says what to do
+        raise DivergedError(f"the training diverges in {error}", place=f"recipe {recipe!r}") from error
 
 
 def batches(table: Table, model: Model, spec: FitSpec) -> Batches:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from forecaster.artifact import save
 from forecaster.durable import replace
+from forecaster.errors import DataError
 from forecaster.parallel import wait
 from pipelines.challenge import Incumbent, judge, unbeaten
 from pipelines.contest import Verdict
@@ -26,7 +27,7 @@ from pipelines.search import search
 from pipelines.selection import choose, combine
 from pipelines.settings import TrainSettings
 from pipelines.tracking import Run
-from pipelines.train import Candidate, candidate, refit
+from pipelines.train import Candidate, attempt, refit, remaining
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def run(settings: TrainSettings, report: Report = lambda *epoch: None, engine: E
 def follow(settings: TrainSettings) -> None:
     """Take part in the same `run` of another process that torchrun has started: train along, and keep nothing."""
     _, known, plan = planned(settings)
-    candidates = [candidate(plan, name, *entry) for name, entry in known.items()]
+    candidates = remaining([attempt(plan, name, *entry) for name, entry in known.items()])
     together = combine(plan, candidates)
     refit(plan, choose(plan, candidates if together is None else [*candidates, together]))
     wait()
@@ -101,8 +102,9 @@ def train(
 ) -> Result:
     """Train, compare and register, and judge a champion by origins that are later than what it has seen.
 
-    Raises DataError on data that cannot be trained on or that the champion cannot read, and SeenError where there is
-    no horizon of data that the champion has not seen.
+    A candidate whose training diverges is left out. Raises DataError where that is so of all, on data that cannot be
+    trained on or that the champion cannot read, and SeenError where there is no horizon of data that the champion has
+    not seen.
     """
     began = time.perf_counter()
     panel, known, plan = planned(settings, report, champion, engine.workers)
@@ -116,15 +118,20 @@ def train(
         if settings.search:
             found = search(plan, settings.search, RESERVE * settings.budget / 2, child, engine)
             known |= {name: (recipe, None) for name, recipe in found.items()}
-        candidates: list[Candidate] = []
+        attempts: list[Candidate | DataError] = []
         there = plan if engine.here else dataclasses.replace(plan, report=lambda *epoch: None)
-        trained = engine.map(lambda one: candidate(there, one[0], *one[1]), known.items())
+        trained = engine.map(lambda one: attempt(there, one[0], *one[1]), known.items())
         for name in known:
             with child(name) as run:
-                candidates.append(next(trained))
-                log_candidate(run, plan, candidates[-1])
+                attempts.append(done := next(trained))
+                if not isinstance(done, Candidate):
+                    log.warning("a candidate is left out: %s", done)
+                    run.params({"left_out": done})
+                    continue
+                log_candidate(run, plan, done)
             if not engine.here:
-                _tell(report, candidates[-1])
+                _tell(report, done)
+        candidates = remaining(attempts)
         if (together := combine(plan, candidates)) is not None:
             with child(together.name) as run:
                 log_candidate(run, plan, together)

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from forecaster.errors import DataError
 from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec
 from pipelines.engine import Engine
-from pipelines.fitting import Point, best
+from pipelines.fitting import DivergedError, Point, best
 from pipelines.logbook import log_candidate
 from pipelines.plan import REFIT, Plan
 from pipelines.recipe import Recipe
@@ -118,7 +118,7 @@ def _propose(trial: optuna.trial.BaseTrial, positive: bool) -> Recipe:
 
 
 def _attempt(plan: Plan, task: Trial) -> Candidate | None:
-    """A trial from its beginning to its end; None where it was given up."""
+    """A trial from its beginning to its end; None where it was given up, or its training diverges."""
     trial = optuna.trial.Trial(_study(plan), task.id)
 
     def report(name: str, spec: FitSpec, point: Point) -> None:  # noqa: ARG001
@@ -128,5 +128,5 @@ def _attempt(plan: Plan, task: Trial) -> Candidate | None:
 
     try:
         return candidate(replace(plan, report=report), task.name, task.recipe)
-    except optuna.TrialPruned:
+    except (optuna.TrialPruned, DivergedError):
         return None

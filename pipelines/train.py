@@ -12,6 +12,7 @@ from forecaster.artifact import Artifact
 from forecaster.build import build
 from forecaster.conformal import Calibrator
 from forecaster.ensemble import Ensemble
+from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, Training
 from forecaster.model import Model
 from forecaster.paths import CAUTIOUS, Dependence
@@ -19,7 +20,7 @@ from forecaster.spec import FitSpec
 from forecaster.train import Batches
 from pipelines.backtest import backtest
 from pipelines.baselines import solve
-from pipelines.fitting import Point, batches, best, train, within
+from pipelines.fitting import DivergedError, Point, batches, best, converging, train, within
 from pipelines.panel import Panel
 from pipelines.plan import REFIT, Plan
 from pipelines.recipe import Recipe
@@ -99,8 +100,27 @@ def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None)
     return judged(plan, trained, model, began)
 
 
+def attempt(plan: Plan, name: str, recipe: Recipe, start: Model | None = None) -> Candidate | DataError:
+    """A candidate, or why there is none: its training diverges."""
+    try:
+        return candidate(plan, name, recipe, start)
+    except DivergedError as error:
+        return DataError(error.message, place=error.place)  # without its trace, which holds the training data
+
+
+def remaining(attempts: Sequence[Candidate | DataError]) -> list[Candidate]:
+    """The candidates that there are; raises the first error where there is none."""
+    found = [one for one in attempts if isinstance(one, Candidate)]
+    if not found:
+        raise next(one for one in attempts if isinstance(one, DataError))
+    return found
+
+
 def refit(plan: Plan, winner: Candidate) -> Artifact:
-    """The winner trained with all data, and calibrated on everything that was held out, as its paths are."""
+    """The winner trained with all data, and calibrated on everything that was held out, as its paths are.
+
+    Raises DivergedError where that training diverges, though those before did not.
+    """
     model = _again(plan, winner.trained, plan.panel, "refit")
     test = examine(plan, winner.artifact.model, plan.split.test) if plan.split.test is not None else None
     return Artifact(describe(plan, winner.trained, plan.panel), model, *_learned(winner.calibration, test))
@@ -117,8 +137,9 @@ def _learn(plan: Plan, name: str, recipe: Recipe, start: Model | None) -> Traine
     begun = copy.deepcopy(model)
     spec = spec.model_copy(update={"seed": plan.seed})
     data, validate = _batches(plan, panel, model, spec), _validate(plan, plan.split.calibrate)
-    spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
-    curve = _train(plan, name, model, panel, spec, plan.split.calibrate)
+    with converging(name):
+        spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
+        curve = _train(plan, name, model, panel, spec, plan.split.calibrate)
     return Trained(name, recipe, model.eval(), spec, tuple(curve), begun)
 
 
@@ -139,7 +160,8 @@ def _again(plan: Plan, one: Trained, panel: Panel, purpose: str) -> Model:
     begins = updates <= REFIT * one.fit.updates
     model = copy.deepcopy(one.start if begins else one.model)
     spec = one.fit.model_copy(update={"updates": updates if begins else round(REFIT * updates)})
-    _train(plan, f"{one.name}.{purpose}", model, panel, spec, None)
+    with converging(one.name):
+        _train(plan, f"{one.name}.{purpose}", model, panel, spec, None)
     return model
 
 

@@ -219,11 +219,14 @@ def test_two_values_are_enough_for_a_recipe_of_ones_own(home: Path) -> None:
         (["--out", "out.txt"], "end it with .csv or .parquet"),
         (["--out", "out.csv", "--recipe", "lstm"], "both directions"),
         (["--out", "out.csv", "--recipe", "both"], "no recipe is called 'both'"),
+        (["--out", "out.csv", "--recipe", "wild.yaml"], "recipe 'wild.yaml': the training diverges in epoch 0"),
     ],
 )
 def test_mistakes_end_in_one_line(arguments: list[str], told: str, home: Path) -> None:
     frame = pd.DataFrame({"unique_id": "a", "ds": range(4), "y": [1.0, None, 3.0, 4.0]})
     frame.to_csv(home / "tiny.csv", index=False)
+    own = (resources.files("pipelines") / "recipes" / "bidirectional.yaml").read_text()
+    (home / "wild.yaml").write_text(own.replace("bptt: 28", "bptt: 28, learning_rate: 1.0e+30"))
     code, printed = cli(str(home / "tiny.csv"), *arguments)
     assert code == 2
     assert told in printed

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ from mlflow.entities import Run
 from typer.testing import CliRunner
 
 from forecaster.artifact import load_artifact
+from forecaster.learner import Learner
+from forecaster.spec import FitSpec
+from forecaster.train import Batches, Step, fit
+from pipelines import fitting
 from pipelines.cli import app
 from pipelines.promotion import history
 from pipelines.recipe import Recipe, recipes
@@ -207,6 +212,45 @@ def test_what_a_user_can_mend_is_one_line_and_exit_code_2(home: Path, arguments:
     assert result.exit_code == 2, result.output
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+WILD = QUICK.replace("updates: 60", "updates: 60, learning_rate: 1e30")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_candidate_whose_training_diverges_is_left_out(
+    home: Path, workers: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (home / "wild.yaml").write_text(WILD)
+    command = ["train", str(series(home, count=2)), "--horizon", "6", "--workers", workers, "--budget", "60s"]
+    told = forecaster(*command, "--recipe", "wild.yaml,seasonal_naive")
+    assert [line.split()[0] for line in told[told.index("candidate ") :].splitlines()[1:3]] == [
+        "seasonal_naive",
+        "champion:",
+    ]
+    assert re.search(
+        r"left out: recipe 'wild': the training diverges in epoch \d+: .*; lower the learning", caplog.text
+    )
+    assert "recipe 'wild'" in logged(home)[1]["wild"].data.params["left_out"]
+
+
+def test_where_every_training_diverges_the_recipe_is_named(home: Path) -> None:
+    (home / "wild.yaml").write_text(WILD)
+    result = CliRunner().invoke(app, ["train", str(series(home, count=2)), "--horizon", "6", "--recipe", "wild.yaml"])
+    assert result.exit_code == 2, result.output
+    assert "error: recipe 'wild': the training diverges in epoch" in result.output
+
+
+def test_the_last_training_diverges_in_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverging(model: Learner, data: Batches, spec: FitSpec, checkpoint: Path | None = None) -> Iterator[Step]:
+        if checkpoint is not None and checkpoint.parent.name == "quick.refit":
+            raise FloatingPointError("epoch 0: loss nan, gradient nan; lower the learning rate")
+        yield from fit(model, data, spec, checkpoint)
+
+    monkeypatch.setattr(fitting, "fit", diverging)
+    result = CliRunner().invoke(app, ["train", str(series(home, count=2)), "--horizon", "6", "--recipe", "quick"])
+    assert result.exit_code == 2, result.output
+    assert "error: recipe 'quick': the training diverges in epoch 0" in result.output
 
 
 def train_process(home: Path) -> "subprocess.Popen[bytes]":

@@ -1,5 +1,6 @@
 """A search over recipes: reproducible, resumable, and each trial a run."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -93,6 +94,21 @@ def test_where_no_trial_can_be_judged_the_search_ends_and_the_job_goes_on_withou
     assert sorted(runs("forecaster")) == tried == ["trial_000", "trial_001"]
     assert [one.name for one in result.candidates] == ["seasonal_naive"]
     assert "the search found nothing" in caplog.text
+    result.forget()
+
+
+def test_a_trial_whose_training_diverges_is_given_up(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = module._attempt
+
+    def wild(plan: Plan, task: module.Trial) -> Candidate | None:
+        if task.name == "trial_000":
+            task = replace(task, recipe=task.recipe.model_copy(update={"fit": FitSpec(learning_rate=1e30)}))
+        return attempt(plan, task)
+
+    monkeypatch.setattr(module, "_attempt", wild)
+    result = train(settings.model_copy(update={"search": 2}))
+    assert ["pruned" in params for _, params in sorted(runs("forecaster").items())] == [True, False]
+    assert "trial_001" in {one.name for one in result.candidates}
     result.forget()
 
 
