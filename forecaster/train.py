@@ -54,6 +54,7 @@ def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None
     Raises FloatingPointError when the loss or its gradient is not finite.
     """
     device = next(model.parameters()).device
+    reduced = in_bfloat16(spec, device)
     optimizer = torch.optim.AdamW(decayed(model, spec.weight_decay))
     progress = Progress()
     if checkpoint is not None and checkpoint.exists():
@@ -68,7 +69,7 @@ def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None
             rate = learning_rate(spec, (progress.updates + len(losses)) / spec.updates)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            with torch.autocast(device.type, torch.bfloat16, enabled=reduced(spec, device)):
+            with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
                 before = model.start(len(batch.reset), model.stride) if carry is None else detach(carry)
                 carry, loss = model.loss(before, batch.to(device))
             optimizer.zero_grad()
@@ -88,7 +89,7 @@ def fit(model: Learner, batches: Batches, spec: FitSpec, checkpoint: Path | None
             save(checkpoint, model, optimizer, progress)
 
 
-def reduced(spec: FitSpec, device: torch.device) -> bool:
+def in_bfloat16(spec: FitSpec, device: torch.device) -> bool:
     """Whether a network computes in bfloat16: where it is asked for, or where nothing is and a CPU does it natively.
 
     A CPU without these instructions imitates them slowly.

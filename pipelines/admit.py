@@ -50,7 +50,7 @@ def admissible(values: Sequence[float], model: Model) -> list[float]:
 
 def unread(panel: Panel, model: Model) -> Iterator[str]:
     """A sentence on values that are gaps to a model, though they are not missing."""
-    if not isinstance(model, Numeric):
+    if not isinstance(model, Numeric) or model.domain == model.support:
         return
     gaps = ~model.domain.holds(torch.from_numpy(panel.values)).numpy()
     if gaps.any():

@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,9 +55,9 @@ def days(*series: list[float | None], frequency: str = "D") -> Panel:
         ({"temperature": math.inf}, "a temperature of inf"),
     ],
 )
-def test_what_cannot_be_asked_of_any_model(question: dict[str, object], message: str) -> None:
+def test_what_cannot_be_asked_of_any_model(question: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
-        Question(**({"horizon": 3} | question))  # type: ignore[arg-type]
+        Question(**({"horizon": 3} | question))
 
 
 @pytest.mark.parametrize("model", [NAIVE, GRU, BOTH, COUNTS])
