@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from pipelines.panel import panel_from_frame
+from pipelines.doors import panel_from_frame
 from pipelines.sink import write_forecasts
 from pipelines.source import source
 from pipelines.sources import read

@@ -17,7 +17,8 @@ from benchmarks.files import found
 from benchmarks.published import Figures, Long
 from forecaster.model import Numeric
 from pipelines.backtest import MEDIAN, interval
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.doors import panel_from_frame
+from pipelines.panel import Panel
 from pipelines.predict import forecast
 from pipelines.score import live
 

@@ -1,6 +1,6 @@
 """Whether a model is for the values that a panel has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from forecaster.build import build
 from forecaster.errors import DataError
 from forecaster.model import Model, Numeric
 from forecaster.spec import Task
-from pipelines.labels import often, where_is
+from pipelines.labels import where_is
 from pipelines.panel import Panel
 from pipelines.recipe import Recipe
 
@@ -46,20 +46,6 @@ def admissible(values: Sequence[float], model: Model) -> list[float]:
     """The values that a model is for nearest to these."""
     numbers = torch.tensor(values, dtype=torch.float64)
     return (model.support.nearest(numbers) if isinstance(model, Numeric) else numbers).tolist()
-
-
-def unread(panel: Panel, model: Model) -> Iterator[str]:
-    """A sentence on values that are gaps to a model, though they are not missing."""
-    if not isinstance(model, Numeric) or model.domain == model.support:
-        return
-    gaps = ~model.domain.holds(torch.from_numpy(panel.values)).numpy()
-    if gaps.any():
-        series, place = where_is(panel, row := int(gaps.argmax()))
-        count = int(np.logical_or.reduceat(np.append(gaps, False), panel.indptr[:-1]).sum())
-        yield (
-            f"series {series!r}, {place}: the value {panel.values[row]:g}, and there were only {model.domain.words} in"
-            f" training; {often(int(gaps.sum()))} in {count} series read as missing"
-        )
 
 
 def _held(panel: Panel, model: Numeric, reader: str) -> None:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from itertools import chain, islice
 from typing import Any
 
 import pandas as pd
@@ -10,16 +9,13 @@ import pandas as pd
 from forecaster.artifact import Artifact
 from forecaster.errors import DataError
 from forecaster.labels import LabelModel
-from pipelines.admit import readable, unread
-from pipelines.labels import unseen
+from pipelines.admit import readable
 from pipelines.panel import Panel
 from pipelines.predict import TENTHS, Predictions, predict
 from pipelines.predict_labels import LabelPredictions, predict_labels
 
 MOST = 100_000_000
 """Values in all sample paths, which are held in memory."""
-DOUBTS = 100
-"""Sentences on what a model has never seen: a word of its own in each row would make more of them than forecasts."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +72,6 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
     if isinstance(model, LabelModel):
         return predict_labels(model, data, panel, question.horizon, *sampling)
     return predict(artifact, panel, question.horizon, question.levels, *sampling)
-
-
-def doubts(artifact: Artifact, panel: Panel) -> tuple[str, ...]:
-    """A sentence on each thing in a panel that the model has never seen, and how it is read; on `DOUBTS` at most."""
-    every = chain(unread(panel, artifact.model), unseen(panel, artifact.spec.data))
-    told, more = tuple(islice(every, DOUBTS)), next(every, None)
-    return told if more is None else (*told, "there is more that was not there in training")
 
 
 def answer_frame(artifact: Artifact, panel: Panel, question: Question) -> pd.DataFrame:

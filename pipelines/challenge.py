@@ -14,6 +14,7 @@ from forecaster.model import Model
 from forecaster.spec import EnsembleSpec, ModelSpec, Task
 from pipelines import figures
 from pipelines.backtest import backtest
+from pipelines.candidate import Candidate
 from pipelines.contest import Verdict, contest
 from pipelines.panel import Panel
 from pipelines.plan import Plan
@@ -22,7 +23,6 @@ from pipelines.recipe import Recipe
 from pipelines.registry import Champion, Version, champion
 from pipelines.split import after, split
 from pipelines.tracking import Run
-from pipelines.train import Candidate
 
 WARM = "_warm"
 """What the name of a candidate ends with that starts from the champion's weights."""

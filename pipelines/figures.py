@@ -1,4 +1,4 @@
-"""Pictures of forecasts and of how good they are: matplotlib figures as values, with no state of pyplot."""
+"""Pictures of forecasts and of how good they are, each a matplotlib figure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,14 +6,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy import ndarray
 
-INK, QUIET, GRID = "#22313f", "#7b8794", "#e4e7eb"
-FORECAST, SECOND = "#1f6feb", "#d9480f"
-COLOURS = ("#1f6feb", "#d9480f", "#2b8a3e", "#862e9c", "#e67700", "#0b7285", "#c2255c", "#495057")
+from pipelines.canvas import COLOURS, FORECAST, INK, QUIET, SECOND, along, canvas, legend
+
 FEW = 40
 """Up to so many points are drawn as dots too, so that a single one is seen."""
 
@@ -186,32 +184,6 @@ def fading(shares: Mapping[str, Float64[ndarray, "back"]], gone: float) -> Figur
     return figure
 
 
-def canvas(title: str, size: tuple[float, float] = (7.5, 4.0)) -> tuple[Figure, Axes]:
-    """An empty figure."""
-    figure = Figure(figsize=size, dpi=130, layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold", pad=12)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-    axes.tick_params(colors=QUIET, length=0, labelsize=9)
-    axes.xaxis.label.set_color(QUIET)
-    axes.yaxis.label.set_color(QUIET)
-    return figure, axes
-
-
-def along(axes: Axes, times: pd.DatetimeIndex | Int64[ndarray, "steps"]) -> ndarray:
-    """Where times lie on the axis: instants, labelled with the clock of their zone."""
-    if not isinstance(times, pd.DatetimeIndex):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        return times
-    locator = AutoDateLocator(tz=times.tz)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator, tz=times.tz)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(formatter)
-    return (times if times.tz is None else times.tz_convert("UTC").tz_localize(None)).to_numpy()
-
-
 def _mirrored(levels: Sequence[float], k: int) -> bool:
     return abs(levels[k] + levels[len(levels) - 1 - k] - 1) < 1e-9
 
@@ -224,8 +196,3 @@ def _by_step(axes: Axes) -> None:
     axes.set_xlabel("step ahead")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     legend(axes)
-
-
-def legend(axes: Axes) -> None:
-    """Beside the axes."""
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9, labelcolor=INK)

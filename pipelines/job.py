@@ -14,6 +14,7 @@ from forecaster.artifact import save
 from forecaster.durable import replace
 from forecaster.errors import DataError
 from forecaster.parallel import wait
+from pipelines.candidate import Candidate, remaining
 from pipelines.challenge import Incumbent, judge, unbeaten
 from pipelines.contest import Verdict
 from pipelines.engine import HERE, Engine
@@ -27,7 +28,7 @@ from pipelines.search import search
 from pipelines.selection import choose, combine
 from pipelines.settings import TrainSettings
 from pipelines.tracking import Run
-from pipelines.train import Candidate, attempt, refit, remaining
+from pipelines.train import attempt, refit
 
 log = logging.getLogger(__name__)
 

@@ -1,13 +1,11 @@
-"""What a panel says, held against what a model has learned: its labels, and all that it has never seen."""
-
-from collections.abc import Iterator
+"""The labels of a panel, held against those of a model."""
 
 import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from forecaster.errors import DataError
-from forecaster.manifest import ROUNDING, DataSpec
+from forecaster.manifest import DataSpec
 from pipelines.panel import Panel
 from pipelines.vocabulary import translate
 
@@ -48,63 +46,6 @@ def recode(panel: Panel, data: DataSpec) -> Float64[ndarray, " total"]:
         needs = f"labels ({', '.join(data.steps[:9])})" if data.steps else "numbers"
         raise DataError(f"y is {value} and the model reads {needs}", series=series, place=place, remedy=f"give {needs}")
     return translate(panel.values, panel.labels, data.steps) if data.steps and panel.labels else panel.values
-
-
-def unseen(panel: Panel, data: DataSpec) -> Iterator[str]:
-    """A sentence on each label and each static category that the model has never seen, and how it is read.
-
-    And on each covariate that moves and never did in training.
-    """
-    yield from _labels(panel, data)
-    yield from _categories(panel, data)
-    yield from _covariates(panel, data)
-
-
-def _labels(panel: Panel, data: DataSpec) -> Iterator[str]:
-    known = set(data.labels)
-    if known.issuperset(panel.labels):
-        return
-    observed = np.flatnonzero(~np.isnan(panel.values))
-    codes, first, count = np.unique(panel.values[observed].astype(np.int64), return_index=True, return_counts=True)
-    for code, row, many in zip(codes, observed[first], count, strict=True):
-        if (label := panel.labels[code]) not in known:
-            series, place = where_is(panel, int(row))
-            yield (
-                f"series {series!r}, {place}: the label {label!r} was not there in training; {often(int(many))} read"
-                " as any label, equally likely"
-            )
-
-
-def _categories(panel: Panel, data: DataSpec) -> Iterator[str]:
-    for column, category in enumerate(data.static):
-        known = set(category.values)
-        values, first, count = np.unique(panel.static[:, column].astype(str), return_index=True, return_counts=True)
-        for value, row, many in zip(values.tolist(), first, count, strict=True):
-            if value not in known:
-                yield (
-                    f"series {str(panel.ids[row])!r}, {category.name}: the category {value!r} was not there in"
-                    f" training; in {many} series read as unknown"
-                )
-
-
-def _covariates(panel: Panel, data: DataSpec) -> Iterator[str]:
-    for covariates, cells, indptr in (
-        (data.known, panel.known, panel.known_indptr),
-        (data.past, panel.past, panel.indptr),
-    ):
-        for column, name, mean in ((i, one.name, one.mean) for i, one in enumerate(covariates) if one.still):
-            there = np.flatnonzero(np.abs(cells[:, column] - mean) > ROUNDING * abs(mean))
-            if there.size:
-                series, place = where_is(panel, int(there[0]), indptr)
-                yield (
-                    f"series {series!r}, {place}: the covariate {name!r} is {cells[there[0], column]:.12g} and never"
-                    f" moved in training; {often(len(there))} read as {mean:.12g}"
-                )
-
-
-def often(count: int) -> str:
-    """How often, in words."""
-    return "once" if count == 1 else f"{count} times"
 
 
 def where_is(panel: Panel, row: int, indptr: Int64[ndarray, " series+1"] | None = None) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipelines import figures
+from pipelines.candidate import Candidate
 from pipelines.fitting import Point, best
 from pipelines.panel import Panel
 from pipelines.plan import Plan
@@ -14,7 +15,6 @@ from pipelines.scores import Scores
 from pipelines.settings import TrainSettings
 from pipelines.split import HeldOut
 from pipelines.tracking import Run
-from pipelines.train import Candidate
 
 BY_STEP = "_by_step"
 """Ends the name of a metric of each step ahead."""

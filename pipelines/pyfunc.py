@@ -25,8 +25,10 @@ from mlflow.types.schema import AnyType
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, DataSpec
-from pipelines.ask import Question, answer_frame, doubts
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.ask import Question, answer_frame
+from pipelines.doors import panel_from_frame
+from pipelines.doubts import doubts
+from pipelines.panel import Panel
 from pipelines.predict import TENTHS
 from pipelines.tracking import Run
 

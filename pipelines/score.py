@@ -8,8 +8,9 @@ import numpy as np
 
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
-from pipelines.ask import Question, answer_frame, doubts, reading
+from pipelines.ask import Question, answer_frame, reading
 from pipelines.backtest import backtest
+from pipelines.doubts import doubts
 from pipelines.engine import HERE, Engine
 from pipelines.panel import Panel
 from pipelines.registry import resolve

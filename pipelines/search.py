@@ -15,13 +15,14 @@ from optuna.trial import TrialState
 
 from forecaster.errors import DataError
 from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec
+from pipelines.candidate import Candidate
 from pipelines.engine import Engine
 from pipelines.fitting import DivergedError, Point, best
 from pipelines.logbook import log_candidate
 from pipelines.plan import REFIT, Plan
 from pipelines.recipe import Recipe
 from pipelines.tracking import Run
-from pipelines.train import Candidate, candidate
+from pipelines.train import candidate
 
 STARTS = 4
 """Trials that are not given up, for others to be compared with."""

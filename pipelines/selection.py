@@ -10,10 +10,11 @@ import numpy as np
 from forecaster.ensemble import Ensemble, pooled
 from forecaster.spec import EnsembleSpec, SeasonalNaiveSpec
 from pipelines.backtest import Backtest
+from pipelines.candidate import Candidate, Trained, held_out_loss
 from pipelines.contest import Saving, versus
 from pipelines.plan import Plan
 from pipelines.recipe import Recipe
-from pipelines.train import Candidate, Trained, held_out_loss, judged
+from pipelines.train import judged
 
 WITNESSES = 5
 """Pairs of losses that can prove something: fewer all point one way by chance more often than once in twenty times."""

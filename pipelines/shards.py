@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from forecaster.artifact import Artifact
 from pipelines.ask import Question, answer_frame, reading
-from pipelines.panel import Panel, panel_from_frame
-from pipelines.table import distinct
+from pipelines.column import distinct
+from pipelines.doors import panel_from_frame
+from pipelines.panel import Panel
 
 WORK = "_work"
 """The folder of the pieces: whoever reads Parquet skips names that begin so."""

@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from forecaster.errors import DataError
 from pipelines.cutoff import Cutoff
+from pipelines.doors import panel_from_frame
 from pipelines.files import Columns, read_files
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.panel import Panel
 from pipelines.source import Source, source
 from pipelines.sql import read_sql
 

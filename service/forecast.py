@@ -8,10 +8,12 @@ import orjson
 
 from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
-from pipelines.ask import Question, ask, doubts
+from pipelines.ask import Question, ask
+from pipelines.doors import panel_from_series
+from pipelines.doubts import doubts
 from pipelines.frequency import Frequency
 from pipelines.kept import LEVELS
-from pipelines.panel import Panel, panel_from_series
+from pipelines.panel import Panel
 from pipelines.predict import Predictions
 from service.answers import labels, numbers
 from service.errors import RequestError

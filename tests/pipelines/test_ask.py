@@ -21,8 +21,10 @@ from forecaster.spec import (
     SeasonalNaiveSpec,
     Task,
 )
-from pipelines.ask import Question, ask, doubts
-from pipelines.panel import Panel, panel_from_series
+from pipelines.ask import Question, ask
+from pipelines.doors import panel_from_series
+from pipelines.doubts import doubts
+from pipelines.panel import Panel
 from tests.examples import Example
 
 GRU = RecurrentSpec(core=CoreSpec(cell="gru", width=4, layers=1))

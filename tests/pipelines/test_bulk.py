@@ -19,8 +19,8 @@ from pipelines import bulk
 from pipelines.ask import Question, answer_frame
 from pipelines.bulk import score_shards
 from pipelines.cli import app
+from pipelines.doors import panel_from_frame
 from pipelines.engine import Engine, Processes
-from pipelines.panel import panel_from_frame
 from tests.pipelines.conftest import HORIZON, make_artifact
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from scipy import stats
 
 from pipelines.backtest import Backtest
 from pipelines.contest import compare, contest, versus
-from pipelines.panel import panel_from_series
+from pipelines.doors import panel_from_series
 from pipelines.split import HeldOut
 from pipelines.split import origins as rolling
 

@@ -23,8 +23,9 @@ from pipelines import automatic
 from pipelines.ask import Question, ask
 from pipelines.baselines import solve
 from pipelines.covariates import describe, encode
-from pipelines.labels import unseen
-from pipelines.panel import Panel, panel_from_frame, panel_from_series
+from pipelines.doors import panel_from_frame, panel_from_series
+from pipelines.doubts import unseen
+from pipelines.panel import Panel
 from pipelines.plan import Plan
 from pipelines.predict import Predictions
 from pipelines.recipe import Recipe, recipes

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from pipelines.cli import app
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.doors import panel_from_frame
+from pipelines.panel import Panel
 from pipelines.registry import resolve
 from pipelines.sources import read
 

@@ -12,9 +12,10 @@ from forecaster.ensemble import Ensemble
 from forecaster.pointwise import SeasonalNaive, Seen
 from forecaster.spec import EnsembleSpec, FitSpec
 from pipelines.backtest import Backtest, backtest
+from pipelines.candidate import Candidate, Trained
 from pipelines.contest import versus
+from pipelines.doors import panel_from_series
 from pipelines.job import Result
-from pipelines.panel import panel_from_series
 from pipelines.plan import Plan
 from pipelines.predict import predict
 from pipelines.prepare import prepare
@@ -24,7 +25,7 @@ from pipelines.screen import table
 from pipelines.selection import choose, combine
 from pipelines.settings import TrainSettings
 from pipelines.split import split
-from pipelines.train import Candidate, Trained, candidate, refit
+from pipelines.train import candidate, refit
 
 NAIVE = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive"}})
 WALK = NAIVE.model_copy(update={"null_model": True})

@@ -18,8 +18,9 @@ from forecaster.spec import CoreSpec, RecurrentSpec
 from pipelines.cli import app
 from pipelines.covariates import describe
 from pipelines.demo import sample
+from pipelines.doors import panel_from_series
 from pipelines.gaps import Gaps, draw, guesses, lengths
-from pipelines.panel import Panel, panel_from_series
+from pipelines.panel import Panel
 from pipelines.restore import Units, tell
 
 seeds = st.integers(0, 2**16)

@@ -11,8 +11,8 @@ from forecaster.model import Model
 from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec, Task
 from pipelines import fitting
 from pipelines.covariates import describe
+from pipelines.doors import panel_from_series
 from pipelines.fitting import batches, best, read_curve, train, within
-from pipelines.panel import panel_from_series
 from pipelines.windows import Lanes, Table, Windows
 
 TASK = Task(horizon=4, stride=2, seasons=(4,))

@@ -8,8 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from forecaster.errors import DataError
+from pipelines.doors import panel_from_frame
 from pipelines.ingest import Ingested, ingest
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.panel import Panel
 from pipelines.sources import read
 from pipelines.storage import file_system
 

@@ -19,9 +19,10 @@ from pipelines.backtest_labels import LabelBacktest
 from pipelines.cli import app
 from pipelines.covariates import describe, encode
 from pipelines.demo import sample
+from pipelines.doors import panel_from_frame, panel_from_series
+from pipelines.doubts import unseen
 from pipelines.figures import chances
-from pipelines.labels import unseen
-from pipelines.panel import Panel, panel_from_frame, panel_from_series
+from pipelines.panel import Panel
 from pipelines.promotion import history
 from pipelines.recipe import Recipe, choose, recipes
 from pipelines.registry import resolve

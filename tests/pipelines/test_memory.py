@@ -17,8 +17,8 @@ from forecaster.spec import CoreSpec, RecurrentSpec, SeasonalNaiveSpec, Task
 from forecaster.state import part, parts
 from pipelines.cli import app
 from pipelines.covariates import describe
+from pipelines.doors import panel_from_frame
 from pipelines.memory import Memory, measure
-from pipelines.panel import panel_from_frame
 from pipelines.windows import Table
 from tests.pipelines.conftest import make_artifact, steps
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError
+from pipelines.doors import panel_from_frame
 from pipelines.frequency import Frequency
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.panel import Panel
 from pipelines.zone import utc
 
 FREQUENCIES = ["step", "h", "30min", "D", "B", "W-WED", "2W-MON", "MS", "ME", "QS-JAN", "BME", "YE-DEC"]

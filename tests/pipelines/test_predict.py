@@ -12,7 +12,8 @@ from forecaster.manifest import ArtifactSpec, Training
 from forecaster.model import Numeric
 from forecaster.spec import CoreSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
 from pipelines.covariates import describe
-from pipelines.panel import Panel, panel_from_series
+from pipelines.doors import panel_from_series
+from pipelines.panel import Panel
 from pipelines.predict import predict, raw_forecast
 from pipelines.windows import Table
 from tests.examples import Example

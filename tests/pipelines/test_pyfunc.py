@@ -14,7 +14,8 @@ from mlflow.exceptions import MlflowException
 
 from forecaster.artifact import ArtifactError, load_artifact
 from pipelines.connection import tracking_uri
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.doors import panel_from_frame
+from pipelines.panel import Panel
 from pipelines.predict import predict
 from pipelines.promotion import promote
 from pipelines.pyfunc import example, log_model

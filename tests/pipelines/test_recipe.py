@@ -16,7 +16,8 @@ from forecaster.model import Numeric
 from forecaster.spec import EnsembleSpec, LabelSpec, Task
 from pipelines.ask import Question, ask
 from pipelines.covariates import describe
-from pipelines.panel import Panel, panel_from_series
+from pipelines.doors import panel_from_series
+from pipelines.panel import Panel
 from pipelines.plan import Plan
 from pipelines.recipe import Recipe, choose, recipes
 from pipelines.split import split

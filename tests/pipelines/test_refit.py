@@ -8,14 +8,15 @@ import pytest
 
 from forecaster.model import Model
 from forecaster.spec import FitSpec
+from pipelines.candidate import Candidate
+from pipelines.doors import panel_from_series
 from pipelines.fitting import Point
-from pipelines.panel import panel_from_series
 from pipelines.plan import Plan
 from pipelines.predict import predict
 from pipelines.prepare import prepare
 from pipelines.recipe import Recipe
 from pipelines.settings import TrainSettings
-from pipelines.train import Candidate, candidate, refit
+from pipelines.train import candidate, refit
 
 RECIPE = Recipe.model_validate(
     {

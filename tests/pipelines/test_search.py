@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 from forecaster.errors import DataError
 from forecaster.spec import FitSpec
 from pipelines import search as module
+from pipelines.candidate import Candidate
 from pipelines.cli import app
 from pipelines.connection import connect
 from pipelines.engine import Processes
 from pipelines.job import train
 from pipelines.plan import Plan
 from pipelines.settings import TrainSettings
-from pipelines.train import Candidate
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from pipelines.ask import Question, answer_frame
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.doors import panel_from_frame
+from pipelines.panel import Panel
 from pipelines.sink import check, write_forecasts
 from pipelines.storage import file_system
 from tests.pipelines.conftest import HORIZON, hourly, make_artifact, steps

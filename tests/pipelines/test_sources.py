@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecaster.errors import DataError
-from pipelines.panel import panel_from_frame
+from pipelines.doors import panel_from_frame
 from pipelines.sources import read
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from forecaster.errors import DataError
 from forecaster.spec import Task
-from pipelines.panel import Panel, panel_from_series
+from pipelines.doors import panel_from_series
+from pipelines.panel import Panel
 from pipelines.split import after, origins, split
 
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from forecaster.errors import DataError
-from pipelines.panel import panel_from_frame
+from pipelines.doors import panel_from_frame
 from pipelines.source import Source
 from pipelines.sources import read
 from tests.pipelines.servers import PASSWORD, database

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from pipelines.doors import panel_from_frame
 from pipelines.frequency import Frequency
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.panel import Panel
 from pipelines.stamps import read_stamps
 from pipelines.zone import utc
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from forecaster.errors import DataError
-from pipelines.panel import panel_from_frame
+from pipelines.doors import panel_from_frame
 from pipelines.sources import read
 from pipelines.storage import file_system, put
 from tests.pipelines.conftest import hourly

@@ -9,8 +9,9 @@ import pytest
 from forecaster.model import Model
 from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec
 from forecaster.train import Batches
+from pipelines.doors import panel_from_frame
 from pipelines.fitting import batches
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.panel import Panel
 from pipelines.prepare import prepare
 from pipelines.recipe import Recipe
 from pipelines.settings import TrainSettings

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from forecaster.errors import DataError
 from pipelines.cli import app
 from pipelines.covariates import describe
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.doors import panel_from_frame
+from pipelines.panel import Panel
 from pipelines.pyfunc import forecast as by_mlflow
 from pipelines.score import live
 from pipelines.sources import read

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.covariates import describe
-from pipelines.panel import Panel, panel_from_series
+from pipelines.doors import panel_from_series
+from pipelines.panel import Panel
 from pipelines.windows import EPOCH, Lanes, Table, Windows
 
 lengths = st.lists(st.integers(1, 60), min_size=1, max_size=12)

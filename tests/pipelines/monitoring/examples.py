@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from numpy import ndarray
 
 from pipelines.calendar import Frequency
+from pipelines.doors import panel_from_frame
 from pipelines.monitoring.promises import SCORES, Promises
-from pipelines.panel import Panel, panel_from_frame
+from pipelines.panel import Panel
 from pipelines.predict import Predictions
 
 LEVELS = (0.1, 0.5, 0.9)

@@ -19,6 +19,7 @@ from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from pipelines.cli import app
 from pipelines.connection import connect
+from pipelines.doors import panel_from_frame
 from pipelines.events import Events
 from pipelines.job import run
 from pipelines.kept import rows, write_part
@@ -27,7 +28,6 @@ from pipelines.monitor import monitor
 from pipelines.monitoring.alert import TOLD, address
 from pipelines.monitoring.drift import drift
 from pipelines.monitoring.promises import promises
-from pipelines.panel import panel_from_frame
 from pipelines.predict import predict
 from pipelines.registry import resolve, versions
 from pipelines.settings import MonitorSettings, TrainSettings
