@@ -46,6 +46,8 @@ class DataSpec(Spec):
     """The label that ends a series."""
     positive: bool = False
     """Whether no value was ever below zero; then no forecast of a series without one is."""
+    integral: bool = False
+    """Whether every value was whole; then quantiles and paths of a series of whole values are."""
     calendar: tuple[str, ...] = ()
     """Features of the local calendar that follow the known covariates."""
 

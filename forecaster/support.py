@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
@@ -27,6 +28,10 @@ class Support:
     def unit(self) -> float:
         """The least distance of two values."""
         return 1.0 if self.whole else 0.0
+
+    def integers(self) -> "Support":
+        """The whole numbers in it."""
+        return replace(self, low=float(np.ceil(self.low)), high=float(np.floor(self.high)), whole=True)
 
     def holds(self, values: Float64[Tensor, "*shape"]) -> Bool[Tensor, "*shape"]:
         """Which values are in it; one that is missing is."""

@@ -22,7 +22,7 @@ from forecaster.quantiles import LEVELS
 from forecaster.support import REAL, Support
 from pipelines import figures
 from pipelines.backtest_labels import LabelBacktest
-from pipelines.predict import forecast
+from pipelines.predict import forecast, support
 from pipelines.predict_labels import predict_labels
 from pipelines.scores import Scores
 from pipelines.split import HeldOut
@@ -156,7 +156,7 @@ def backtest(
     assert isinstance(model, Numeric)
     made = forecast(model, data, panel, actual.shape[1], calibrator)
     unit = naive_error(panel, season) if data.whole is None else np.full(len(panel), data.whole.deviation)
-    return Backtest(made, actual, unit, model.support)
+    return Backtest(made, actual, unit, support(model, data))
 
 
 def _mean(values: ndarray) -> float:

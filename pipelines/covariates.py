@@ -32,6 +32,7 @@ def describe(panel: Panel, end: str | None = None) -> DataSpec:
     """
     check_labels(panel, end)
     calendar = calendar_names(panel.frequency, int(panel.ends().max() - panel.start.min()))
+    numbers = not panel.labels and panel.whole is None
     return DataSpec(
         frequency=panel.frequency.name,
         zone=panel.zone,
@@ -44,7 +45,8 @@ def describe(panel: Panel, end: str | None = None) -> DataSpec:
         labels=panel.vocabulary,
         whole=panel.whole.describe() if panel.whole is not None else None,
         end=end,
-        positive=not panel.labels and panel.whole is None and not (panel.values < 0).any(),
+        positive=numbers and not (panel.values < 0).any(),
+        integral=numbers and not (panel.values % 1 > 0).any(),
         calendar=calendar,
     )
 

@@ -1,11 +1,12 @@
 """From a panel of numbers to their forecasts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from forecaster.artifact import Artifact
@@ -15,6 +16,7 @@ from forecaster.manifest import DataSpec
 from forecaster.model import Carry, Numeric
 from forecaster.paths import sample
 from forecaster.quantiles import LEVELS, interpolate
+from forecaster.support import Support
 from pipelines.calendar import Frequency
 from pipelines.histories import at_the_end
 from pipelines.panel import Panel
@@ -78,9 +80,12 @@ def predict(
     model, data = artifact.model, artifact.spec.data
     assert isinstance(model, Numeric)  # `pipelines.ask` sees to it
     made = forecast(model, data, panel, horizon, artifact.calibrator)
-    quantiles = model.support.nearest(interpolate(made.quantiles, LEVELS, levels))
-    generator = torch.Generator().manual_seed(seed)
-    samples = sample(made, artifact.dependence, paths, generator, model.support, temperature)
+    between = interpolate(made.quantiles, LEVELS, levels)
+
+    def drawn(within: Support) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return sample(made, artifact.dependence, paths, generator, within, temperature)
+
     return Predictions(
         panel.ids,
         panel.ends(),
@@ -88,27 +93,44 @@ def predict(
         panel.zone,
         levels,
         made.mean.numpy(),
-        _within(data, quantiles, panel).numpy(),
-        _within(data, samples, panel).numpy(),
+        _like(model, data, panel, lambda within: within.nearest(between)).numpy(),
+        _like(model, data, panel, drawn).numpy(),
     )
 
 
 def forecast(
     model: Numeric, data: DataSpec, panel: Panel, horizon: int, calibrator: Calibrator | None = None
 ) -> Forecast:
-    """The distribution of the next `horizon` steps of every series, calibrated and within the range of the data."""
+    """The distribution of the next `horizon` steps of every series, calibrated and of such values as the data."""
     made = raw_forecast(model, data, panel, horizon)
-    made = calibrator.apply(made) if calibrator is not None else made
-    quantiles = _within(data, model.support.nearest(made.quantiles), panel)
-    return replace(made, quantiles=quantiles, mean=_within(data, made.mean, panel))
+
+    def like(values: torch.Tensor) -> torch.Tensor:
+        return _like(model, data, panel, lambda within: within.nearest(values))
+
+    if calibrator is not None:
+        made = calibrator.apply(replace(made, quantiles=like(made.quantiles)))
+    return replace(made, quantiles=like(made.quantiles), mean=_like(model, data, panel, lambda _: made.mean))
 
 
-def _within(data: DataSpec, values: torch.Tensor, panel: Panel) -> torch.Tensor:
-    """[series, ...] not below zero where no data was, but for series that have been."""
-    if not data.positive:
-        return values
-    below = np.logical_or.reduceat(np.append(panel.values, 0) < 0, panel.indptr[:-1])
-    return torch.where(torch.from_numpy(below).view(-1, *[1] * (values.dim() - 1)), values, values.clamp(min=0))
+def support(model: Numeric, data: DataSpec) -> Support:
+    """The values that forecasts of series like the data take: whole ones where all data was."""
+    return model.support.integers() if data.integral else model.support
+
+
+def _like(model: Numeric, data: DataSpec, panel: Panel, tell: Callable[[Support], torch.Tensor]) -> torch.Tensor:
+    """[series, ...] told within a support: whole and not below zero where the data was, but for series that are not."""
+    told = tell(support(model, data))
+    if data.integral and (broken := _having(panel, panel.values % 1 > 0, told)).any():
+        told = torch.where(broken, tell(model.support), told)
+    if data.positive:
+        told = torch.where(_having(panel, panel.values < 0, told), told, told.clamp(min=0))
+    return told
+
+
+def _having(panel: Panel, values: Bool[ndarray, " total"], like: torch.Tensor) -> torch.Tensor:
+    """[series, 1, ...] which series have such a value."""
+    found = np.logical_or.reduceat(np.append(values, False), panel.indptr[:-1])
+    return torch.from_numpy(found).view(-1, *[1] * (like.dim() - 1))
 
 
 def raw_forecast(model: Numeric, data: DataSpec, panel: Panel, horizon: int) -> Forecast:
