@@ -82,9 +82,9 @@ def predict(
     made = forecast(model, data, panel, horizon, artifact.calibrator)
     between = interpolate(made.quantiles, LEVELS, levels)
 
-    def drawn(within: Support) -> torch.Tensor:
+    def drawn(support: Support) -> torch.Tensor:
         generator = torch.Generator().manual_seed(seed)
-        return sample(made, artifact.dependence, paths, generator, within, temperature)
+        return sample(made, artifact.dependence, paths, generator, support, temperature)
 
     return Predictions(
         panel.ids,
@@ -93,8 +93,8 @@ def predict(
         panel.zone,
         levels,
         made.mean.numpy(),
-        _like(model, data, panel, lambda within: within.nearest(between)).numpy(),
-        _like(model, data, panel, drawn).numpy(),
+        _within(data, _told(model, data, panel, lambda support: support.nearest(between)), panel).numpy(),
+        _within(data, _told(model, data, panel, drawn), panel).numpy(),
     )
 
 
@@ -103,13 +103,11 @@ def forecast(
 ) -> Forecast:
     """The distribution of the next `horizon` steps of every series, calibrated and of such values as the data."""
     made = raw_forecast(model, data, panel, horizon)
-
-    def like(values: torch.Tensor) -> torch.Tensor:
-        return _like(model, data, panel, lambda within: within.nearest(values))
-
+    quantiles = _told(model, data, panel, lambda support: support.nearest(made.quantiles))
     if calibrator is not None:
-        made = calibrator.apply(replace(made, quantiles=like(made.quantiles)))
-    return replace(made, quantiles=like(made.quantiles), mean=_like(model, data, panel, lambda _: made.mean))
+        moved = calibrator.apply(replace(made, quantiles=quantiles)).quantiles
+        quantiles = _told(model, data, panel, lambda support: support.nearest(moved))
+    return replace(made, quantiles=_within(data, quantiles, panel), mean=_within(data, made.mean, panel))
 
 
 def support(model: Numeric, data: DataSpec) -> Support:
@@ -117,14 +115,19 @@ def support(model: Numeric, data: DataSpec) -> Support:
     return model.support.integers() if data.integral else model.support
 
 
-def _like(model: Numeric, data: DataSpec, panel: Panel, tell: Callable[[Support], torch.Tensor]) -> torch.Tensor:
-    """[series, ...] told within a support: whole and not below zero where the data was, but for series that are not."""
+def _told(model: Numeric, data: DataSpec, panel: Panel, tell: Callable[[Support], torch.Tensor]) -> torch.Tensor:
+    """[series, ...] told within the support of the data, of series that have other values within the model's own."""
     told = tell(support(model, data))
     if data.integral and (broken := _having(panel, panel.values % 1 > 0, told)).any():
-        told = torch.where(broken, tell(model.support), told)
-    if data.positive:
-        told = torch.where(_having(panel, panel.values < 0, told), told, told.clamp(min=0))
+        return torch.where(broken, tell(model.support), told)
     return told
+
+
+def _within(data: DataSpec, values: torch.Tensor, panel: Panel) -> torch.Tensor:
+    """[series, ...] not below zero where no data was, but for series that have been."""
+    return (
+        torch.where(_having(panel, panel.values < 0, values), values, values.clamp(min=0)) if data.positive else values
+    )
 
 
 def _having(panel: Panel, values: Bool[ndarray, " total"], like: torch.Tensor) -> torch.Tensor:
