@@ -17,9 +17,9 @@ from benchmarks.files import found
 from benchmarks.published import Figures, Long
 from forecaster.model import Numeric
 from pipelines.backtest import MEDIAN, interval
+from pipelines.distribution import forecast
 from pipelines.doors import panel_from_frame
 from pipelines.panel import Panel
-from pipelines.predict import forecast
 from pipelines.score import live
 
 BLOCK = 200

@@ -15,8 +15,8 @@ from forecaster.model import Numeric
 from forecaster.spec import SeasonalNaiveSpec, Task
 from pipelines.backtest import MEDIAN
 from pipelines.covariates import describe
+from pipelines.distribution import forecast
 from pipelines.panel import Panel
-from pipelines.predict import forecast
 
 Points = Float64[ndarray, "series horizon"]
 Methods = Callable[[Panel, int, int], Iterator[tuple[str, Points]]]

@@ -17,8 +17,8 @@ from forecaster.spec import FitSpec
 from forecaster.train import fit
 from pipelines import automatic
 from pipelines.covariates import describe
+from pipelines.distribution import forecast
 from pipelines.fitting import batches
-from pipelines.predict import forecast
 from pipelines.recipe import recipes
 from pipelines.sources import read
 from pipelines.unit import unit

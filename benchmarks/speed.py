@@ -29,10 +29,10 @@ from forecaster.recurrent import OVERLAP
 from forecaster.spec import CoreSpec, EnsembleSpec, FitSpec, RecurrentSpec, Task
 from forecaster.train import fit
 from pipelines.covariates import describe
+from pipelines.distribution import forecast
 from pipelines.doors import panel_from_frame
 from pipelines.fitting import batches
 from pipelines.panel import Panel
-from pipelines.predict import forecast
 from pipelines.recipe import recipes
 from pipelines.windows import Table, Windows
 

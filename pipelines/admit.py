@@ -7,8 +7,10 @@ import torch
 
 from forecaster.build import build
 from forecaster.errors import DataError
+from forecaster.manifest import DataSpec
 from forecaster.model import Model, Numeric
 from forecaster.spec import Task
+from pipelines.distribution import support
 from pipelines.labels import where_is
 from pipelines.panel import Panel
 from pipelines.recipe import Recipe
@@ -42,10 +44,10 @@ def readable(panel: Panel, model: Model) -> None:
         )
 
 
-def admissible(values: Sequence[float], model: Model) -> list[float]:
-    """The values that a model is for nearest to these."""
+def admissible(values: Sequence[float], model: Model, data: DataSpec) -> list[float]:
+    """The values like the data, and that a model is for, nearest to these."""
     numbers = torch.tensor(values, dtype=torch.float64)
-    return (model.support.nearest(numbers) if isinstance(model, Numeric) else numbers).tolist()
+    return (support(model, data).nearest(numbers) if isinstance(model, Numeric) else numbers).tolist()
 
 
 def _held(panel: Panel, model: Numeric, reader: str) -> None:

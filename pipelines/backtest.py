@@ -1,7 +1,7 @@
 """How good forecasts were: rolling origins, and the scores of the field by series, by step and in all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -22,7 +22,7 @@ from forecaster.quantiles import LEVELS
 from forecaster.support import REAL, Support
 from pipelines import figures
 from pipelines.backtest_labels import LabelBacktest
-from pipelines.predict import forecast, support
+from pipelines.distribution import distribution
 from pipelines.predict_labels import predict_labels
 from pipelines.scores import Scores
 from pipelines.split import HeldOut
@@ -125,9 +125,15 @@ class Backtest(Scores):
 
     def residuals(self) -> tuple[Calibrator | None, Dependence]:
         """By how much the intervals should have been wider, and how errors go on from step to step."""
-        calibrator = Calibrator.learn(self.forecast, self.actual, self.support)
+        moving = np.where(self.unit[:, None] == 0, np.nan, self.actual)  # of what never moves every interval is right
+        calibrator = Calibrator.learn(self.forecast, moving, self.support)
         forecast = calibrator.apply(self.forecast) if calibrator is not None else self.forecast
-        return calibrator, Dependence.learn(forecast, self.actual, self.support)
+        served = replace(forecast, quantiles=self.support.nearest(forecast.quantiles))
+        return calibrator, Dependence.learn(served, self.actual, self.support)
+
+    def miscovered(self) -> float:
+        covered = self.metrics()["coverage_80"]
+        return max(0.8 - covered, 0.0) if self.support.whole else abs(covered - 0.8)
 
     def _scaled(self, error: Float64[ndarray, "origins horizon"]) -> Float64[ndarray, "origins horizon"]:
         """In the series' unit, NaN where it has none."""
@@ -154,9 +160,9 @@ def backtest(
         said = predict_labels(model, data, panel, actual.shape[1])
         return LabelBacktest(said.probabilities, translate(actual, panel.vocabulary, data.labels), data.labels)
     assert isinstance(model, Numeric)
-    made = forecast(model, data, panel, actual.shape[1], calibrator)
+    told = distribution(model, data, panel, actual.shape[1], calibrator)
     unit = naive_error(panel, season) if data.whole is None else np.full(len(panel), data.whole.deviation)
-    return Backtest(made, actual, unit, support(model, data))
+    return Backtest(told.forecast(), actual, unit, told.support)
 
 
 def _mean(values: ndarray) -> float:

@@ -131,9 +131,7 @@ def _objection(saving: Saving, groups: dict[str, Saving], challenger: Scores, ch
         return "not better by the margin"
     if not saving.low > 0:
         return "not better beyond doubt"
-    if "coverage_80" in (ours := challenger.metrics()):
-        off, before = (abs(scores["coverage_80"] - 0.8) for scores in (ours, champion.metrics()))
-        if off > max(OFF, before):
-            return f"its 80 % intervals cover {ours['coverage_80']:.0%}"
+    if challenger.miscovered() > max(OFF, champion.miscovered()):
+        return f"its 80 % intervals cover {challenger.metrics()['coverage_80']:.0%}"
     worse = [title for title, one in groups.items() if one.share < -WORSE and one.high < 0]
     return f"much worse on {', '.join(worse)}" if worse else None

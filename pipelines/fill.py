@@ -118,7 +118,8 @@ def fill(
             made = tell(model, gaps, values, at)
             made = calibrator.apply(made) if calibrator is not None else made
             found = units.large(made.quantiles.squeeze(1).numpy(), at)
-            return np.maximum(found, 0.0) if data.positive else found
+            found = np.maximum(found, 0.0) if data.positive else found
+            return found.round() + 0.0 if data.integral else found
 
         metrics = scores(panel.values[test], quantiles(small, test), guesses(panel, seen.values, seasons)[test])
         found = quantiles(every, np.isnan(every))

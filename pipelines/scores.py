@@ -1,5 +1,6 @@
 """What every backtest tells, of numbers or of labels: the trainer, the logbook and the screen see only this."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Self
@@ -34,6 +35,14 @@ class Scores(ABC):
     @abstractmethod
     def metrics(self) -> dict[str, float]:
         """Every score in one number, NaN where nothing is known."""
+
+    def miscovered(self) -> float:
+        """By how much the share of values inside 80 % intervals is off; NaN where there are no intervals.
+
+        Of whole numbers too large a share is none: the ends belong to an interval, and one of few numbers cannot hold
+        less.
+        """
+        return math.nan
 
     @abstractmethod
     def by_step(self) -> dict[str, Float64[ndarray, "horizon"]]:

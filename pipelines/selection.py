@@ -61,7 +61,8 @@ def _loss_together(parts: Mapping[str, Sequence[Backtest]], names: list[str]) ->
 
 
 def _median(told: Sequence[Backtest]) -> Backtest:
-    return replace(told[0], forecast=pooled([one.forecast for one in told], median=True))
+    forecast = pooled([one.forecast for one in told], median=True)
+    return replace(told[0], forecast=replace(forecast, quantiles=told[0].support.nearest(forecast.quantiles)))
 
 
 def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:

@@ -139,10 +139,12 @@ def _train(plan: Plan, name: str, model: Model, panel: Panel, spec: FitSpec, hel
 
 
 def _validate(plan: Plan, held_out: HeldOut | None) -> Callable[[Model], float] | None:
-    """The score of a model on what is held out, if anything is."""
+    """The score of a model on what is held out, if anything is, by quantiles that are not made whole: those would stay
+    as they are while a network learns."""
     if held_out is None:
         return None
-    return lambda model: examine(plan, model, held_out).loss
+    smooth = plan.data.model_copy(update={"integral": False})
+    return lambda model: backtest(model, smooth, plan.task.seasons[0], held_out).loss
 
 
 def _batches(plan: Plan, panel: Panel, model: Model, spec: FitSpec) -> Batches:

@@ -60,7 +60,7 @@ def example(artifact: Artifact) -> dict[str, Any]:
         0 if data.frequency == "step" else to_offset(data.frequency).rollforward(pd.Timestamp(2024, 1, 1)).isoformat()
     )
     wave = [round(100 + 20 * math.sin(step * math.pi / 6), 1) for step in range(length)]
-    target: list[object] = [*admissible(wave, artifact.model)]
+    target: list[object] = [*admissible(wave, artifact.model, data)]
     if data.steps:
         going = [label for label in data.steps if label != data.end] or list(data.steps)
         target = [going[step % len(going)] for step in range(length)]

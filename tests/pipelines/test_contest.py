@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from forecaster.support import REAL, Support
 from pipelines.backtest import Backtest
 from pipelines.contest import compare, contest, versus
 from pipelines.doors import panel_from_series
@@ -29,8 +30,9 @@ class Told(Backtest):
         return {"coverage_80": self.covered}
 
 
-def told(losses: np.ndarray, covered: float = 0.8) -> Told:
+def told(losses: np.ndarray, covered: float = 0.8, support: Support = REAL) -> Told:
     one = object.__new__(Told)
+    object.__setattr__(one, "support", support)
     object.__setattr__(one, "losses", losses)
     object.__setattr__(one, "covered", covered)
     return one
@@ -71,6 +73,13 @@ def test_intervals_that_do_not_hold_lose_unless_the_champion_has_worse_ones() ->
     better = 0.7 * BEFORE * NOISE
     assert "intervals cover 60%" in contest(told(better, 0.6), told(BEFORE), rows(2, 20)).reason
     assert contest(told(better, 0.6), told(BEFORE, 0.5), rows(2, 20)).promoted
+
+
+def test_intervals_of_whole_numbers_may_cover_more_for_they_cannot_cover_less() -> None:
+    better = 0.7 * BEFORE * NOISE
+    assert contest(told(better, 0.94, REAL.integers()), told(BEFORE, 0.79), rows(2, 20)).promoted
+    assert not contest(told(better, 0.94), told(BEFORE, 0.79), rows(2, 20)).promoted
+    assert not contest(told(better, 0.6, REAL.integers()), told(BEFORE, 0.79), rows(2, 20)).promoted
 
 
 def test_a_group_that_is_much_worse_loses() -> None:

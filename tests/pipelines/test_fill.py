@@ -175,6 +175,7 @@ def test_days_that_are_missing_in_hours_are_filled_better_than_by_a_line(home: P
     assert np.isfinite(both.loc[gone, ["y_filled", "q0.1", "q0.9"]]).all(axis=None)
     assert ((both["q0.1"] <= both["y_filled"]) & (both["y_filled"] <= both["q0.9"]))[gone].all()
     assert (both.loc[gone, "q0.1"] >= 0).all(), "nobody has ever counted fewer than none"
+    assert (both.loc[gone, ["y_filled", "q0.1", "q0.9"]] % 1 == 0).all(axis=None), "nor a part of one"
     still = gone & (both["unique_id"] == "constant")
     assert np.allclose(both.loc[still, ["y_filled", "q0.1", "q0.9"]], 3.0)
     assert out.loc[out["unique_id"] == "nothing", "y"].isna().all()

@@ -1,7 +1,5 @@
 """One way to forecast: alone or in a panel, at once or observed one by one, at any horizon."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -12,13 +10,12 @@ from forecaster.artifact import Artifact
 from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, Training
 from forecaster.model import Numeric
-from forecaster.quantiles import LEVELS
 from forecaster.spec import CoreSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
-from forecaster.support import BINARY, POSITIVE, REAL, Support
 from pipelines.covariates import describe
+from pipelines.distribution import raw_forecast
 from pipelines.doors import panel_from_series
 from pipelines.panel import Panel
-from pipelines.predict import predict, raw_forecast
+from pipelines.predict import predict
 from pipelines.windows import Table
 from tests.examples import Example
 
@@ -74,7 +71,7 @@ def test_a_history_longer_than_a_reading_is_read_in_parts(monkeypatch: pytest.Mo
     made = artifact(LSTM, data)
     whole = predict(made, data, 6).quantiles
     monkeypatch.setattr("pipelines.histories.SEGMENTS", 3)
-    monkeypatch.setattr("pipelines.predict.SERIES", 2)
+    monkeypatch.setattr("pipelines.distribution.SERIES", 2)
     np.testing.assert_allclose(predict(made, data, 6).quantiles, whole, rtol=1e-5, atol=1e-5)
 
 
@@ -127,50 +124,3 @@ def test_what_was_never_below_zero_is_not_forecast_there() -> None:
     assert (quantiles[0] < 0).any(), "a series that has been below zero may be again"
     assert (quantiles[1] >= 0).all()
     assert not artifact(LSTM, other).spec.data.positive
-
-
-@given(st.lists(st.lists(st.integers(-3, 9), min_size=3, max_size=20), min_size=2, max_size=5), st.integers(0, 99))
-def test_whole_numbers_are_forecast_as_whole_numbers(values: list[list[int]], seed: int) -> None:
-    ids, start = [f"s{i}" for i in range(len(values))], [0] * len(values)
-    counted = panel_from_series(ids, start, [list(map(float, one)) for one in values], "step")
-    made = artifact(LSTM, counted)
-    assert made.spec.data.integral
-    told = predict(made, counted, 9, (0.01, 0.33, 0.5, 0.9), paths=20, seed=seed)
-    for numbers in (told.quantiles, told.paths):
-        assert (numbers == numbers.round()).all()
-    assert (np.diff(told.quantiles) >= 0).all()
-    assert isinstance(made.model, Numeric)
-    raw = raw_forecast(made.model, made.spec.data, counted, 9).quantiles[..., LEVELS.index(0.5)]
-    least = 0.0 if made.spec.data.positive else -np.inf
-    assert (np.abs(told.quantiles[..., 2] - raw.numpy().clip(least)) <= 0.5).all()
-
-
-@pytest.mark.parametrize(("support", "low", "high"), [(REAL, -np.inf, np.inf), (POSITIVE, 1, 1e304), (BINARY, 0, 1)])
-def test_the_integers_of_a_support_are_in_it(support: Support, low: float, high: float) -> None:
-    integers = support.integers()
-    assert (integers.low, integers.high, integers.whole) == (low, high, True)
-    nearest = integers.nearest(torch.tensor([-0.4, 0.2, 0.6, 7.5], dtype=torch.float64))
-    assert support.holds(nearest).all()
-    assert integers.holds(nearest).all()
-
-
-def test_a_series_of_other_numbers_is_forecast_as_if_the_data_had_them() -> None:
-    counted = panel_from_series(["a", "b"], [0, 0], [[1.0, 9.0, 0.0, 1.0], [4.0, 5.0, 0.0, 2.0]], "step")
-    made = artifact(LSTM, counted)
-    broken = panel_from_series(["a", "b"], [0, 0], [[1.0, 9.0, 0.5, 1.0], [4.0, 5.0, 0.0, 2.0]], "step")
-    plain = replace(made, spec=made.spec.model_copy(update={"data": describe(broken)}))
-    assert not plain.spec.data.integral
-    mixed, expected = (predict(one, broken, 5, (0.2, 0.5, 0.8), paths=7) for one in (made, plain))
-    for name in ("quantiles", "paths"):
-        told, other = getattr(mixed, name), getattr(expected, name)
-        assert np.array_equal(told[0], other[0])
-        assert (told[1] == told[1].round()).all()
-        assert not (other == other.round()).all()
-    assert np.array_equal(mixed.mean, expected.mean), "an expectation of whole numbers is hardly ever one"
-
-
-@pytest.mark.parametrize(
-    ("values", "integral"), [([3.0, None, -2.0], True), ([3.0, 0.5], False), (["a", "b"], False), ([1e17, 2e18], True)]
-)
-def test_data_is_whole_where_all_its_numbers_are(values: list[float | str | None], integral: bool) -> None:
-    assert describe(panel_from_series(["a"], [0], [values], "step")).integral is integral
