@@ -3,6 +3,7 @@
 import json
 import signal
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -73,3 +74,23 @@ def runs(
         key = one.key
         head = f"{key.job:9} {key.name:20} {key.as_of:20} {one.number:>7} {one.outcome:10}"
         print(f"{head} {one.version or '':>7} {one.seconds:>8.1f}  {one.reason}")
+
+
+@app.command()
+def events(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object for each event.")] = False,
+) -> None:
+    """List what calls for a job and still waits for it, such as a monitor's alarm for a retrain."""
+    from pipelines.events import Events
+    from pipelines.ledger import open_ledger
+
+    with mendable():
+        waiting = [
+            asdict(event) | {"at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="seconds")}
+            for event in Events(open_ledger()).open()
+        ]
+    if as_json:
+        print(json.dumps(waiting, indent=1))
+        return
+    for event in waiting:
+        print(f"{event['at']} {event['job']:9} {event['name']:20} {event['reason']}")

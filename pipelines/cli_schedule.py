@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -85,22 +83,3 @@ def jobs(
     for one in every:
         when = one["schedule"]
         print(f"{one['asset']:20} {one['job']:9} {one['name']:20} {when['cron'] if when else 'by hand'}")
-
-
-def events(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object for each event.")] = False,
-) -> None:
-    """List what calls for a job and still waits for it, such as a monitor's alarm for a retrain."""
-    from pipelines.events import Events
-    from pipelines.ledger import open_ledger
-
-    with mendable():
-        waiting = [
-            asdict(event) | {"at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="seconds")}
-            for event in Events(open_ledger()).open()
-        ]
-    if as_json:
-        print(json.dumps(waiting, indent=1))
-        return
-    for event in waiting:
-        print(f"{event['at']} {event['job']:9} {event['name']:20} {event['reason']}")
