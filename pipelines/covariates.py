@@ -46,7 +46,7 @@ def describe(panel: Panel, end: str | None = None) -> DataSpec:
         whole=panel.whole.describe() if panel.whole is not None else None,
         end=end,
         positive=numbers and not (panel.values < 0).any(),
-        integral=numbers and not (panel.values % 1 > 0).any(),
+        integral=numbers and not panel.fractions.any(),
         calendar=calendar,
     )
 

@@ -24,7 +24,7 @@ SERIES = 512
 
 @dataclass(frozen=True)
 class Distribution:
-    """What a model says of the next steps of every series of a panel, before it is calibrated.
+    """What comes after each series of a panel, calibrated, and not yet in whole numbers where only the data is whole.
 
     It is told in whole numbers where all data was whole, and not below zero where none was: but for the series that
     have other values.
@@ -33,65 +33,61 @@ class Distribution:
     model: Numeric
     data: DataSpec
     panel: Panel
-    raw: Forecast
-    calibrator: Calibrator | None = None
+    like: Forecast
+    """Of series like the data."""
+    other: Forecast | None
+    """Of series of other numbers, where there are such."""
 
     @property
     def support(self) -> Support:
-        """The values that forecasts take of series like the data."""
+        """The values that forecasts take of series like the data: whole ones where all data was."""
         return support(self.model, self.data)
 
     def told(self, tell: Callable[[Forecast, Support], Tensor]) -> Float64[Tensor, "series ..."]:
-        """What `tell` makes of the calibrated forecast and the support of each series."""
-
-        def by(support: Support) -> Tensor:
-            return tell(self._calibrated(support.unit), support)
-
-        values = by(self.support)
-        if self.data.integral and (broken := self._having(self.panel.values % 1 > 0, values)).any():
-            values = torch.where(broken, by(self.model.support), values)
-        return self._within(values)
+        """What `tell` makes of the forecast and the support of each series."""
+        values = tell(self.like, self.support)
+        if self.other is not None:
+            broken = _having(self.panel, self.panel.fractions, values)
+            values = torch.where(broken, tell(self.other, self.model.support), values)
+        return _within(self.data, self.panel, values)
 
     def forecast(self) -> Forecast:
-        """At the levels that models are trained for."""
-        quantiles = self.told(lambda made, support: support.nearest(made.quantiles))
-        return replace(self.raw, quantiles=quantiles, mean=self.mean)
-
-    @property
-    def mean(self) -> Float64[Tensor, "series horizon"]:
-        """The expectation, which of whole numbers is hardly ever one."""
-        return self._within(self.raw.mean)
-
-    def _calibrated(self, unit: float) -> Forecast:
-        """Calibrated for series whose values lie so far apart at least, and not yet whole where only the data is."""
-        made = self.raw
-        if self.calibrator is not None:
-            made = replace(self.calibrator, unit=min(unit, self.calibrator.unit)).apply(made)
-        quantiles = self._within(self.model.support.nearest(made.quantiles))
-        return replace(made, quantiles=quantiles, mean=self.mean)
-
-    def _within(self, values: Float64[Tensor, "series ..."]) -> Float64[Tensor, "series ..."]:
-        """Not below zero where no data was, but for series that have been."""
-        if not self.data.positive:
-            return values
-        return torch.where(self._having(self.panel.values < 0, values), values, values.clamp(min=0))
-
-    def _having(self, such: Bool[ndarray, " total"], like: Tensor) -> Bool[Tensor, "series ..."]:
-        """Which series have such a value, with as many dimensions as `like`."""
-        found = np.logical_or.reduceat(np.append(such, False), self.panel.indptr[:-1])
-        return torch.from_numpy(found).view(-1, *[1] * (like.dim() - 1))
-
-
-def support(model: Numeric, data: DataSpec) -> Support:
-    """The values that forecasts of series like the data take: whole ones where all data was."""
-    return model.support.integers() if data.integral else model.support
+        """At the levels that models are trained for; the mean is an expectation, of whole numbers hardly ever one."""
+        return replace(self.like, quantiles=self.told(lambda made, support: support.nearest(made.quantiles)))
 
 
 def distribution(
     model: Numeric, data: DataSpec, panel: Panel, horizon: int, calibrator: Calibrator | None = None
 ) -> Distribution:
     """What a model says of the next `horizon` steps of every series."""
-    return Distribution(model, data, panel, raw_forecast(model, data, panel, horizon), calibrator)
+    raw = raw_forecast(model, data, panel, horizon)
+    mean = _within(data, panel, raw.mean)
+
+    def calibrated(unit: float) -> Forecast:
+        """For series whose values lie so far apart at least."""
+        made = raw if calibrator is None else replace(calibrator, unit=min(unit, calibrator.unit)).apply(raw)
+        return replace(made, quantiles=_within(data, panel, model.support.nearest(made.quantiles)), mean=mean)
+
+    other = calibrated(model.support.unit) if data.integral and panel.fractions.any() else None
+    return Distribution(model, data, panel, calibrated(support(model, data).unit), other)
+
+
+def support(model: Numeric, data: DataSpec) -> Support:
+    """The values that forecasts of series like the data take."""
+    return model.support.integers() if data.integral else model.support
+
+
+def _within(data: DataSpec, panel: Panel, values: Float64[Tensor, "series ..."]) -> Float64[Tensor, "series ..."]:
+    """Not below zero where no data was, but for series that have been."""
+    if not data.positive:
+        return values
+    return torch.where(_having(panel, panel.values < 0, values), values, values.clamp(min=0))
+
+
+def _having(panel: Panel, such: Bool[ndarray, " total"], like: Tensor) -> Bool[Tensor, "series ..."]:
+    """Which series have such a value, with as many dimensions as `like`."""
+    found = np.logical_or.reduceat(np.append(such, False), panel.indptr[:-1])
+    return torch.from_numpy(found).view(-1, *[1] * (like.dim() - 1))
 
 
 def forecast(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 from numpy.typing import NDArray
 
@@ -53,6 +53,11 @@ class Panel:
     def lengths(self) -> Int64[ndarray, " series"]:
         """How many steps each series has, gaps included."""
         return np.diff(self.indptr)
+
+    @cached_property
+    def fractions(self) -> Bool[ndarray, " total"]:
+        """Which values are no whole numbers; a gap is none of them."""
+        return np.asarray(self.values > np.floor(self.values))
 
     @property
     def total(self) -> int:

@@ -90,7 +90,7 @@ def predict(
         panel.frequency,
         panel.zone,
         levels,
-        made.mean.numpy(),
+        made.like.mean.numpy(),
         made.told(between).numpy(),
         made.told(drawn).numpy(),
     )
