@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import ENOSPC
+from io import BufferedReader
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -107,9 +108,11 @@ def _together(tables: list[pa.Table]) -> pa.Table:
 
 
 def _csv(system: fs.FileSystem, file: str, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
-    with system.open_input_stream(file) as stream, pyarrow.csv.open_csv(stream) as head:
-        names = head.schema.names
-    wanted = columns.of(names, file)
+    # No streaming reader for the head: its thread reads ahead, and after an early close from whatever file has the
+    # descriptor by then, so that rows of the reading below can be gone.
+    with system.open_input_stream(file) as stream:
+        head = pa.BufferReader(BufferedReader(stream).readline())
+    wanted = columns.of(pyarrow.csv.read_csv(head).column_names, file)
     text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted)
     options = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(columns.texts, pa.dictionary(pa.int32(), pa.string())), include_columns=wanted

@@ -1,11 +1,14 @@
 """Files of every format give the same panel, and broken ones a refusal that names the file."""
 
 import gzip
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import fs
 
 from forecaster.errors import DataError
 from pipelines.doors import panel_from_frame
@@ -82,6 +85,42 @@ def test_broken_files(name: str, content: str, message: str, tmp_path: Path) -> 
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=message):
         read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\ufeffunique_id,ds,y\na,1,2\na,2,3\n", '"unique_id","ds",y\r\na,1,2\r\na,2,3', "unique_id,ds,y\ra,1,2\ra,2,3\r"],
+)
+def test_heads_of_every_kind(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(text.encode())
+    assert read(tmp_path / "a.csv").values.tolist() == [2.0, 3.0]
+
+
+def test_nothing_of_a_file_is_read_ahead_before_it_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that still reads the head when the file is opened again may take rows from that reading."""
+    pd.DataFrame({"ds": np.arange(400_000), "y": 1.5}).to_csv(tmp_path / "a.csv", index=False)
+    taken: list[int] = []
+
+    class Watched(FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            found = super().read(-1 if size is None else size)
+            taken[-1] += len(found)
+            return found
+
+    class Files:
+        get_file_info = fs.LocalFileSystem().get_file_info
+
+        def open_input_stream(self, path: str) -> pa.PythonFile:
+            taken.append(0)
+            return pa.PythonFile(Watched(path), "r")
+
+    monkeypatch.setattr("pipelines.files.file_system", lambda path: (Files(), path))
+    assert read(tmp_path / "a.csv").total == 400_000
+    head, whole = taken
+    assert head <= 2**16
+    assert whole == (tmp_path / "a.csv").stat().st_size
 
 
 def test_text_that_is_not_utf8(tmp_path: Path) -> None:
