@@ -19,7 +19,7 @@ import torch
 import typer
 
 from benchmarks import commands, long, peers
-from benchmarks.files import RESULTS, SHARED, Folder, found, packaged
+from benchmarks.files import RESULTS, SHARED, Folder, found, known, packaged
 from benchmarks.provenance import provenance
 from benchmarks.published import COLUMNS, DATASETS, Dataset, Figures, Long, Rows
 from forecaster.batch import Forecast
@@ -44,6 +44,7 @@ def main(
     statsforecast: Annotated[bool, typer.Option(help="Run it too, but for long horizons; half an hour on M4.")] = True,
 ) -> None:
     """Train and score on each data set, print the table and keep the result as JSON."""
+    known(names, DATASETS)
     for name in names:
         dataset, began = DATASETS[name], time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,6 @@
 """Where the data sets lie, and where results are kept."""
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,12 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 Folder = Annotated[Path, typer.Option(help="Folder with the data sets; benchmarks/README.md tells what is in it.")]
 """The option `--data`."""
+
+
+def known(names: Iterable[str], of: Collection[str]) -> None:
+    """Raises typer.BadParameter for a name that is none of the data sets."""
+    if strangers := [name for name in names if name not in of]:
+        raise typer.BadParameter(f"no data set is named {', '.join(strangers)}; there are {', '.join(of)}")
 
 
 def found(folder: Path, name: str) -> Path:

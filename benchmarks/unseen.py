@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from benchmarks import commands, peers
-from benchmarks.files import RESULTS
+from benchmarks.files import RESULTS, known
 from benchmarks.provenance import provenance
 from benchmarks.public import SETS, Public
 from pipelines.backtest import backtest
@@ -33,6 +33,7 @@ def main(
     seed: int = 0,
 ) -> None:
     """Print a row for each set (MASE of all three, and what our intervals cover), and keep those of all."""
+    known(names or (), SETS)
     rows = {}
     print(f"{'data':36}{'season':>8}{'champion':>16}" + "".join(f"{name:>16}" for name in SHOWN))
     for name in names or SETS:
