@@ -10,8 +10,8 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
+from pipelines.alike import common_frequency
 from pipelines.answers import Answers, collapse
-from pipelines.calendar import infer_frequency
 from pipelines.column import distinct, no_number, to_categories, to_labels, to_numbers
 from pipelines.frequency import Frequency
 from pipelines.stamps import Stamps, Who, localise, read_stamps
@@ -139,4 +139,4 @@ def _frequency(stamps: Stamps, series: NDArray[np.int32], name: str | None, zone
         raise DataError("ds holds times, not integer steps", remedy="leave out the frequency or name theirs")
     if name is not None:
         return Frequency.parse(name)
-    return infer_frequency(stamps.times, series, stamps.zone if stamps.clock == "utc" else None)
+    return common_frequency(stamps.times, series, stamps.zone if stamps.clock == "utc" else None, who)
