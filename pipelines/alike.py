@@ -13,7 +13,7 @@ from pipelines.frequency import Frequency
 from pipelines.stamps import Who
 from pipelines.zone import Times
 
-_ENOUGH = 10
+ENOUGH = 10
 """Stamps that tell which frequency a series follows by itself."""
 _ASKED = 100
 """Series that are asked by themselves, at most."""
@@ -30,8 +30,7 @@ def common_frequency(times: Times, series: NDArray[np.integer], zone: str | None
     except DataError as error:
         raise _stranger(times, series, zone, who) or error from None
     for rows in islice(_scattered(times, series, zone, frequency), _ASKED):
-        own = _alone(times[rows], zone)
-        if own is not None and _single(times[rows], zone, own).mean() > 0.5:
+        if own := coarser(times[rows], zone):
             raise DataError(
                 f"its time stamps are {own.name!r}, beside series of {frequency.name!r}",
                 series=who(int(rows[0])),
@@ -39,6 +38,12 @@ def common_frequency(times: Times, series: NDArray[np.integer], zone: str | None
                 remedy=f"forecast it apart, or give the frequency {frequency.name} if what lies between is missing",
             )
     return frequency
+
+
+def coarser(times: Times, zone: str | None) -> Frequency | None:
+    """The frequency of which most of the ordered stamps of a series are one step apart, if there is one."""
+    own = _alone(times, zone)
+    return own if own is not None and _single(times, zone, own).mean() > 0.5 else None
 
 
 def _stranger(times: Times, series: NDArray[np.integer], zone: str | None, who: Who) -> DataError | None:
@@ -65,7 +70,7 @@ def _scattered(
 ) -> Iterator[NDArray[np.intp]]:
     """The rows of each series of ten stamps and more of which no two are a step apart."""
     for rows in _each(times, series):
-        if len(rows) >= _ENOUGH and not _single(times[rows], zone, frequency).any():
+        if len(rows) >= ENOUGH and not _single(times[rows], zone, frequency).any():
             yield rows
 
 

@@ -81,6 +81,16 @@ def test_a_model_of_logarithms_tells_of_values_that_have_none(model: ModelSpec) 
         ask(artifact, days([5, 6, 7], [0, 0, -1]), Question(3))
 
 
+def test_values_of_a_coarser_frequency_are_told_of() -> None:
+    """Weeks asked of a model of days, where what lies between is missing; what is sold now and then is left alone."""
+    weeks: list[float | None] = [1, *[None] * 6] * 10
+    now_and_then: list[float | None] = [1, None, None, 2, None, 3, *[None] * 4] * 5
+    artifact = asked(NAIVE)
+    told = "series 'b': its values are 'W-MON' and the model forecasts 'D'; what lies between is read as missing"
+    assert doubts(artifact, days([1, 2], weeks, now_and_then)) == (told,)
+    assert doubts(artifact, days(weeks[:-7], [None, 1])) == ()
+
+
 @pytest.mark.parametrize(("model", "positive"), [(NAIVE, True), (GRU, False)])
 def test_a_model_of_all_numbers_reads_zeros(model: ModelSpec, positive: bool) -> None:
     artifact, panel = asked(model, positive=positive), days([0, -1, 0], [0, 0])
