@@ -23,7 +23,8 @@ def common_frequency(times: Times, series: NDArray[np.integer], zone: str | None
     """As `infer_frequency`, for series that are alike.
 
     Raises DataError that names a series which by itself follows a coarser frequency than all together (months among
-    days would be days, nearly all of them missing), or, where all together follow none, another one than most.
+    days would be days, nearly all of them missing), or, where all together follow none, another one than most. It
+    looks at those of `sample`.
     """
     try:
         frequency = infer_frequency(times, series, zone)
@@ -47,21 +48,20 @@ def coarser(times: Times, zone: str | None) -> Frequency | None:
 
 
 def _stranger(times: Times, series: NDArray[np.integer], zone: str | None, who: Who) -> DataError | None:
-    """The first series that does not follow what most of them do; None where none follows anything, or all the same."""
+    """The first series that is off the grid which most of them follow; None where there is no such."""
     asked = [(rows, _alone(times[rows], zone)) for rows in islice(_each(times, series), _ASKED)]
-    followed = Counter(own.name for _, own in asked if own is not None)
-    common, count = next(iter(followed.most_common(1)), ("", 0))
-    for rows, own in asked:
-        if common and (own is None or own.name != common):
-            kind = "irregular" if own is None else repr(own.name)
-            on_grid = Frequency(common).locate(times[rows], times[rows[:1]], zone)[1]
-            row = int(rows[on_grid.argmin()])
-            return DataError(
-                f"its time stamps are {kind}, beside {count} series of {common!r}",
-                series=who(row),
-                place=f"ds {Frequency(common).text(int(times[row]), zone)}",
-                remedy="forecast it apart, or write its stamps as those of the others",
-            )
+    for common, count in Counter(own for _, own in asked if own is not None).most_common(1):
+        for rows, own in asked:
+            on_grid = common.locate(times[rows], times[rows[:1]], zone)[1]
+            if not on_grid.all():
+                row = int(rows[on_grid.argmin()])
+                return DataError(
+                    f"its time stamps are {'irregular' if own is None else repr(own.name)},"
+                    f" beside {count} series of {common.name!r}",
+                    series=who(row),
+                    place=f"ds {common.text(int(times[row]), zone)}",
+                    remedy="forecast it apart, or write its stamps as those of the others",
+                )
     return None
 
 

@@ -50,7 +50,7 @@ def test_a_stamp_that_is_wrong_is_named() -> None:
     wrong = series("b", "MS", 60)
     wrong.loc[40, "ds"] = pd.Timestamp("2018-05-04")
     with pytest.raises(DataError, match="series 'b', ds 2018-05-04 00:00: its time stamps are irregular, beside 2"):
-        read(series("a", "MS", 60), wrong, series("c", "MS", 60))
+        read(series("a", "MS", 60), series("aa", "YS", 2), wrong, series("c", "MS", 60))
 
 
 @given(st.floats(0.02, 1), st.integers(0, 2**32 - 1))
