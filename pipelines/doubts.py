@@ -9,8 +9,7 @@ import torch
 from forecaster.artifact import Artifact
 from forecaster.manifest import ROUNDING, DataSpec
 from forecaster.model import Model, Numeric
-from pipelines.alike import ENOUGH, coarser
-from pipelines.grid import offsets
+from pipelines.gaps import scattered
 from pipelines.labels import where_is
 from pipelines.panel import Panel
 
@@ -20,27 +19,9 @@ MOST = 100
 
 def doubts(artifact: Artifact, panel: Panel) -> tuple[str, ...]:
     """A sentence on each thing in a panel that the model has never seen, and how it is read; on `MOST` at most."""
-    every = chain(scattered(panel), unread(panel, artifact.model), unseen(panel, artifact.spec.data))
+    every = chain(unread(panel, artifact.model), unseen(panel, artifact.spec.data), scattered(panel))
     told, more = tuple(islice(every, MOST)), next(every, None)
     return told if more is None else (*told, "there is more that was not there in training")
-
-
-def scattered(panel: Panel) -> Iterator[str]:
-    """A sentence on each series of a coarser frequency than that of the model: months are days, nearly all missing."""
-    if panel.frequency.is_step:
-        return
-    observed = ~np.isnan(panel.values)
-    pairs = np.append(observed[:-1] & observed[1:], False)
-    pairs[panel.indptr[1:] - 1] = False  # there the next series begins
-    count, near = (np.diff(offsets(cells)[panel.indptr]) for cells in (observed, pairs))
-    for i in np.flatnonzero((count >= ENOUGH) & (near == 0))[:MOST]:
-        steps = np.flatnonzero(~np.isnan(panel.series(int(i))))
-        times = panel.frequency.advance(panel.start[i : i + 1], steps, panel.zone)
-        if own := coarser(times, panel.zone):
-            yield (
-                f"series {str(panel.ids[i])!r}: its values are {own.name!r} and the model forecasts"
-                f" {panel.frequency.name!r}; what lies between is read as missing"
-            )
 
 
 def unread(panel: Panel, model: Model) -> Iterator[str]:

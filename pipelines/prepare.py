@@ -1,6 +1,7 @@
 """From settings and data to the plan of a job."""
 
 import hashlib
+import logging
 from pathlib import Path
 
 from forecaster.model import Model
@@ -8,6 +9,7 @@ from pipelines import automatic
 from pipelines.admit import admit
 from pipelines.challenge import Incumbent, SeenError, entries, last_seen
 from pipelines.covariates import describe
+from pipelines.gaps import scattered
 from pipelines.panel import Panel
 from pipelines.plan import REFIT, RESERVE, Plan, Report
 from pipelines.recipe import Recipe
@@ -15,6 +17,8 @@ from pipelines.recipe import choose as choose_recipes
 from pipelines.settings import TrainSettings
 from pipelines.sources import read
 from pipelines.split import answered, by_series, split
+
+log = logging.getLogger(__name__)
 
 WORK = Path("mlruns") / "work"
 """Where jobs keep what they need to go on after a crash."""
@@ -38,6 +42,8 @@ def planned(
         whole=settings.target,
         as_of=settings.as_of,
     )
+    for sentence in scattered(panel):
+        log.warning(sentence)
     panel = panel if panel.whole is None else answered(panel)
     chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
     plan = prepare(settings, panel, chosen, report, champion, workers)

@@ -1,4 +1,4 @@
-"""The series of a table share a frequency: one that follows another is named, and not read as nearly all gaps."""
+"""The series of a table share a frequency: one that follows another is named, or its gaps are told of."""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from forecaster.errors import DataError
 from pipelines.doors import panel_from_frame
+from pipelines.gaps import scattered
 from pipelines.panel import Panel
 
 
@@ -19,49 +20,68 @@ def read(*tables: pd.DataFrame, frequency: str | None = None) -> Panel:
     return panel_from_frame(pd.concat(tables), frequency=frequency)
 
 
-@pytest.mark.parametrize(
-    ("coarse", "fine"), [("MS", "D"), ("QS", "MS"), ("W-SUN", "D"), ("D", "h"), ("h", "10min"), ("YE-DEC", "ME")]
-)
-def test_a_series_of_a_coarser_frequency_is_named(coarse: str, fine: str) -> None:
-    tables = series("a", fine, 900), series("b", coarse, 30), series("c", fine, 900)
-    with pytest.raises(
-        DataError, match=f"series 'b', ds .*: its time stamps are '{coarse}.*', beside series of '{fine}"
-    ):
+MIXED = [("W-SUN", "D"), ("D", "h"), ("h", "10min"), ("MS", "D"), ("QS", "MS"), ("YE-DEC", "ME"), ("2W-WED", "D")]
+
+
+@pytest.mark.parametrize(("coarse", "fine"), MIXED)
+def test_where_most_series_are_coarser_the_finer_one_is_named(coarse: str, fine: str) -> None:
+    tables = [series(name, coarse, 30) for name in "acd"]
+    tables.append(series("b", fine, 100))
+    with pytest.raises(DataError, match=r"series 'b', ds .*: off the grid .*; correct the time, or"):
         read(*tables)
     assert read(*tables, frequency=fine).frequency.name == fine
 
 
-@pytest.mark.parametrize(("odd", "kind"), [("ME", "'ME'"), ("QE", "'QE-DEC'"), ("W-SUN", "'W-SUN'")])
-def test_where_all_together_follow_nothing_the_one_that_differs_is_named(odd: str, kind: str) -> None:
-    message = f"series 'c', ds .*: its time stamps are {kind}, beside 2 series of 'MS'; forecast it apart"
-    with pytest.raises(DataError, match=message):
-        read(series("a", "MS", 60), series("b", "MS", 60), series("c", odd, 20))
+@pytest.mark.parametrize("odd", ["ME", "QE", "W-SUN", "YE-JUN", "B"])
+def test_where_all_together_follow_nothing_the_one_that_differs_is_named(odd: str) -> None:
+    with pytest.raises(DataError, match=r"series 'b', ds .*: off the grid of 'MS', which 2 of 3 series follow"):
+        read(series("a", "MS", 60), series("b", odd, 20), series("c", "MS", 60))
 
 
 def test_a_fiscal_year_that_moved_is_named() -> None:
     """As the United States' did in 1976; it stood beside years that begin in January (FRED's FYFSD)."""
     moved = pd.concat([series("b", "YE-JUN", 20), series("b", "YE-SEP", 20, "2036")])
-    message = "series 'b', ds 2015-06-30 00:00: its time stamps are irregular, beside 2 series of 'YS-JAN'"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match="series 'b', ds 2015-06-30 00:00: off the grid of 'YS-JAN', which 2 of 3"):
         read(series("a", "YS", 40), moved, series("c", "YS", 40))
 
 
-def test_a_stamp_that_is_wrong_is_named() -> None:
-    wrong = series("b", "MS", 60)
-    wrong.loc[40, "ds"] = pd.Timestamp("2018-05-04")
-    with pytest.raises(DataError, match="series 'b', ds 2018-05-04 00:00: its time stamps are irregular, beside 2"):
-        read(series("a", "MS", 60), series("aa", "YS", 2), wrong, series("c", "MS", 60))
+@pytest.mark.parametrize(
+    ("frequency", "stray"), [("MS", "2018-05-04"), ("W-SUN", "2015-03-02"), ("W-SUN", "2015-03-04")]
+)
+def test_a_stamp_that_is_wrong_is_named(frequency: str, stray: str) -> None:
+    wrong = pd.DataFrame({"unique_id": "b", "ds": [pd.Timestamp(stray)], "y": [1.0]})
+    new = series("aa", "YS" if frequency == "MS" else "2W-SUN", 2)
+    tables = [series(name, frequency, 60) for name in "abc"]
+    with pytest.raises(DataError, match=f"series 'b', ds {stray} 00:00: off the grid of '{frequency}', which 2 of 3"):
+        read(*tables, new, wrong)
+
+
+def test_no_majority_blames_no_one() -> None:
+    with pytest.raises(DataError, match="irregular: no two are one step of 'D' apart") as told:
+        read(series("a", "MS", 60), series("b", "ME", 60), series("c", "YE-JUN", 60), series("d", "MS", 60))
+    assert told.value.series is None
+
+
+@pytest.mark.parametrize(("coarse", "fine"), MIXED)
+def test_where_few_series_are_coarser_their_gaps_are_told_of(coarse: str, fine: str) -> None:
+    panel = read(series("a", fine, 900), series("b", coarse, 30), series("c", fine, 900))
+    assert panel.frequency.name == fine
+    (told,) = scattered(panel)
+    usual = int(np.median(np.diff(np.flatnonzero(~np.isnan(panel.series(1))))))
+    apart = f"in 1 of 3 series values come far apart, as in 'b' every {usual} steps of '{fine}'"
+    assert told == f"{apart}; what lies between is read as missing"
 
 
 @given(st.floats(0.02, 1), st.integers(0, 2**32 - 1))
 def test_days_on_which_little_was_sold_are_days(share: float, seed: int) -> None:
     random = np.random.default_rng(seed)
     sold = [series(name, "D", 1000) for name in "abcdef"]
-    seen = [table[random.random(len(table)) < share] for table in sold]
-    assert read(series("each", "D", 30), *seen).frequency.name == "D"
+    panel = read(series("each", "D", 30), *(table[random.random(len(table)) < share] for table in sold))
+    assert panel.frequency.name == "D"
+    assert not list(scattered(panel))
 
 
 def test_a_few_stamps_are_no_frequency() -> None:
-    panel = read(series("a", "D", 100), series("b", "W-SUN", 9))
+    panel = read(series("a", "W-SUN", 9), series("b", "D", 100), series("c", "W-SUN", 9))
     assert panel.frequency.name == "D"
-    assert np.diff(panel.indptr).tolist() == [100, 57]
+    assert not list(scattered(panel))

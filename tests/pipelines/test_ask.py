@@ -86,8 +86,8 @@ def test_values_of_a_coarser_frequency_are_told_of() -> None:
     weeks: list[float | None] = [1, *[None] * 6] * 10
     now_and_then: list[float | None] = [1, None, None, 2, None, 3, *[None] * 4] * 5
     artifact = asked(NAIVE)
-    told = "series 'b': its values are 'W-MON' and the model forecasts 'D'; what lies between is read as missing"
-    assert doubts(artifact, days([1, 2], weeks, now_and_then)) == (told,)
+    apart = "in 1 of 3 series values come far apart, as in 'b' every 7 steps of 'D'"
+    assert doubts(artifact, days([1, 2], weeks, now_and_then)) == (f"{apart}; what lies between is read as missing",)
     assert doubts(artifact, days(weeks[:-7], [None, 1])) == ()
 
 
