@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean, median
 
@@ -85,6 +86,21 @@ def unseen() -> str:
     )
 
 
+def streaming() -> str:
+    """The loss of one state that runs on, and that of windows as a share of it, under the command that says so."""
+    result = json.loads((RESULTS / "streaming.json").read_text())
+    (first, *windows), rows = next(iter(result["losses"].values())), result["losses"]
+    shares = {name: [losses[other] / losses[first] for other in windows] for name, losses in rows.items()}
+    lines = [["", first, *windows]]
+    lines += [[name, f"{rows[name][first]:.3f}", *(f"{share:.3f}" for share in row)] for name, row in shares.items()]
+    lines += [["geometric mean", "", *(f"{geometric_mean(one):.3f}" for one in zip(*shares.values(), strict=True))]]
+    return (
+        f"`python -m benchmarks.streaming --budget {result['budget']:.0f}` ({result['date']}, commit "
+        f"{result['commit']}, {result['processors']} cores, seed {result['seed']}): the loss on the origins that a job "
+        f"holds out, of windows as a share of that of the first.\n\n{markdown(lines)}"
+    )
+
+
 def other_sets(rows: list[Scores]) -> str:
     """What the table of public sets says, in a sentence."""
     worse = [row["mase"] / row["seasonal naive"] - 1 for row in rows if row["mase"] > row["seasonal naive"]]
@@ -110,7 +126,12 @@ def covered(rows: list[Scores]) -> str:
 
 def share(rows: list[Scores], other: str) -> float:
     """The MASE of the champions over that of another method, in the geometric mean over data sets."""
-    return math.exp(mean(math.log(row["mase"] / row[other]) for row in rows))
+    return geometric_mean(row["mase"] / row[other] for row in rows)
+
+
+def geometric_mean(shares: Iterable[float]) -> float:
+    """What many ratios are on average."""
+    return math.exp(mean(map(math.log, shares)))
 
 
 def markdown(lines: list[list[str]]) -> str:
@@ -129,3 +150,4 @@ if __name__ == "__main__":
     put(ROOT / "README.md", "accuracy", summary())
     put(ROOT / "docs" / "tables.md", "tables", sections())
     put(ROOT / "docs" / "accuracy.md", "unseen", unseen())
+    put(ROOT / "docs" / "accuracy.md", "streaming", streaming())

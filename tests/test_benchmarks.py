@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
         ("README.md", "accuracy", readme.summary),
         ("docs/tables.md", "tables", readme.sections),
         ("docs/accuracy.md", "unseen", readme.unseen),
+        ("docs/accuracy.md", "streaming", readme.streaming),
     ],
 )
 def test_a_table_is_what_the_results_say(file: str, name: str, made: Callable[[], str]) -> None:
