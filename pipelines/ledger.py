@@ -151,10 +151,11 @@ def open_ledger() -> Ledger:
 
 def create(engine: Engine, tables: MetaData) -> None:
     """Make the tables that are not there."""
-    try:
-        tables.create_all(engine)
-    except (OperationalError, ProgrammingError, IntegrityError):  # another process may have made them meanwhile
-        tables.create_all(engine)
+    for table in tables.sorted_tables:
+        try:
+            table.create(engine, checkfirst=True)
+        except (OperationalError, ProgrammingError, IntegrityError):  # another process may have made it meanwhile
+            table.create(engine, checkfirst=True)
 
 
 def _lost(attempt: Attempt) -> str:

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection, Table, create_engine, event, inspect
+from sqlalchemy.schema import CreateTable
 
 from pipelines import ledger as module
-from pipelines.attempts import FAILED, LOST, RUNNING, SUCCEEDED, Key
+from pipelines.attempts import FAILED, LOST, RUNNING, SUCCEEDED, TABLES, Key
 from pipelines.challenge import unbeaten
 from pipelines.connection import connect
 from pipelines.faults import LostError, UnavailableError
@@ -116,6 +118,25 @@ def test_fired_many_times_at_once_it_runs_once(url: str, tmp_path: Path) -> None
     assert [process.communicate(timeout=120)[0].strip() for process in fired] == ["7"] * 4
     assert (tmp_path / "count").read_text() == "once\n"
     assert [one.outcome for one in Ledger(url).attempts()] == [SUCCEEDED]
+
+
+def test_tables_that_another_makes_in_the_same_moment_are_taken(url: str) -> None:
+    """Each appears between the look whether it is there and its making."""
+    other = create_engine(url)
+
+    def first(table: Table, _: Connection, **__: object) -> None:
+        if not inspect(other).has_table(table.name):
+            with other.begin() as connection:
+                connection.execute(CreateTable(table))
+
+    for table in TABLES.tables.values():
+        event.listen(table, "before_create", first)
+    try:
+        assert Ledger(url).attempts() == []
+    finally:
+        other.dispose()
+        for table in TABLES.tables.values():
+            event.remove(table, "before_create", first)
 
 
 def test_one_at_a_time_promotes(url: str) -> None:
