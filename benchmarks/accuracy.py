@@ -71,7 +71,7 @@ def official(
     for methods in beside:
         for name, points in methods(panel, horizon, season):
             yield name, score(dataset, panel, actual, points)
-    commands.train(train, folder, horizon, "--season", str(season), *options)
+    commands.train(train, folder, horizon, *options)
     yield "ours", score(dataset, panel, actual, commands.forecast(train, folder, horizon))
 
 

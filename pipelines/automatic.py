@@ -7,6 +7,7 @@ from forecaster.manifest import DataSpec
 from forecaster.spec import Task
 from pipelines.panel import Panel
 from pipelines.recipe import Kind
+from pipelines.season import seen_season
 
 NUMBERS = ("seasonal_naive", "naive", "lag_regression", "gru", "lstm")
 """The usual candidates."""
@@ -66,8 +67,10 @@ def task(panel: Panel, data: DataSpec, horizon: int, season: int | None = None) 
 
 
 def _seasons(panel: Panel, season: int | None) -> tuple[int, ...]:
-    """The asked season, or the usual ones of the frequency, as far as most series show them twice."""
+    """The asked season, or the usual ones of the frequency, or what is seen, as far as most series show them twice."""
     usual = panel.frequency.season
+    if season is None and usual == (1,) and kind(panel) == "numbers":
+        season = seen_season(panel)
     if season is not None:
         usual = (season, *(longer for longer in _longer(panel, season) if longer > season))
     typical = float(np.median(panel.lengths))

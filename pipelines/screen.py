@@ -62,7 +62,9 @@ def table(result: Result) -> str:
         cells = f"{one.loss:>16.4f}" + "".join(f"{scores[name]:>24.4f}" for name in shown)
         rows.append(f"{one.name:16}{cells}{one.seconds:>10.1f}")
     winner = result.winner
-    end = f"champion: {result.name} version {result.version} ({winner.name}), {result.seconds:.0f} s in all"
+    seasons = [str(season) for season in winner.artifact.spec.task.seasons if season > 1]
+    every = f", season of {' and '.join(seasons)} steps" if seasons else ""
+    end = f"champion: {result.name} version {result.version} ({winner.name}){every}, {result.seconds:.0f} s in all"
     what = winner.trained.recipe.summary
     if winner.trained.recipe.null_model and any(one.loss < winner.loss for one in result.candidates):
         what += " It is kept: what seems better is not so beyond doubt, nor by enough on each part that is held out."

@@ -230,7 +230,7 @@ def test_the_screen_says_why_the_smallest_loss_did_not_win(home: Path) -> None:
     result = Result([simple, better], simple, "forecaster", "1", before=None, verdict=None, folder=home, seconds=9.0)
     *_, first, second, champion, why = table(result).splitlines()
     assert [first.split()[0], second.split()[0]] == ["better", "simple"]
-    assert champion == "champion: forecaster version 1 (simple), 9 s in all"
+    assert champion == "champion: forecaster version 1 (simple), season of 6 steps, 9 s in all"
     assert "kept" in why
     assert "kept" not in table(replace(result, winner=better))
 
