@@ -85,9 +85,11 @@ def _longer(panel: Panel, season: int) -> tuple[int, ...]:
 def _stride(panel: Panel, horizon: int, season: int) -> int:
     """The longest segment that divides the season, within the horizon, of which a typical series has `STEPS`.
 
-    Without a season any length will do: then about the square root of what a series has, to keep lanes short.
+    Where that is short, as of weeks forecast five days ahead, or there is no season, any length will do: then about
+    the square root of what a series has, to keep lanes short.
     """
-    most = min(horizon, LONGEST, max(1, int(np.median(panel.lengths)) // STEPS))
-    if season == 1:
-        return min(most, max(1, int(np.sqrt(np.median(panel.lengths)) // 8)))
-    return max(width for width in range(1, most + 1) if season % width == 0)
+    typical = float(np.median(panel.lengths))
+    most = min(horizon, LONGEST, max(1, int(typical) // STEPS))
+    dividing = max(width for width in range(1, most + 1) if season % width == 0)
+    other = min(most, max(1, int(np.sqrt(typical) // 8)))
+    return dividing if 2 * dividing > other else other

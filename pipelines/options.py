@@ -20,7 +20,9 @@ Data = Annotated[
     ),
 ]
 Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast; a trained model has its own.")]
-Season = Annotated[int | None, typer.Option(min=1, help="Steps in a season; by the frequency, or as values come back, if left out.")]
+Season = Annotated[
+    int | None, typer.Option(min=1, help="Steps in a season; by the frequency, or as values come back, if left out.")
+]
 Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
 Zone = Annotated[str | None, typer.Option(help="Time zone of time stamps without one, such as Europe/Berlin.")]
 Duplicates = Annotated[str, typer.Option(help="Two rows for one time: error, mean, sum, first or last.")]

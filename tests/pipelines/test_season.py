@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import automatic
-from pipelines.covariates import describe
 from pipelines.doors import panel_from_frame
 from pipelines.panel import Panel
 from pipelines.season import seen_season
@@ -18,13 +16,8 @@ from pipelines.season import seen_season
 STEPS = 240
 
 
-def panel(*series: np.ndarray, start: str | None = None, frequency: str = "h") -> Panel:
-    """Counted steps, or times from a start on."""
-
-    def times(length: int) -> range | pd.DatetimeIndex:
-        return range(length) if start is None else pd.date_range(start, periods=length, freq=frequency)
-
-    frames = [pd.DataFrame({"unique_id": str(i), "ds": times(len(y)), "y": y}) for i, y in enumerate(series)]
+def panel(*series: np.ndarray) -> Panel:
+    frames = [pd.DataFrame({"unique_id": str(i), "ds": range(len(y)), "y": y}) for i, y in enumerate(series)]
     return panel_from_frame(pd.concat(frames))
 
 
@@ -113,16 +106,3 @@ def test_few_values_prove_nothing(length: int) -> None:
 
 def test_what_is_exactly_repeated_is_seen() -> None:
     assert seen_season(panel(np.tile([1.0, 5.0, 2.0, 7.0, 3.0], 8))) == 5
-
-
-def test_what_is_asked_goes_before_what_the_calendar_says_and_that_before_what_is_seen() -> None:
-    def seasons(series: Panel, asked: int | None = None) -> tuple[int, ...]:
-        return automatic.task(series, describe(series), 12, asked).seasons
-
-    hours, steps = wave(24, 0.2, steps=480), wave(10, 0.2)
-    assert seasons(panel(hours)) == (24, 168)  # a day of hours lies in a week
-    assert seasons(panel(steps)) == (10,)
-    assert seasons(panel(steps), asked=1) == (1,)
-    assert seasons(panel(steps), asked=7) == (7,)
-    assert seasons(panel(steps, start="2026-01-01")) == (24,)  # ten hours come back in these, whatever a day has
-    assert seasons(panel(steps, start="1700-01-01", frequency="YS")) == (10,)
