@@ -79,15 +79,12 @@ def _candidate(ranked: list[Ranks], longest: int) -> int:
     if not (saved > LITTLE).any():
         return 1
     best = lags[np.argmax((saved - LITTLE) / lags)]
-    near = lags[
-        np.abs(lags - best) <= best // 4
-    ]  # the exact one: where series are smooth, shorter ones do nearly as well
 
     def again(lag: int) -> float:
         """What is saved after one season and after several: what is a step off is further off each time."""
         return float(np.mean(saved[lag * np.arange(1, min(SEVERAL, longest // lag) + 1) - SHORTEST]))
 
-    return int(max(near, key=again))
+    return int(max(lags[np.abs(lags - best) <= best // 4], key=again))  # those near it do nearly as well
 
 
 def _differences(ranks: Ranks, lags: int) -> tuple[Float64[ndarray, " lags"], Float64[ndarray, " lags"]]:
@@ -117,7 +114,7 @@ def _returning(ranked: list[Ranks], lag: int) -> bool:
         cycle = (len(ranks) - 1 - time) // lag
         own += np.bincount(cycle, (values[time] - values[time - lag]) ** 2, cycles)
         others += np.bincount(cycle, values[time] ** 2 + (square - 2 * values[time] * linear) / count, cycles)
-    saved = 1 - own[others > 0] / others[others > 0]
+    saved = (1 - own[others > 0] / others[others > 0]).round(DIGITS)
     if len(saved) < 2:
         return False
     if np.ptp(saved) == 0:  # a test has nothing to divide by

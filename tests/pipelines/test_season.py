@@ -104,5 +104,7 @@ def test_few_values_prove_nothing(length: int) -> None:
     assert seen_season(panel(np.tile([1.0, 5.0, 2.0, 7.0], 3)[:length])) == 1
 
 
-def test_what_is_exactly_repeated_is_seen() -> None:
-    assert seen_season(panel(np.tile([1.0, 5.0, 2.0, 7.0, 3.0], 8))) == 5
+@pytest.mark.parametrize("rounding", [0.0, 1e-15])
+def test_what_is_exactly_repeated_is_seen(rounding: float) -> None:
+    values = np.tile([1.0, 5.0, 2.0, 7.0, 3.0], 8)
+    assert seen_season(panel(values + rounding * np.arange(40) % 3)) == 5
