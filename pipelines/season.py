@@ -17,10 +17,14 @@ CYCLES = 3
 """Seasons that a typical series has at least; fewer prove nothing."""
 SEVERAL = 4
 """Seasons after which a length is checked."""
+CURVE = 1 / 9
+"""Share of the squared difference that a parabola saves at a lag of four, and a smooth curve at most."""
 LITTLE = 0.15
-"""Share of the squared difference that a season has to save; a smooth curve alone saves up to 11 %, at four steps."""
+"""What a season has to save at least."""
 DIGITS = 12
 """What is less is rounding."""
+STILL = 1e-9
+"""A cycle with less of squared differences moves by rounding alone, and proves nothing."""
 DOUBT = 1e-4
 """Chance of a proof where there is no season. Many lags are tried, and it is asked of every table."""
 
@@ -35,9 +39,9 @@ def seen_season(panel: Panel) -> int:
     many on both sides: so neither a trend nor a random walk, where what is nearer in time is nearer, makes a season,
     and neither does noise. Of the lags the one is looked at that saves most of the squared difference for its length
     (the difference function of de Cheveigné and Kawahara 2002, "YIN, a fundamental frequency estimator"). It is taken
-    if it saves in cycle after cycle, by a t-test in which a cycle of all series is one observation, for series of
-    one table move together. Ranks are compared, so that an outburst does not outweigh all other values; and where
-    a season is small beside the trend, the changes from step to step show it.
+    if it saves more than a smooth curve in cycle after cycle, by a t-test in which a cycle of all series is one
+    observation, for series of one table move together. Ranks are compared, so that an outburst does not outweigh all
+    other values; and where a season is small beside the trend, the changes from step to step show it.
     """
     longest = int(np.median(np.minimum(panel.lengths, STEPS))) // CYCLES
     chosen = np.linspace(0, len(panel) - 1, min(SERIES, len(panel))).astype(int)
@@ -103,7 +107,7 @@ def _differences(ranks: Ranks, lags: int) -> tuple[Float64[ndarray, " lags"], Fl
 def _returning(ranked: list[Ranks], lag: int) -> bool:
     """Whether the values one season back are nearer in cycle after cycle, counted from the ends of the series."""
     cycles = max(map(len, ranked)) // lag + 1
-    own, others = np.zeros((2, cycles))
+    own, others, pairs = np.zeros((3, cycles))
     for ranks in ranked:
         time = np.arange(lag + lag // 2, len(ranks))
         first, last = time - lag - lag // 2, time - lag + lag // 2
@@ -112,14 +116,15 @@ def _returning(ranked: list[Ranks], lag: int) -> bool:
         counts = (known[time] > 0) & (known[time - lag] > 0) & (count > 0)
         time, count, linear, square = (part[counts] for part in (time, count, linear, square))
         cycle = (len(ranks) - 1 - time) // lag
+        pairs += np.bincount(cycle, minlength=cycles)
         own += np.bincount(cycle, (values[time] - values[time - lag]) ** 2, cycles)
         others += np.bincount(cycle, values[time] ** 2 + (square - 2 * values[time] * linear) / count, cycles)
-    saved = (1 - own[others > 0] / others[others > 0]).round(DIGITS)
-    if len(saved) < 2:
+    saved = (1 - np.divide(own, others, out=np.ones(cycles), where=others > STILL))[pairs > 0].round(DIGITS)
+    if len(saved) < CYCLES:
         return False
     if np.ptp(saved) == 0:  # a test has nothing to divide by
-        return bool(saved[0] > 0)
-    return bool(stats.ttest_1samp(saved, 0, alternative="greater").pvalue < DOUBT)
+        return bool(saved[0] > CURVE)
+    return bool(stats.ttest_1samp(saved, CURVE, alternative="greater").pvalue < DOUBT)
 
 
 def _sums(values: Float64[ndarray, " time"], first: ndarray, last: ndarray) -> ndarray:
