@@ -5,7 +5,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from forecaster.core import Core
-from forecaster.state import State
+from forecaster.state import State, transform
 
 BOUND = 1e4
 """Farthest that a value can lie from the level, in units of the scale."""
@@ -59,29 +59,36 @@ class Smoothing(Core):
         count = count.clamp(min=1)
         mean = (values / count.unsqueeze(-1)).sum(-1)  # divided first: a sum of values near 1e308 would overflow
 
-        weight, level = state["weight"], state["level"]
-        weights, gains, levels = [], [], []
-        for n in range(xs.shape[1]):
-            weight = weight + share[:, n] * (1 - weight)
-            weights.append(weight)
-            gains.append(share[:, n] / torch.where(weight > 0, weight, 1.0))
-            level = level + gains[n] * (mean[:, n] - level)
-            levels.append(level)
-        every_level = torch.stack(levels, 1)
-
-        distance = torch.where(observed, (values - every_level.unsqueeze(-1)).abs(), 0.0)
+        weight = recurrence(1 - share, share, state["weight"])
+        gain = share / torch.where(weight > 0, weight, 1.0)
+        level = recurrence(1 - gain, gain * mean, state["level"])
+        distance = torch.where(observed, (values - level.unsqueeze(-1)).abs(), 0.0)
         distance = (distance / count.unsqueeze(-1)).sum(-1)
-        deviation = state["deviation"]
-        deviations = []
-        for n in range(xs.shape[1]):
-            deviation = deviation + gains[n] * (distance[:, n] - deviation)
-            deviations.append(deviation)
+        deviation = recurrence(1 - gain, gain * distance, state["deviation"])
+
         doubt = state["doubt"].unsqueeze(1) * 0.25 ** observed.sum(-1).cumsum(1)
-        scale = torch.stack(deviations, 1) + doubt * self.prior.double().exp() * self.size(every_level)
-        rounding = (1e-14 * every_level.abs()).clamp(min=2.0**-1000)
+        scale = deviation + doubt * self.prior.double().exp() * self.size(level)
+        rounding = (1e-14 * level.abs()).clamp(min=2.0**-1000)
         scale = torch.where(scale > rounding, scale, 0.0)  # a series that moves less does not move
-        after = {"weight": weight, "level": level, "deviation": deviation, "doubt": doubt[:, -1]}
-        return after, torch.stack([every_level, scale, torch.stack(weights, 1)], -1)
+        every = {"weight": weight, "level": level, "deviation": deviation, "doubt": doubt}
+        return transform(lambda values: values[:, -1], every), torch.stack([level, scale, weight], -1)
+
+
+def recurrence(
+    keep: Float64[Tensor, "batch time"], add: Float64[Tensor, "batch time"], before: Float64[Tensor, "batch"]
+) -> Float64[Tensor, "batch time"]:
+    """x_n = keep_n x_{n-1} + add_n from x_{-1} = `before`, in log2(time) passes instead of a loop over the steps.
+
+    Two steps of this kind one after the other are one of this kind, so each pass makes every step reach back twice as
+    far (Hillis and Steele 1986, "Data parallel algorithms").
+    """
+    add = torch.cat([add[:, :1] + keep[:, :1] * before.unsqueeze(1), add[:, 1:]], 1)
+    apart = 1
+    while apart < add.shape[1]:
+        add = add + keep * nn.functional.pad(add[:, :-apart], (apart, 0))
+        keep = keep * nn.functional.pad(keep[:, :-apart], (apart, 0))
+        apart *= 2
+    return add
 
 
 def normalise(

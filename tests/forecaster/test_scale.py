@@ -23,7 +23,7 @@ def read(smoothing: Smoothing, values: list[float]) -> Tensor:
 
 @given(
     segments=st.lists(
-        st.lists(st.one_of(st.floats(-100, 100), st.just(math.nan)), min_size=2, max_size=2), min_size=1, max_size=8
+        st.lists(st.one_of(st.floats(-100, 100), st.just(math.nan)), min_size=2, max_size=2), min_size=1, max_size=40
     )
 )
 def test_against_the_recursion_by_hand(segments: list[list[float]]) -> None:
