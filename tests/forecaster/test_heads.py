@@ -101,6 +101,14 @@ def test_draws_agree_with_quantiles_and_mean(name: str, seed: int) -> None:
     laws.head_samples(head, raw, laws.unit(raw[..., 0]), seed)
 
 
+@given(seed=seeds)
+def test_the_gradient_of_the_pinball_loss_is_that_of_finite_differences(seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    raw = torch.randn(3, 2, 13, generator=random, dtype=torch.float64, requires_grad=True)
+    z = torch.randn(3, 2, generator=random, dtype=torch.float64, requires_grad=True)
+    torch.autograd.gradcheck(Quantile().score, (raw, z))
+
+
 @given(y=st.floats(-30, 30), mean=finite, spread=st.floats(-5, 5))
 def test_gaussian_against_scipy(y: float, mean: float, spread: float) -> None:
     raw = torch.tensor([mean, spread], dtype=torch.float64)
