@@ -29,6 +29,7 @@ def serve(
         command = [sys.executable, "-P", "-m", "service"]
         command += ["--host", host, "--port", str(port), "--workers", str(workers)]
         if model is None:
+            command += ["--parent", str(os.getpid())]
             raise typer.Exit(beside([*command, str(copies().note(name))], name))
         command += [str(champion.folder), "--name", name, "--version", champion.version]
         os.execv(sys.executable, command)

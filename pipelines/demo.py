@@ -51,12 +51,7 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
         signal.signal(ending, signal.default_int_handler)  # so that the children end with this process
     for number, variable in ((port, "PORT"), (mlflow_port, "MLFLOW_PORT")):
         _refuse_taken(number, variable)
-    service = [
-        sys.executable,
-        "-m",
-        "service",
-        str(copies().note(live.name)),
-    ]
+    service = [sys.executable, "-m", "service", str(copies().note(live.name)), "--parent", str(os.getpid())]
     ui = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri()]
     ui += ["--default-artifact-root", str(Path("mlruns/artifacts").absolute())]
     ui += ["--port", str(mlflow_port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]

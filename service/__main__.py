@@ -13,6 +13,7 @@ parser.add_argument("--version", default="1", help="and its version")
 parser.add_argument("--host", default="127.0.0.1")
 parser.add_argument("--port", type=int, default=3000)
 parser.add_argument("--workers", type=int, default=1, help="processes that answer")
+parser.add_argument("--parent", type=int, help="process that has started this one, which ends with it")
 
 if __name__ == "__main__":
     chosen = parser.parse_args()

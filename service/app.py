@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from service.guard import Doors
 from service.live import watch
+from service.orphan import end_with
 from service.routes import METHODS, application, go_down, go_live
 from service.source import WORKERS, live_note
 
@@ -53,6 +54,7 @@ class Forecaster:
     """Forecasts of the champion over HTTP."""
 
     def __init__(self) -> None:
+        end_with(os.getppid())
         go_live(web)
         watch(web, live_note())
         # What is there by now stays: out of sight of the garbage collector, whose pauses were 200 to 470 ms.

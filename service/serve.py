@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipelines.note import Note
 from service.keep import FOLDER, Keeping, keeping
+from service.orphan import end_with
 from service.source import VARIABLE, WORKERS, load_champion, stage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,8 +18,11 @@ class ServeError(RuntimeError):
     """A server that cannot come up."""
 
 
-def serve(model: Path, name: str, version: str, *, host: str, port: int, workers: int = 1) -> None:
-    """Serve an artifact folder, which answers call `name` and `version`, or what a note names, until SIGTERM or SIGINT.
+def serve(
+    model: Path, name: str, version: str, *, host: str, port: int, workers: int = 1, parent: int | None = None
+) -> None:
+    """Serve an artifact folder, which answers call `name` and `version`, or what a note names, until SIGTERM or SIGINT,
+    or until the process `parent`, which has started this one, is gone.
 
     A note is watched: when it names another version, the workers go over to that.
 
@@ -34,6 +38,8 @@ def serve(model: Path, name: str, version: str, *, host: str, port: int, workers
         os.environ[VARIABLE], os.environ[WORKERS] = str(note), str(workers)
         os.environ["BENTOML_DO_NOT_TRACK"] = "true"
         os.environ["BENTOML_HOME"] = home  # has the files behind the metrics: two servers must not share them
+        if parent is not None:
+            end_with(parent)  # a thread, so not before the pool has forked
         os.chdir(ROOT)  # where the workers import this package from
         from service.app import Forecaster  # reads the environment
 

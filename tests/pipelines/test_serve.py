@@ -21,6 +21,7 @@ from pipelines.registry import register, resolve
 from pipelines.tracking import Run
 from tests.pipelines.conftest import flip
 from tests.pipelines.processes import free_port
+from tests.service import server
 
 ROOT = Path(__file__).parents[2]
 Make = Callable[[int], tuple[Path, str]]
@@ -139,3 +140,11 @@ def test_the_service_restarts_from_its_copy_while_mlflow_is_silent(
     log = (home / "log").read_text()
     assert "version 1 of m was fetched before and is used" in log
     assert "Traceback" not in log
+
+
+def test_the_service_ends_with_a_command_that_is_killed(home: Path, add: Callable[[int], str]) -> None:
+    promote("m", add(0))
+    command = [sys.executable, "-m", "pipelines", "serve", "--name", "m"]
+    with server.serving(command, home, {"PYTHONPATH": str(ROOT)}, home / "log") as running:
+        running.process.kill()
+        assert running.closed(20)

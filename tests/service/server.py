@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,16 @@ class Server(NamedTuple):
 
     process: "subprocess.Popen[bytes]"
     client: httpx.Client
+
+    def closed(self, seconds: float) -> bool:
+        """Whether nobody listens any more, within so many seconds."""
+        late = time.monotonic() + seconds
+        while time.monotonic() < late:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.client.base_url.port or 0)):
+                    return True
+            time.sleep(0.05)
+        return False
 
     def workers(self) -> set[int]:
         """The process ids of the workers that have answered so far."""
@@ -47,9 +57,9 @@ def serving(
             _wait(client, process, log, time.monotonic() + seconds)
             yield Server(process, client)
     finally:
-        if process.poll() is None:
+        with suppress(ProcessLookupError):  # all that it has left, though it has ended itself
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 def _wait(client: httpx.Client, process: "subprocess.Popen[bytes]", log: Path, late: float) -> None:

@@ -154,6 +154,12 @@ def test_sigterm_ends_all_of_it_after_the_last_answer(server: Server) -> None:
             os.kill(worker, 0)
 
 
+def test_its_workers_end_though_it_is_killed(folder: Path, model: Path) -> None:
+    with serving([sys.executable, "-m", "service", str(model)], ROOT, {}, folder / "killed") as server:
+        server.process.kill()
+        assert server.closed(20)
+
+
 def test_a_bento_serves_without_this_repository_and_mlflow(folder: Path, model: Path) -> None:
     away = folder / "away"
     away.mkdir()
