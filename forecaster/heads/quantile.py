@@ -65,28 +65,26 @@ class Quantile(Standard):
 
 
 class _Pinball(torch.autograd.Function):
-    """Sum of the pinball losses of the levels in `grid`: of each the slope times the excess of its value over z, for
-    it is a line on either side.
+    """Sum of |e| / 2 + (1/2 - q) e over the levels q in `grid`, where e is the excess of the value over z.
 
     The gradient is by hand: by autograd the two take twice as many passes over memory, and a training a fifth longer.
     """
 
     @staticmethod
     def forward(ctx: Any, raw: Tensor, z: Tensor, outward: Tensor, grid: Tensor) -> Tensor:
-        root = _root(raw)
+        root, tilt = _root(raw), 0.5 - grid
         distance = raw + root  # twice the squareplus
         excess = (distance @ outward).add_((raw[..., len(grid) // 2] - z).unsqueeze(-1))
-        slope = (excess > 0).to(raw).sub_(grid)
-        ctx.save_for_backward(slope, distance.div_(root), outward)
-        return excess.mul_(slope).sum(-1)
+        ctx.save_for_backward(excess, distance.div_(root), outward, tilt)
+        return excess.abs().sum(-1) / 2 + excess @ tilt
 
     @staticmethod
     def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        slope, growth, outward = ctx.saved_tensors
-        slope = slope * grad[0].unsqueeze(-1)
+        excess, growth, outward, tilt = ctx.saved_tensors
+        slope = excess.sign().div_(2).add_(tilt).mul_(grad[0].unsqueeze(-1))
         moved = slope.sum(-1)
         of_raw = (slope @ outward.T).mul_(growth)
-        of_raw[..., of_raw.shape[-1] // 2] += moved
+        of_raw[..., len(tilt) // 2] += moved
         return of_raw, -moved, None, None
 
 
