@@ -21,12 +21,12 @@ def list_models(name: Name = "forecaster") -> None:
 @app.command()
 def champion(name: Name = "forecaster") -> None:
     """The champion, and who promoted it, when and why."""
-    from pipelines.promotion import history
+    from pipelines.promotion import latest
 
     with mendable():
-        for one in history(name)[-1:]:
-            measure = f"{one.metric} {one.value:.4f}, " if one.metric else ""
-            print(f"version {one.version} of {name}, promoted by {one.by} at {one.at}: {measure}{one.reason}")
+        one = latest(name)
+        measure = f"{one.metric} {one.value:.4f}, " if one.metric else ""
+        print(f"version {one.version} of {name}, promoted by {one.by} at {one.at}: {measure}{one.reason}")
 
 
 @app.command()

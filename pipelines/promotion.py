@@ -23,6 +23,15 @@ def history(name: str) -> list[Promotion]:
     return _records(versions(name))
 
 
+def latest(name: str) -> Promotion:
+    """How the champion became that. Raises DataError where there is none, or no record of it."""
+    now = _champion(versions(name))
+    if now is None or not now.promotions:
+        told = f"version {now.version} of {name!r} was made champion by other means" if now else f"{name!r} has none"
+        raise DataError(f"no promotion of a champion: {told}", remedy="promote one of its versions by number")
+    return max(now.promotions, key=lambda record: record.at)
+
+
 def accept(ours: Version, now: Version | None) -> None:
     """The check of a promotion that does not ask what the champion is."""
 
@@ -52,7 +61,7 @@ def promote(
         chosen = next((one for one in every if one.version == version), None)
         if chosen is None:
             raise DataError(f"model {name!r} has no version {version!r}", remedy=f"take one of {numbers(every)}")
-        now = next((one for one in every if one.champion), None)
+        now = _champion(every)
         check(chosen, now)
         if past and now is chosen and past[-1].version == version:  # an attempt before this one was cut short
             return past[-1]
@@ -76,17 +85,28 @@ def promote(
 
 def rollback(name: str, *, by: str | None = None, reason: str = "rolled back") -> str:
     """Call back the champion before the present one, and so on back; returns its version."""
-    line: list[str] = []
-    for record in history(name):
-        if record.back and record.version in line:
-            line = line[: line.index(record.version)]
+    every, line = versions(name), list[str]()
+    for record in _records(every):
+        line = _until(line, record.previous)  # what comes after it was cut short, and never was champion
+        if record.back:
+            line = _until(line, record.version)
         if line[-1:] != [record.version]:
             line.append(record.version)
-    while line[-1:] == [one.version for one in versions(name) if one.champion]:
-        line.pop()
+    now = _champion(every)
+    if now is not None and now.version in line:
+        line = _until(line, now.version)[:-1]
     if not line:
         raise DataError(f"model {name!r} has no earlier champion", remedy="promote one of its versions by number")
     return promote(name, line[-1], by=by, reason=reason, back=True).version
+
+
+def _champion(every: list[Version]) -> Version | None:
+    return next((one for one in every if one.champion), None)
+
+
+def _until(line: list[str], version: str | None) -> list[str]:
+    """A line up to the last place of a version, all of it where it has none."""
+    return line[: len(line) - line[::-1].index(version)] if version in line else line
 
 
 def _records(every: list[Version]) -> list[Promotion]:

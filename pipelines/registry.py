@@ -108,7 +108,8 @@ def versions(name: str) -> list[Version]:
         champion = client.get_registered_model(name).aliases.get(ALIAS)
     except MlflowException as error:
         raise _no_model(name) if _absent(error) else error from None
-    found = client.search_model_versions(f"name = '{name}'")
+    if not (found := client.search_model_versions(f"name = '{name}'")):
+        raise _no_model(name)
     return [_version(one, str(one.version) == str(champion)) for one in sorted(found, key=lambda one: int(one.version))]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from forecaster.artifact import ArtifactError, digest, load_artifact
 from forecaster.errors import DataError
@@ -15,7 +16,7 @@ from pipelines import registry
 from pipelines.connection import connect
 from pipelines.faults import UnavailableError
 from pipelines.panel import Panel
-from pipelines.promotion import history, promote, rollback
+from pipelines.promotion import history, latest, promote, rollback
 from pipelines.pyfunc import log_model
 from pipelines.registry import register, resolve, versions
 from pipelines.tracking import Run
@@ -135,6 +136,46 @@ def test_the_way_back_from_a_champion_that_was_set_in_mlflow(entry: Callable[...
     promote("m", "2")
     connect().set_registered_model_alias("m", "champion", "3")
     assert rollback("m") == "2"
+
+
+def cut_short(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A promotion that leaves its record and no more."""
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "set_registered_model_alias", dies)
+        with pytest.raises(KeyboardInterrupt):
+            promote("m", version)
+
+
+def test_the_way_back_leaves_out_what_never_became_champion(
+    entry: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        entry()
+    promote("m", "1")
+    promote("m", "2")
+    cut_short("3", monkeypatch)
+    assert latest("m").version == "2"
+    promote("m", "4")
+    cut_short("3", monkeypatch)
+    assert [rollback("m"), rollback("m")] == ["2", "1"]
+
+
+def test_without_any_promotion_there_is_no_way_back(entry: Callable[..., str]) -> None:
+    entry()
+    with pytest.raises(DataError, match="no earlier champion; promote one"):
+        rollback("m")
+    with pytest.raises(DataError, match="'m' has none; promote one"):
+        latest("m")
+    connect().set_registered_model_alias("m", "champion", "1")
+    with pytest.raises(DataError, match="version 1 of 'm' was made champion by other means"):
+        latest("m")
+    connect().delete_model_version("m", "1")
+    with pytest.raises(DataError, match="no model 'm'"):
+        versions("m")
 
 
 def test_what_is_not_there_is_named(entry: Callable[..., str]) -> None:
