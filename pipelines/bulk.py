@@ -12,9 +12,11 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from forecaster.artifact import Artifact, digest, load_artifact
+from forecaster.durable import replace
 from forecaster.errors import DataError
 from pipelines.ask import Question, reading
 from pipelines.engine import Engine
+from pipelines.files import naming
 from pipelines.score import place
 from pipelines.shards import Job, Piece, deal, forecast
 from pipelines.table import check_columns
@@ -72,11 +74,14 @@ def _dataset(data: Path, artifact: Artifact) -> ds.Dataset:
     columns = reading(artifact, None, "error")
     covariates = [*columns["known"], *columns["past"], *columns["static"]]
     form = ds.ParquetFileFormat(read_options={"dictionary_columns": ["unique_id", *columns["static"]]})
-    found = ds.dataset([str(file.absolute()) for file in files], format=form)
-    check_columns(found.schema.names, covariates)
-    if "unique_id" not in found.schema.names:
+    with naming(str(data)):
+        opened = partial(ds.dataset, [str(file.absolute()) for file in files], format=form)
+        schemas = [fragment.physical_schema for fragment in opened().get_fragments()]
+        whole = pa.unify_schemas(schemas, promote_options="permissive")  # files may differ in the type of a number
+    check_columns(whole.names, covariates)
+    if "unique_id" not in whole.names:
         raise DataError(f"{data}: there is no column unique_id", remedy="name a file after --out for a single series")
-    return found.replace_schema(pa.schema([found.schema.field(name) for name in ("unique_id", "ds", "y", *covariates)]))
+    return opened(schema=pa.schema([whole.field(name) for name in ("unique_id", "ds", "y", *covariates)]))
 
 
 def _unfinished(job: Job, source: ds.Dataset, model: str) -> bool:
@@ -87,10 +92,10 @@ def _unfinished(job: Job, source: ds.Dataset, model: str) -> bool:
     there = job.out / NOTE
     if there.exists() and there.read_text() == note:
         return job.work.exists()
-    if job.out.exists() and any(job.out.iterdir()):
+    if job.out.exists() and any(file != job.work for file in job.out.iterdir()):
         raise DataError(f"{job.out} holds something else than these forecasts", remedy="empty it, or choose another")
-    job.work.mkdir(parents=True)
-    there.write_text(note)
+    job.work.mkdir(parents=True, exist_ok=True)
+    replace(there, note.encode())
     return True
 
 

@@ -4,6 +4,7 @@ A piece of the input becomes a file with one row group for each shard, and a sha
 written under a temporary name and renamed: what is there is whole, and is not done again.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
@@ -19,7 +20,10 @@ from forecaster.artifact import Artifact
 from pipelines.ask import Question, answer_frame, reading
 from pipelines.column import distinct
 from pipelines.doors import panel_from_frame
+from pipelines.doubts import doubts
 from pipelines.panel import Panel
+
+log = logging.getLogger(__name__)
 
 WORK = "_work"
 """The folder of the pieces: whoever reads Parquet skips names that begin so."""
@@ -78,7 +82,10 @@ def forecast(job: Job, shard: int) -> None:
     table = pa.concat_tables([piece.read_row_group(shard) for piece in pieces])
     if not table.num_rows:
         return
-    answers = _answers(job, panel_from_frame(table, **reading(job.artifact, job.zone, job.duplicates)), shard)
+    panel = panel_from_frame(table, **reading(job.artifact, job.zone, job.duplicates))
+    for sentence in doubts(job.artifact, panel):
+        log.warning(sentence)
+    answers = _answers(job, panel, shard)
     first, fresh = next(answers), out.with_suffix(".new")
     with pq.ParquetWriter(fresh, first.schema) as writer:
         for answer in chain([first], answers):

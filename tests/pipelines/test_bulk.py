@@ -99,7 +99,7 @@ def test_shards_are_the_panel(data: Path, table: pd.DataFrame, model: Path, tmp_
     assert len(parts) == -(-len(table) // 500)
     each = [set(pd.read_parquet(part)["unique_id"]) for part in parts]
     assert sum(map(len, each)) == SERIES
-    assert all(min(map(len, each)) > 0 for _ in each)
+    assert all(each)
 
 
 def test_engines_write_the_same_bytes(data: Path, model: Path, tmp_path: Path, ray: Engine) -> None:
@@ -168,6 +168,35 @@ def test_stopped_it_goes_on(data: Path, model: Path, tmp_path: Path, after: int)
     done = {file: file.stat().st_mtime_ns for file in out.iterdir()}
     assert score(data, out, model, Stopped(0)) == SERIES * HORIZON
     assert {file: file.stat().st_mtime_ns for file in out.iterdir()} == done
+
+
+def test_stopped_before_it_is_marked_it_begins(data: Path, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "_work").mkdir(parents=True)
+    assert score(data, tmp_path / "out", model, Processes(1)) == SERIES * HORIZON
+
+
+def test_what_was_not_there_in_training_is_said(
+    table: pd.DataFrame, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table.replace({"shop": {"shop2": "new"}}).to_parquet(tmp_path / "new.parquet")
+    score(tmp_path / "new.parquet", tmp_path / "out", model, Processes(1))
+    assert "the category 'new' was not there in training" in caplog.text
+
+
+def test_files_may_differ_in_the_type_of_a_number(table: pd.DataFrame, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    names = np.array(sorted(table["unique_id"].unique()))
+    whole = table[table["unique_id"].isin(names[:20])].assign(y=lambda rows: rows["y"].round())
+    rest = table[table["unique_id"].isin(names[20:])]
+    whole.astype({"y": "Int64"}).to_parquet(tmp_path / "data" / "a.parquet", index=False)
+    rest.to_parquet(tmp_path / "data" / "b.parquet", index=False)
+    assert score(tmp_path / "data", tmp_path / "out", model, Processes(1)) == SERIES * HORIZON
+    both = panel_from_frame(pd.concat([whole, rest]), known=("price",), static=("shop",))
+    expected = answer_frame(load_artifact(model), both, Question(HORIZON, LEVELS))
+    pd.testing.assert_frame_equal(read(tmp_path / "out"), expected, rtol=1e-5, check_dtype=False)
+    rest.assign(price="dear").to_parquet(tmp_path / "data" / "c.parquet", index=False)
+    with pytest.raises(DataError, match="price"):
+        score(tmp_path / "data", tmp_path / "other", model, Processes(1))
 
 
 def test_a_folder_of_something_else_is_refused(data: Path, model: Path, tmp_path: Path) -> None:
