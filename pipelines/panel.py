@@ -87,6 +87,14 @@ class Panel:
         values, past = (crop(cells, self.indptr, lengths) for cells in (self.values, self.past))
         return replace(self, values=values, past=past, indptr=offsets(lengths))
 
+    def observed(self, lengths: Int64[ndarray, " series"]) -> Int64[ndarray, " series"]:
+        """The place of the last value that is known among the first `lengths[i]` of each series, 0 where none is."""
+        series = np.arange(len(self)).repeat(self.lengths)
+        place = 1 + np.arange(len(series)) - self.indptr[series]
+        last = np.zeros(len(self), dtype=np.int64)
+        np.maximum.at(last, series, np.where(np.isnan(self.values) | (place > lengths[series]), 0, place))
+        return last
+
     def select(self, indices: NDArray[np.integer] | Sequence[int]) -> "Panel":
         """The series at `indices`, in that order."""
         chosen = np.asarray(indices, dtype=np.int64)

@@ -115,7 +115,7 @@ def panel_for(
     options = reading(artifact, zone, duplicates, answers=answers)
     panel = read(data, **options, as_of=as_of if not spec.known else None)
     if as_of is not None and spec.known:
-        past = panel.lengths - after(panel, as_of)
+        past = panel.observed(panel.lengths - after(panel, as_of))
         if not past.any():
             raise DataError(f"{source(data)}: no row is as early as {as_of}", remedy="give a later as-of")
         panel = panel.select(np.flatnonzero(past)).cut(past[past > 0])

@@ -24,13 +24,18 @@ class Reading(Job):
     source: Source
     version: str | None = None
     """Of the model; the champion if left out."""
-    horizon: int | None = Field(None, ge=1)
-    """The model's own if left out."""
     zone: str | None = None
     duplicates: str = "error"
 
 
-class Backtest(Reading):
+class Asking(Reading):
+    """A job that forecasts them."""
+
+    horizon: int | None = Field(None, ge=1)
+    """The model's own if left out."""
+
+
+class Backtest(Asking):
     """Forecast from past origins and compare with what came; the scores go to MLflow."""
 
     job: Literal["backtest"]
@@ -52,7 +57,7 @@ class Backtest(Reading):
         return Outcome(", ".join(f"{name} {value:.4f}" for name, value in first), version)
 
 
-class Score(Reading):
+class Score(Asking):
     """Forecast every series, into a file or a table."""
 
     job: Literal["score"]
@@ -84,8 +89,10 @@ class Promote(Reading):
     def work(self, turn: Turn) -> Outcome:
         version = self.version or versions(self.name)[-1].version
         ours, theirs = load(resolve(self.name, version)), incumbent(self.name)
+        if theirs is not None and theirs.version == version:
+            return Outcome("kept: it is the champion already", version)
         verdict = None
-        if theirs is not None and theirs.version != version:
+        if theirs is not None:
             panel = panel_for(ours.artifact, self.source, self.zone, self.duplicates, as_of=turn.as_of)
             try:
                 verdict = match(ours, theirs, panel)

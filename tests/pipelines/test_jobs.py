@@ -160,6 +160,7 @@ def test_train_then_promote_then_backtest_then_score(home: Path, command: Comman
     assert "kept: versions 2 and 1 have seen" in command("2024-05-03", job="promote", **reading)
     assert "promoted: better" in command("2024-07-01", job="promote", **reading)
     assert history("sales")[-1].version == "2"
+    assert "kept: it is the champion already" in command("2024-07-02", job="promote", **reading)
     assert "mase" in command("2024-07-01", job="backtest", windows=2, **reading)
     assert "84 rows" in command("2024-07-01", job="score", out="f.csv", **reading)
     made = pd.read_csv(home / "f.csv", parse_dates=["ds"])
@@ -184,6 +185,17 @@ def test_known_covariates_reach_beyond_the_date(home: Path, command: Command) ->
     reading = {"horizon": None, "recipes": None, "budget": None}
     assert "84 rows" in command("2024-05-01", job="score", out="f.csv", **reading)
     assert pd.read_csv(home / "f.csv")["ds"].min() == "2024-05-02"
+
+
+def test_with_known_covariates_a_gap_before_the_date_is_forecast(home: Path, command: Command) -> None:
+    """As where the rows end at the date: nothing of later days says that there is a gap and not an end."""
+    sales = daily().assign(promo=lambda rows: rows.ds.dt.day % 3)
+    sales.to_csv(home / "sales.csv", index=False)
+    command("2024-04-01", known=["promo"], recipes=["lag_regression"])
+    sales.loc[sales.ds.between("2024-04-29", "2024-05-01"), "y"] = np.nan
+    sales.to_csv(home / "sales.csv", index=False)
+    command("2024-05-01", job="score", out="f.csv", horizon=None, recipes=None, budget=None)
+    assert pd.read_csv(home / "f.csv")["ds"].min() == "2024-04-29"
 
 
 def test_a_weekly_model_with_known_covariates_is_used_on_any_day(home: Path, command: Command) -> None:
