@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import ENOSPC
 from io import BufferedReader
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from pyarrow import fs
 
 from forecaster.errors import DataError
 from pipelines.cutoff import Cutoff
+from pipelines.faults import FULL
 from pipelines.storage import file_system
 from pipelines.table import check_columns
 
@@ -68,7 +68,7 @@ def naming(file: str, remedy: str = "check that the file is whole, and UTF-8 if 
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno == ENOSPC:
+        if isinstance(error, OSError) and error.errno in FULL:
             raise  # no fault of the file: told as every full disk is
         told = " ".join(str(error).split())
         raise DataError(f"{file}: {told}", remedy=remedy) from error

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, MetaData, NullPool, create_engine, insert, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError, ProgrammingError
 
+from forecaster.errors import DataError
 from pipelines.attempts import ATTEMPTS, LOCKS, LOST, RUNNING, TABLES, Attempt, Key, dead, this_process
 from pipelines.faults import LostError, UnavailableError
 
@@ -30,12 +31,19 @@ BEAT = 4.0
 class Ledger:
     """A run ledger; its tables are made when they are not there.
 
-    Raises UnavailableError where the database does not answer, or has no room.
+    Raises UnavailableError where the database does not answer, or has no room, and DataError where the URL is none or
+    its driver is not installed.
     """
 
     def __init__(self, url: str) -> None:
         local = url.startswith("sqlite")
-        self.engine: Engine = create_engine(url, connect_args={"timeout": 60} if local else {}, poolclass=NullPool)
+        try:
+            self.engine: Engine = create_engine(url, connect_args={"timeout": 60} if local else {}, poolclass=NullPool)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            remedy = (
+                "such as postgresql+psycopg://user:password@host/database, after pip install 'forecaster[postgres]'"
+            )
+            raise DataError(f"{VARIABLE} is no database that can be opened: {error}", remedy=remedy) from None
         with self._answering():
             create(self.engine, TABLES)
 

@@ -98,6 +98,9 @@ def connected(source: Source) -> Iterator[sa.Connection]:
             engine.dispose()
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise DataError(f"{source}: {error}", remedy="install the driver: pip install 'forecaster[postgres]'") from None
+    except pa.ArrowException as error:
+        remedy = "give a query that casts the column, or mend its rows"
+        raise DataError(f"{source}: {' '.join(str(error).split())}", remedy=remedy) from None
     except SQLAlchemyError as error:
         told = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise DataError(

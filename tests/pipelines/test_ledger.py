@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Table, create_engine, event, inspect
 from sqlalchemy.schema import CreateTable
 
+from forecaster.errors import DataError
 from pipelines import ledger as module
 from pipelines.attempts import FAILED, LOST, RUNNING, SUCCEEDED, TABLES, Key
 from pipelines.challenge import unbeaten
@@ -159,6 +160,14 @@ def test_one_at_a_time_promotes(url: str) -> None:
 def test_a_database_that_does_not_answer_is_said_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORECASTER_LEDGER", "postgresql+psycopg://me:secret@127.0.0.1:1/runs")
     with pytest.raises(UnavailableError, match="FORECASTER_LEDGER") as error:
+        open_ledger()
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["postgres://me:secret@127.0.0.1/runs", "nonsense", "mysql://me:secret@127.0.0.1/runs"])
+def test_what_is_no_database_is_said_without_its_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECASTER_LEDGER", url)
+    with pytest.raises(DataError, match="FORECASTER_LEDGER is no database that can be opened") as error:
         open_ledger()
     assert "secret" not in str(error.value)
 

@@ -118,3 +118,13 @@ def test_a_database_in_a_file(tmp_path: Path) -> None:
     table().assign(ds=lambda frame: frame["ds"].dt.tz_convert("UTC").dt.tz_localize(None)).to_sql("a", url, index=False)
     expected = panel_from_frame(table().assign(ds=lambda frame: frame["ds"].dt.tz_convert("UTC")), zone="UTC")
     assert read(f"{url}#a", zone="UTC").digest == expected.digest
+
+
+def test_a_column_of_several_types_is_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    with (engine := sa.create_engine(url)).begin() as connection:
+        connection.execute(sa.text("create table a (ds text, y real)"))
+        connection.execute(sa.text("insert into a values ('2024-01-01', 1.5), ('2024-01-02', '')"))
+    engine.dispose()
+    with pytest.raises(DataError, match=r"a\.db#a: .*; give a query that casts the column"):
+        read(f"{url}#a")
