@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from prometheus_client import Counter
 
+from forecaster.errors import DataError
+
 if TYPE_CHECKING:
     from pipelines.predict import Predictions
     from service.source import Champion
@@ -132,10 +134,16 @@ class Keeper:
     def _write(self, made: list[Answered]) -> None:
         from pipelines.kept import rows, write_part
 
-        if made:
-            tables = [rows(one.predictions, one.model, one.version, one.at) for one in made]
+        tables = []
+        for one in made:
+            try:
+                tables.append(rows(one.predictions, one.model, one.version, one.at))
+            except DataError as error:  # of times that no clock has: those of the others are kept
+                dropped.inc(one.predictions.mean.size)
+                log.warning("forecasts of %s could not be kept: %s", one.model, error)
+        if tables:
             write_part(self.folder, tables)
-            kept.inc(_steps(made))
+            kept.inc(sum(table.num_rows for table in tables))
 
 
 def _steps(made: list[Answered]) -> int:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -194,6 +195,20 @@ def test_a_disk_without_room_is_told_and_survived(
     keeper.close()
     assert "could not be kept" in caplog.text
     assert set(read_kept(keeper.folder, "shop", steps=True, zone=None)["unique_id"]) == {"b"}
+
+
+def test_forecasts_beyond_all_clocks_are_not_kept_and_those_beside_them_are(
+    keeper: Keeper, champion: Champion, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = replace(
+        made(["late"]), frequency=Frequency("YE"), start=np.array([np.datetime64("2199-12-31", "ns").astype(int)])
+    )
+    keeper.keep(champion, made(["a"]))
+    keeper.keep(champion, late)
+    keeper.keep(champion, made(["b"]))
+    keeper.close()
+    assert sorted(set(pd.read_parquet(keeper.folder)["unique_id"])) == ["a", "b"]
+    assert "years 1700 to 2200" in caplog.text
 
 
 @pytest.mark.parametrize("share", ["-1", "1.5", "many"])
