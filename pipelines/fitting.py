@@ -113,10 +113,10 @@ def train(
         if validate is not None:
             validation = agree(validate(model.eval()))
             model.train()
-        if first() and not any(point.validation <= validation for point in curve):
-            save_weights(best_file, model)
         curve.append(Point(step, validation))
         if first():
+            if best(curve) is curve[-1]:
+                save_weights(best_file, model)
             replace(curve_file, json.dumps([asdict(point) for point in curve]).encode())
         report(curve[-1])
         if step.epoch - best(curve).step.epoch >= PATIENCE:

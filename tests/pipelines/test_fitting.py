@@ -1,5 +1,6 @@
 """Training inside a job: the best epoch is kept, the budget is kept, lanes and windows go through one loop."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,20 @@ def test_the_weights_of_the_best_epoch_are_kept_and_training_stops_when_nothing_
     assert all(torch.equal(value, seen[1][name]) for name, value in made.state_dict().items())
     assert not made.training
     assert read_curve(tmp_path / "curve.json") == curve
+
+
+def test_an_epoch_without_a_validation_is_not_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "PATIENCE", 2)
+    scores, seen = iter([3.0, 1.0, math.nan, math.nan]), []
+
+    def validate(trained: Model) -> float:
+        seen.append({name: value.clone() for name, value in trained.state_dict().items()})
+        return next(scores)
+
+    made = model()
+    spec = SPEC.model_copy(update={"updates": 1000})
+    assert best(train(made, batches(table(), made, spec), spec, tmp_path, validate=validate)).step.epoch == 1
+    assert all(torch.equal(value, seen[1][name]) for name, value in made.state_dict().items())
 
 
 def test_a_budget_shortens_the_training_and_is_measured_once(tmp_path: Path) -> None:
