@@ -8,6 +8,7 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
+from forecaster.errors import DataError
 from forecaster.model import Carry, Model, Numeric
 from forecaster.state import part, parts
 from forecaster.support import Support, narrowest
@@ -24,7 +25,9 @@ class Ensemble(Numeric):
     def __init__(self, members: Sequence[Model], *, median: bool) -> None:
         super().__init__()
         if others := [member for member in members if not isinstance(member, Numeric)]:
-            raise TypeError(f"{type(others[0]).__name__} has no quantiles that could be pooled")
+            raise DataError(
+                f"{type(others[0]).__name__} has no quantiles to pool", remedy="put models of numbers together"
+            )
         self.members = cast("Sequence[Numeric]", nn.ModuleList(members))
         self.median = median
         self.horizon = members[0].horizon

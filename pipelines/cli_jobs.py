@@ -18,7 +18,10 @@ app = typer.Typer()
 def run(
     job: Annotated[Path, typer.Argument(help="A job file, in YAML.")],
     as_of: Annotated[
-        str | None, typer.Option(help="Read nothing later. Left out, all is read, and the job is that of today.")
+        str | None,
+        typer.Option(
+            help="Read nothing later. Left out, the job is that of today, and reads all (ingest: all before today)."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Say what came of it as JSON.")] = False,
 ) -> None:

@@ -5,7 +5,8 @@ from typing import Never
 
 from tqdm import tqdm
 
-from forecaster.parallel import first, join
+from forecaster.errors import DataError
+from forecaster.parallel import first, join, processes
 from forecaster.spec import FitSpec
 from pipelines.engine import HERE, Engine
 from pipelines.fitting import Point
@@ -44,6 +45,9 @@ class Screen:
 def watched(settings: TrainSettings, engine: Engine = HERE) -> None:
     """Run a training job before a person's eyes, or take part in it where torchrun has started several processes."""
     join()
+    if processes() > 1 and (settings.search or not engine.here):
+        remedy = "run it without torchrun, or without --search, --workers and --engine"
+        raise DataError("several processes share the training of one network at a time", remedy=remedy)
     if not first():
         follow(settings)
         return

@@ -1,4 +1,4 @@
-"""What a training job is told, as one frozen, checked value."""
+"""What a job is told, as one frozen, checked value."""
 
 import re
 from pathlib import Path

@@ -21,10 +21,10 @@ FLOORS = {
     "forecaster": {"jaxtyping", "numpy", "pydantic", "safetensors", "torch"},
     "pipelines": {
         *{"jaxtyping", "joblib", "matplotlib", "mlflow", "numpy", "optuna", "pandas", "prometheus_client", "pyarrow"},
-        *{"pydantic", "ray", "requests", "rich", "scipy", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
+        *{"pydantic", "ray", "requests", "scipy", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
     },
     "service": {
-        *{"bentoml", "numpy", "orjson", "pandas", "prometheus_client", "pydantic", "starlette", "uvloop"},
+        *{"bentoml", "numpy", "orjson", "pandas", "prometheus_client", "pydantic", "starlette"},
     },
 }
 # A file that is read in another environment, which has one package and nothing of ours.

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from forecaster.build import build
 from forecaster.ensemble import Ensemble
-from forecaster.spec import EnsembleSpec
+from forecaster.errors import DataError
+from forecaster.spec import EnsembleSpec, LabelCountsSpec, Task
 from forecaster.state import part
 from tests import laws
 from tests.examples import MODELS, batch
@@ -37,3 +39,8 @@ def test_an_ensemble_forecasts_the_middle_of_its_members_and_loses_their_mean(
         np.testing.assert_allclose(value.detach(), expected, rtol=1e-9)
     for i, (after, _) in enumerate(alone):
         assert_close(part(carry, str(i)), after, equal_nan=True)
+
+
+def test_what_has_no_quantiles_is_no_member() -> None:
+    with pytest.raises(DataError, match="LabelCounts has no quantiles to pool"):
+        build(EnsembleSpec(members=(LabelCountsSpec(order=0),)), Task(horizon=3, labels=2))

@@ -29,11 +29,14 @@ def train(home: Path, how: list[str]) -> str:
     series(home)
     (home / "own.yaml").write_text(QUICK)
     command = [sys.executable, *how, "-m", "pipelines", "train", "series.csv", "--horizon", "6", "--budget", "10m"]
-    command += ["--recipe", "seasonal_naive,own.yaml"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True)
+    done = run([*command, "--recipe", "seasonal_naive,own.yaml"], home)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def run(command: list[str], home: Path) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_two_processes_train_as_one(home: Path, tmp_path: Path, empty_database: Path) -> None:
@@ -44,3 +47,12 @@ def test_two_processes_train_as_one(home: Path, tmp_path: Path, empty_database: 
     assert "champion: forecaster version 1" in train(alone, [])
     assert curve(home) == pytest.approx(curve(alone), rel=1e-4)
     assert len(curve(home)) >= 2
+
+
+@pytest.mark.parametrize("more", [["--search", "2"], ["--workers", "2"]])
+def test_two_processes_do_one_thing_at_a_time(home: Path, more: list[str]) -> None:
+    series(home)
+    command = [sys.executable, *TORCHRUN, "-m", "pipelines", "train", "series.csv", "--horizon", "6", *more]
+    done = run(command, home)
+    assert done.returncode != 0
+    assert "run it without torchrun" in done.stderr
