@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple, final
 
-import torch
 from jaxtyping import Float, Float32, Float64
 from torch import Tensor, nn
 
@@ -50,12 +49,6 @@ class Head(nn.Module, ABC):
     def mean(self, raw: Float[Tensor, "*shape width"], anchor: Anchor) -> Float64[Tensor, "*shape"]:
         """The expectation."""
 
-    @abstractmethod
-    def sample(
-        self, raw: Float[Tensor, "*shape width"], anchor: Anchor, generator: torch.Generator
-    ) -> Float64[Tensor, "*shape"]:
-        """One draw of each value."""
-
 
 class Standard(Head):
     """A location-scale family: it works on z, where the value is level + scale * (centre + z)."""
@@ -76,10 +69,6 @@ class Standard(Head):
     def expectation(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape"]:
         """The expectation of z."""
 
-    @abstractmethod
-    def draw(self, raw: Float[Tensor, "*shape width"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
-        """One draw of each z."""
-
     @final
     def loss(
         self, raw: Float[Tensor, "*shape width"], y: Float64[Tensor, "*shape"], anchor: Anchor
@@ -96,9 +85,3 @@ class Standard(Head):
     @final
     def mean(self, raw: Float[Tensor, "*shape width"], anchor: Anchor) -> Float64[Tensor, "*shape"]:
         return anchor.level + anchor.scale * (self.expectation(raw) + anchor.centre).double()
-
-    @final
-    def sample(
-        self, raw: Float[Tensor, "*shape width"], anchor: Anchor, generator: torch.Generator
-    ) -> Float64[Tensor, "*shape"]:
-        return anchor.level + anchor.scale * (self.draw(raw, generator) + anchor.centre).double()

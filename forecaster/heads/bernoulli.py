@@ -36,8 +36,3 @@ class Bernoulli(Head):
 
     def mean(self, raw: Float[Tensor, "*shape width"], anchor: Anchor) -> Float64[Tensor, "*shape"]:
         return torch.sigmoid(self._logit(raw, anchor))
-
-    def sample(
-        self, raw: Float[Tensor, "*shape width"], anchor: Anchor, generator: torch.Generator
-    ) -> Float64[Tensor, "*shape"]:
-        return torch.bernoulli(self.mean(raw, anchor), generator=generator)

@@ -40,24 +40,15 @@ class Binned(Standard):
     def quantiles(
         self, raw: Float[Tensor, "*shape width"], levels: tuple[float, ...]
     ) -> Float[Tensor, "*shape levels"]:
-        level = torch.tensor(levels, dtype=torch.float64, device=raw.device)
-        return self._inverse(self._logits(raw), level.expand(*raw.shape[:-1], -1)).cummax(-1).values
-
-    def expectation(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape"]:
-        edges = self.get_buffer("edges").to(raw)
-        return self._logits(raw).softmax(-1) @ ((edges[:-1] + edges[1:]) / 2)
-
-    def draw(self, raw: Float[Tensor, "*shape width"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
-        chance = torch.rand((*raw.shape[:-1], 1), generator=generator, device=raw.device, dtype=torch.float64)
-        return self._inverse(self._logits(raw), chance).squeeze(-1)
-
-    def _inverse(
-        self, logits: Float[Tensor, "*shape width"], level: Float[Tensor, "*shape levels"]
-    ) -> Float[Tensor, "*shape levels"]:
-        """The quantile at each level, along the straight lines of the distribution function through its bins."""
-        mass = logits.double().softmax(-1)
+        """Along the straight lines of the distribution function through its bins."""
+        level = torch.tensor(levels, dtype=torch.float64, device=raw.device).expand(*raw.shape[:-1], -1)
+        mass = self._logits(raw).double().softmax(-1)
         upto = mass.cumsum(-1)
         token = torch.searchsorted(upto, level.contiguous()).clamp(max=self.width - 1)
         left, right = self.get_buffer("edges")[token], self.get_buffer("edges")[token + 1]
         rest = (upto.gather(-1, token) - level) / mass.gather(-1, token).clamp(min=1e-300)
-        return torch.lerp(right, left, rest.clamp(0, 1)).to(logits)
+        return torch.lerp(right, left, rest.clamp(0, 1)).to(raw).cummax(-1).values
+
+    def expectation(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape"]:
+        edges = self.get_buffer("edges").to(raw)
+        return self._logits(raw).softmax(-1) @ ((edges[:-1] + edges[1:]) / 2)

@@ -2,7 +2,6 @@
 
 import math
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -33,8 +32,3 @@ class Gaussian(Standard):
 
     def expectation(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape"]:
         return raw[..., 0]
-
-    def draw(self, raw: Float[Tensor, "*shape width"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
-        mean, deviation = self._normal(raw)
-        noise = torch.randn(mean.shape, generator=generator, device=raw.device, dtype=raw.dtype)
-        return mean + deviation * noise

@@ -57,10 +57,3 @@ class LogNormal(Head):
     def mean(self, raw: Float[Tensor, "*shape width"], anchor: Anchor) -> Float64[Tensor, "*shape"]:
         around, mean, deviation = self._normal(raw, anchor)
         return self.support.nearest(around * (mean + deviation.square() / 2).exp())
-
-    def sample(
-        self, raw: Float[Tensor, "*shape width"], anchor: Anchor, generator: torch.Generator
-    ) -> Float64[Tensor, "*shape"]:
-        around, mean, deviation = self._normal(raw, anchor)
-        noise = torch.randn(mean.shape, generator=generator, device=raw.device, dtype=mean.dtype)
-        return self.support.nearest(around * (mean + deviation * noise).exp())

@@ -77,15 +77,6 @@ class _Counts(Head):
         counted = self._counted(raw, anchor)
         return counted.mean * (1 - counted.zero)
 
-    def sample(
-        self, raw: Float[Tensor, "*shape width"], anchor: Anchor, generator: torch.Generator
-    ) -> Float64[Tensor, "*shape"]:
-        """Poisson of a gamma rate."""
-        mean, size, zero = self._counted(raw, anchor)
-        count = torch.poisson(torch._standard_gamma(size, generator) * mean / size, generator)
-        chance = torch.rand(mean.shape, generator=generator, device=raw.device, dtype=torch.float64)
-        return torch.where(chance < zero, 0.0, count).clamp(max=self.support.high)
-
 
 def _summed(
     mean: Float64[Tensor, "*shape"], size: Float64[Tensor, "*shape"], level: Float64[Tensor, "*shape levels"]

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from forecaster.head import Standard
-from forecaster.quantiles import LEVELS, along, interpolate, normal_quantiles
+from forecaster.quantiles import LEVELS, interpolate, normal_quantiles
 
 
 class Quantile(Standard):
@@ -56,12 +56,6 @@ class Quantile(Standard):
 
     def expectation(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape"]:
         return self._values(raw) @ self.get_buffer("mass").to(raw)
-
-    def draw(self, raw: Float[Tensor, "*shape width"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
-        chance = torch.rand(raw.shape[:-1], generator=generator, device=raw.device, dtype=raw.dtype)
-        normal = torch.special.ndtri(chance.clamp(1e-4, 1 - 1e-4))
-        at = normal_quantiles(self.levels, raw)
-        return along(self._values(raw), at, normal.unsqueeze(-1)).squeeze(-1)
 
 
 class _Pinball(torch.autograd.Function):

@@ -40,13 +40,6 @@ class StudentT(Standard):
     def expectation(self, raw: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape"]:
         return raw[..., 0]
 
-    def draw(self, raw: Float[Tensor, "*shape width"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
-        """By the polar method of Bailey (1994)."""
-        mean, unit, share = self._student(raw)
-        chance, angle = torch.rand((2, *mean.shape), generator=generator, device=raw.device, dtype=raw.dtype)
-        radius = (2 / share * torch.expm1(-share * chance.clamp(min=1e-12).log())).sqrt()
-        return mean + unit * radius * torch.cos(2 * torch.pi * angle)
-
 
 @cache
 def student_quantiles(levels: tuple[float, ...]) -> Float64[Tensor, "nodes levels"]:
