@@ -24,12 +24,6 @@ class Stack(Core):
     def initial(self, batch: int) -> State:
         return parts(**{str(depth): core.initial(batch) for depth, core in enumerate(self.cores)})
 
-    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
-        after: dict[str, State] = {}
-        for depth, core in enumerate(self.cores):
-            after[str(depth)], x = core.step(part(state, str(depth)), x)
-        return parts(**after), x
-
     def scan(
         self, state: State, xs: Float[Tensor, "batch time inputs"]
     ) -> tuple[State, Float[Tensor, "batch time features"]]:
@@ -57,11 +51,6 @@ class Skip(Core):
     @final
     def initial(self, batch: int) -> State:
         return self.core.initial(batch)
-
-    @final
-    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
-        after, features = self.core.step(state, x)
-        return after, self.join(x, features)
 
     @final
     def scan(
@@ -113,11 +102,6 @@ class Dilated(Core):
 
     def initial(self, batch: int) -> State:
         return self._unfold(self.core.initial(batch * self.dilation))
-
-    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
-        oldest = transform(lambda s: s[:, 0], state)
-        newest, features = self.core.step(oldest, x)
-        return transform(lambda s, new: torch.cat([s[:, 1:], new[:, None]], 1), state, newest), features
 
     def scan(
         self, state: State, xs: Float[Tensor, "batch time inputs"]

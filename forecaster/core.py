@@ -1,7 +1,7 @@
 """The contract of every causal recurrent core."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -27,9 +27,11 @@ class Core(nn.Module, ABC):
     def initial(self, batch: int) -> State:
         """The state of `batch` lanes before their first step."""
 
-    @abstractmethod
+    @final
     def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
-        """One step of every lane."""
+        """One step of every lane: a scan of one."""
+        after, features = self.scan(state, x.unsqueeze(1))
+        return after, features.squeeze(1)
 
     @abstractmethod
     def scan(

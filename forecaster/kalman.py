@@ -81,10 +81,6 @@ class Kalman(Core):
             "deviation": zeros.clone(),
         }
 
-    def step(self, state: State, x: Float64[Tensor, "batch inputs"]) -> tuple[State, Float64[Tensor, "batch features"]]:
-        after, features = self.scan(state, x.unsqueeze(1))
-        return after, features.squeeze(1)
-
     def scan(
         self, state: State, xs: Float64[Tensor, "batch time inputs"]
     ) -> tuple[State, Float64[Tensor, "batch time features"]]:

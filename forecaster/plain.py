@@ -20,9 +20,6 @@ class Plain(Core):
     def initial(self, batch: int) -> State:  # noqa: ARG002
         return {}
 
-    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
-        return state, torch.tanh(self.map(x))
-
     def scan(
         self, state: State, xs: Float[Tensor, "batch time inputs"]
     ) -> tuple[State, Float[Tensor, "batch time features"]]:

@@ -45,10 +45,6 @@ class Smoothing(Core):
         zeros = torch.zeros(batch, dtype=torch.float64, device=self.rate.device)
         return {"weight": zeros, "level": zeros.clone(), "deviation": zeros.clone(), "doubt": zeros + 1}
 
-    def step(self, state: State, x: Float64[Tensor, "batch inputs"]) -> tuple[State, Float64[Tensor, "batch features"]]:
-        after, features = self.scan(state, x.unsqueeze(1))
-        return after, features.squeeze(1)
-
     def scan(
         self, state: State, xs: Float64[Tensor, "batch time inputs"]
     ) -> tuple[State, Float64[Tensor, "batch time features"]]:

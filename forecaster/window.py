@@ -25,10 +25,6 @@ class Window(Core):
     def initial(self, batch: int) -> State:
         return {"inputs": self.get_buffer("nothing").new_zeros(batch, self.context, self.inputs + 1)}
 
-    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
-        after, features = self.scan(state, x.unsqueeze(1))
-        return after, features.squeeze(1)
-
     def scan(
         self, state: State, xs: Float[Tensor, "batch time inputs"]
     ) -> tuple[State, Float[Tensor, "batch time features"]]:

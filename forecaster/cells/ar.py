@@ -31,10 +31,6 @@ class Autoregressive(Cell):
     def initial(self, batch: int) -> State:
         return {"queue": next(self.parameters()).new_zeros(batch, self.order - 1, self.inputs)}
 
-    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
-        state, features = self.scan(state, x.unsqueeze(1))
-        return state, features.squeeze(1)
-
     def scan(
         self, state: State, xs: Float[Tensor, "batch time inputs"]
     ) -> tuple[State, Float[Tensor, "batch time features"]]:

@@ -8,13 +8,9 @@ from forecaster.state import State
 
 
 class _Fused(Cell):
-    """What the fused cells share: a step is a scan of one."""
+    """What the fused cells share."""
 
     rnn: nn.RNNBase
-
-    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
-        state, features = self.scan(state, x.unsqueeze(1))
-        return state, features.squeeze(1)
 
     def zeros(self, batch: int) -> Float[Tensor, "batch features"]:
         return self.rnn.get_parameter("weight_hh_l0").new_zeros(batch, self.features)

@@ -34,11 +34,6 @@ class Stepwise(Cell):
         return {name: self.drive.weight.new_zeros(batch, self.features) for name in self.vectors}
 
     @final
-    def step(self, state: State, x: Float[Tensor, "batch inputs"]) -> tuple[State, Float[Tensor, "batch features"]]:
-        state = self.advance(state, self.drive(x))
-        return state, state["hidden"]
-
-    @final
     def scan(
         self, state: State, xs: Float[Tensor, "batch time inputs"]
     ) -> tuple[State, Float[Tensor, "batch time features"]]:

@@ -27,12 +27,11 @@ class LinearCore(Core):
     def initial(self, batch: int) -> State:
         return {"hidden": self.weight.new_zeros(batch, self.features)}
 
-    def step(self, state: State, x: Tensor) -> tuple[State, Tensor]:
-        hidden = state["hidden"] @ self.weight.T + x
-        return {"hidden": hidden}, hidden
-
     def scan(self, state: State, xs: Tensor) -> tuple[State, Tensor]:
-        raise NotImplementedError
+        hidden = [state["hidden"]]
+        for x in xs.unbind(1):
+            hidden.append(hidden[-1] @ self.weight.T + x)
+        return {"hidden": hidden[-1]}, torch.stack(hidden[1:], 1)
 
 
 @given(seed=seeds)
