@@ -103,7 +103,7 @@ class Pointwise(Numeric):
         last known value."""
         carry = where(batch.reset, self.start(len(batch.reset)), carry)
         target = torch.cat([carry["last.target"], batch.target], 1)
-        latest = fill_forward(torch.cat([carry["last.latest"], batch.target], 1).unsqueeze(-1)).squeeze(-1)
+        latest = fill_forward(torch.cat([carry["last.latest"], batch.target], 1))
         past = torch.cat([carry["last.past"], batch.past], 1)
         after = {
             "last.target": target[:, -self.memory :],
@@ -137,9 +137,9 @@ class SeasonalNaive(Pointwise):
         return last[:, [step % self.season for step in range(self.horizon)]], mean_of_known(change) * self.growth
 
 
-def fill_forward(values: Float64[Tensor, "batch time width"]) -> Float64[Tensor, "batch time width"]:
+def fill_forward(values: Float64[Tensor, "batch time *width"]) -> Float64[Tensor, "batch time *width"]:
     """Each missing value replaced by the last known one before it, if there is one."""
-    time = torch.arange(values.shape[1], device=values.device)[:, None]
+    time = torch.arange(values.shape[1], device=values.device).view(-1, *[1] * (values.dim() - 2))
     latest = torch.where(values.isnan(), -1, time).cummax(1).values
     filled = values.gather(1, latest.clamp(min=0))
     return torch.where(latest < 0, torch.nan, filled)

@@ -79,7 +79,7 @@ class Structural(Numeric):
         beside = [batch.known[:, :time, : self.core.known], moves.unsqueeze(1).expand(-1, time, -1)]
         xs = torch.cat([batch.target.unsqueeze(-1), *beside], -1)
         state, features = self.core.scan(part(carry, "core"), xs)
-        latest = fill_forward(torch.cat([carry["last.target"], batch.target], 1).unsqueeze(-1)).squeeze(-1)
+        latest = fill_forward(torch.cat([carry["last.target"], batch.target], 1))
         new = (batch.target - latest[:, :-1]).abs()
         count = carry["last.changes"].unsqueeze(1) + (~new.isnan()).cumsum(1)
         total = (carry["last.change"] * carry["last.changes"]).unsqueeze(1) + new.nan_to_num().cumsum(1)

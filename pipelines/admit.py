@@ -34,7 +34,7 @@ def readable(panel: Panel, model: Model) -> None:
     if isinstance(model, Numeric):
         _held(panel, model, "the model")
         known &= model.domain.holds(torch.from_numpy(panel.values)).numpy()
-    nothing = ~np.logical_or.reduceat(np.append(known, False), panel.indptr[:-1])
+    nothing = ~panel.having(known)
     if nothing.any():
         words = model.domain.words if isinstance(model, Numeric) else "labels"
         raise DataError(

@@ -14,8 +14,6 @@ from pipelines.frequency import Frequency
 from pipelines.slots import FIRST_DAY, LAST_DAY
 from pipelines.zone import DAY, Times, local
 
-__all__ = ["Frequency", "calendar_features", "calendar_names", "infer_frequency", "sample"]
-
 _SAMPLE = 200_000  # rows that are looked at together
 _SPARSE = 100  # steps of a divisor between two stamps, above which they follow no frequency
 _LENGTHS = {"day": DAY, "week": 7 * DAY, "year": 366 * DAY}

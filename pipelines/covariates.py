@@ -9,7 +9,7 @@ from numpy import ndarray
 from forecaster.errors import DataError
 from forecaster.manifest import Category, Covariate, DataSpec
 from pipelines.calendar import calendar_features, calendar_names
-from pipelines.grid import crop
+from pipelines.grid import crop, offsets, stretches
 from pipelines.labels import check_labels, recode
 from pipelines.panel import Panel
 
@@ -67,8 +67,7 @@ def encode(panel: Panel, data: DataSpec, horizon: int) -> Encoded:
                 remedy=f"give exactly {wanted}" if wanted else "leave them out",
             )
     reach = panel.lengths + horizon
-    indptr = np.concatenate([[0], reach.cumsum()])
-    steps = np.arange(indptr[-1]) - np.repeat(indptr[:-1], reach)
+    indptr, steps = offsets(reach), stretches(np.zeros_like(reach), reach)
     parts = []
     if data.known:
         given = np.diff(panel.known_indptr)
@@ -79,8 +78,7 @@ def encode(panel: Panel, data: DataSpec, horizon: int) -> Encoded:
                 series=str(panel.ids[i]),
                 remedy=f"give {[c.name for c in data.known]} for every step up to the horizon",
             )
-        rows = panel.known[np.repeat(panel.known_indptr[:-1], reach) + steps]
-        parts.append(_standardise(rows, data.known))
+        parts.append(_standardise(crop(panel.known, panel.known_indptr, reach), data.known))
     if data.calendar:
         times = panel.frequency.advance(np.repeat(panel.start, reach), steps, panel.zone)
         parts.append(calendar_features(times, panel.zone, data.calendar))

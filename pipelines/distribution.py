@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float64
 from numpy import ndarray
@@ -86,8 +85,7 @@ def _within(data: DataSpec, panel: Panel, values: Float64[Tensor, "series ..."])
 
 def _having(panel: Panel, such: Bool[ndarray, " total"], like: Tensor) -> Bool[Tensor, "series ..."]:
     """Which series have such a value, with as many dimensions as `like`."""
-    found = np.logical_or.reduceat(np.append(such, False), panel.indptr[:-1])
-    return torch.from_numpy(found).view(-1, *[1] * (like.dim() - 1))
+    return torch.from_numpy(panel.having(such)).view(-1, *[1] * (like.dim() - 1))
 
 
 def forecast(

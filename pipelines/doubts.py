@@ -31,7 +31,7 @@ def unread(panel: Panel, model: Model) -> Iterator[str]:
     gaps = ~model.domain.holds(torch.from_numpy(panel.values)).numpy()
     if gaps.any():
         series, place = where_is(panel, row := int(gaps.argmax()))
-        count = int(np.logical_or.reduceat(np.append(gaps, False), panel.indptr[:-1]).sum())
+        count = int(panel.having(gaps).sum())
         yield (
             f"series {series!r}, {place}: the value {panel.values[row]:g}, and there were only {model.domain.words} in"
             f" training; {_often(int(gaps.sum()))} in {count} series read as missing"

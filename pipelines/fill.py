@@ -1,6 +1,5 @@
 """The job that fills gaps: train on gaps made where values are known, test on others, fill the real ones."""
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from pipelines.job import Memory
 from pipelines.labels import where_is
 from pipelines.logbook import log_curve
 from pipelines.panel import Panel
-from pipelines.prepare import WORK
+from pipelines.prepare import work_folder
 from pipelines.recipe import choose
 from pipelines.restore import Units, tell
 from pipelines.settings import FillSettings
@@ -66,7 +65,7 @@ def run(settings: FillSettings, report: Callable[[str, FitSpec, Point], None] = 
             f"y is {label!r}, and only numbers are filled", series=series, place=place, remedy="give numbers"
         )
     missing = np.isnan(panel.values)
-    empty = np.logical_and.reduceat(missing, panel.indptr[:-1])
+    empty = ~panel.having(~missing)
     wanted, some = missing & ~np.repeat(empty, panel.lengths), panel.select(np.flatnonzero(~empty))
     quantiles, metrics = np.full((panel.total, len(LEVELS)), np.nan), dict[str, float]()
     if wanted.any():
@@ -97,13 +96,7 @@ def fill(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_filler(recipe.model, 1 + len(seasons), len(data.calendar), settings.seed).to(device)
 
-    folder = (
-        WORK
-        / hashlib.sha256((settings.model_dump_json() + recipe.model_dump_json() + panel.digest).encode()).hexdigest()[
-            :16
-        ]
-    )
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = work_folder(settings.model_dump_json() + recipe.model_dump_json() + panel.digest)
     memory = Memory(folder)
     with Run.start(settings.name, "fill", key=memory.key("fill")) as tracked:
         tracked.params(settings.model_dump(mode="json") | {"seasons": seasons, "gaps": len(like), "window": WINDOW})

@@ -88,7 +88,7 @@ def run(settings: TrainSettings, report: Report = lambda *epoch: None, engine: E
 
 def follow(settings: TrainSettings) -> None:
     """Take part in the same `run` of another process that torchrun has started: train along, and keep nothing."""
-    _, known, plan = planned(settings)
+    known, plan = planned(settings)
     candidates = remaining([attempt(plan, name, *entry) for name, entry in known.items()])
     together = combine(plan, candidates)
     refit(plan, choose(plan, candidates if together is None else [*candidates, together]))
@@ -108,7 +108,7 @@ def train(
     not seen.
     """
     began = time.perf_counter()
-    panel, known, plan = planned(settings, report, champion, engine.workers)
+    known, plan = planned(settings, report, champion, engine.workers)
     memory = Memory(plan.folder)
     with Run.start(settings.name, "train", key=memory.key("train")) as parent:
         log_plan(parent, settings, plan)
@@ -149,7 +149,7 @@ def train(
         version = registered(settings.name, parent.id, digest)
         if version is None:
             metrics = winner.test.metrics() if winner.test is not None else {}
-            uri = log_model(parent, folder, panel)
+            uri = log_model(parent, folder, plan.panel)
             tested = plan.split.test.digest if plan.split.test is not None else ""
             version = register(settings.name, uri, run_id=parent.id, digest=digest, metrics=metrics, tested=tested)
     return Result(

@@ -46,8 +46,8 @@ def monitor(settings: MonitorSettings) -> Report:
         expose(report, settings.metrics)
     if webhook is not None and report.breaches:
         call(webhook, report)
-    if (event := report.event) is not None:
-        Events(open_ledger()).call(event.job, event.name, event.reasons)
+    if report.reasons:
+        Events(open_ledger()).call("retrain", report.name, report.reasons)
     try:
         _log(settings, report, html)
     except UnavailableError as error:

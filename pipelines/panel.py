@@ -87,6 +87,11 @@ class Panel:
         values, past = (crop(cells, self.indptr, lengths) for cells in (self.values, self.past))
         return replace(self, values=values, past=past, indptr=offsets(lengths))
 
+    def having(self, such: Bool[ndarray, " total"]) -> Bool[ndarray, " series"]:
+        """Whether each series has a step that is such a one."""
+        before = offsets(such.astype(np.int64))
+        return np.asarray(before[self.indptr[1:]] > before[self.indptr[:-1]])
+
     def observed(self, lengths: Int64[ndarray, " series"]) -> Int64[ndarray, " series"]:
         """The place of the last value that is known among the first `lengths[i]` of each series, 0 where none is."""
         series = np.arange(len(self)).repeat(self.lengths)

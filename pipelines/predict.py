@@ -14,8 +14,8 @@ from forecaster.model import Numeric
 from forecaster.paths import sample
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.support import Support
-from pipelines.calendar import Frequency
 from pipelines.distribution import distribution
+from pipelines.frequency import Frequency
 from pipelines.panel import Panel
 
 TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

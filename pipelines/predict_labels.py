@@ -12,7 +12,7 @@ from torch import Tensor
 from forecaster.labels import LabelModel
 from forecaster.manifest import DataSpec
 from forecaster.model import Carry
-from pipelines.calendar import Frequency
+from pipelines.frequency import Frequency
 from pipelines.histories import at_the_end
 from pipelines.panel import Panel
 from pipelines.vocabulary import words

@@ -29,8 +29,8 @@ def planned(
     report: Report = lambda *epoch: None,
     champion: Incumbent | None = None,
     workers: int = 1,
-) -> tuple[Panel, dict[str, tuple[Recipe, Model | None]], Plan]:
-    """The data, the candidates, and what they share."""
+) -> tuple[dict[str, tuple[Recipe, Model | None]], Plan]:
+    """The candidates, and what they share."""
     panel = read(
         settings.source,
         frequency=settings.frequency,
@@ -47,7 +47,7 @@ def planned(
     panel = panel if panel.whole is None else answered(panel)
     chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
     plan = prepare(settings, panel, chosen, report, champion, workers)
-    return panel, entries(plan.data, plan.task, chosen, champion), plan
+    return entries(plan.data, plan.task, chosen, champion), plan
 
 
 def prepare(
@@ -78,8 +78,6 @@ def prepare(
     each = 1 + REFIT * (parts.before is not None)
     told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
     identity = told + panel.digest + (champion.digest if champion is not None else "")
-    folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
     return Plan(
         panel=panel,
         split=parts,
@@ -87,6 +85,13 @@ def prepare(
         task=task,
         seed=settings.seed,
         seconds=budget / (each * -(-networks // workers) + REFIT * networks) if networks else 0.0,
-        folder=folder,
+        folder=work_folder(identity),
         report=report,
     )
+
+
+def work_folder(identity: str) -> Path:
+    """Where the work of a job is kept that is told by this text and nothing else, until it is done."""
+    folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -79,8 +79,7 @@ def origins(panel: Panel, horizon: int, windows: int, stride: int | None = None)
     repeated = panel.select(np.tile(np.arange(len(panel)), windows))
     length = repeated.lengths - back.repeat(len(panel))
     before = repeated.cut(np.maximum(length, 1))
-    observed = np.logical_or.reduceat(~np.isnan(before.values), before.indptr[:-1])
-    usable = (length > 0) & observed
+    usable = (length > 0) & before.having(~np.isnan(before.values))
     actual = np.full((len(repeated), horizon), np.nan)
     actual[usable] = repeated.values[(repeated.indptr[:-1] + length)[usable, None] + np.arange(horizon)]
     return HeldOut(before, actual)

@@ -55,7 +55,7 @@ class LabelCounts(LabelModel):
         """The carry after a batch, and the last known label by each of its steps."""
         carry = where(batch.reset, self.start(len(batch.reset)), carry)
         target = torch.where(batch.target < self.labels, batch.target, torch.nan)
-        latest = fill_forward(torch.cat([carry["last.target"], target], 1).unsqueeze(-1)).squeeze(-1)
+        latest = fill_forward(torch.cat([carry["last.target"], target], 1))
         return carry | {"last.target": latest[:, -1:]}, latest[:, 1:]
 
     def _row(self, codes: Tensor) -> Tensor:

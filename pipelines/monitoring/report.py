@@ -10,17 +10,6 @@ from pipelines.monitoring.verdicts import Breach
 
 
 @dataclass(frozen=True)
-class Event:
-    """What calls for a job: a retrain of a model, and why."""
-
-    job: str
-    name: str
-    at: str
-    """UTC, ISO 8601."""
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Report:
     """How the forecasts of a model did."""
 
@@ -42,7 +31,6 @@ class Report:
         return 3 if self.breaches else 0
 
     @property
-    def event(self) -> Event | None:
-        """A retrain, where something is breached that a retrain can mend: not values that have not come."""
-        reasons = tuple(one.sentence for one in self.breaches if one.rule != "missing")
-        return Event("retrain", self.name, self.at.isoformat(timespec="seconds"), reasons) if reasons else None
+    def reasons(self) -> tuple[str, ...]:
+        """What is breached that a retrain can mend: not values that have not come."""
+        return tuple(one.sentence for one in self.breaches if one.rule != "missing")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError
-from pipelines.calendar import Frequency, calendar_features, calendar_names, infer_frequency
+from pipelines.calendar import calendar_features, calendar_names, infer_frequency
+from pipelines.frequency import Frequency
 from pipelines.zone import DAY, utc
 
 ALL = calendar_names(Frequency("h"), 728 * DAY)

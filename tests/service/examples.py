@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 from forecaster.artifact import Artifact, save
 from forecaster.manifest import ArtifactSpec, Category, Covariate, DataSpec, Training
 from forecaster.spec import CoreSpec, LabelRecurrentSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
-from pipelines.calendar import Frequency, calendar_names
+from pipelines.calendar import calendar_names
+from pipelines.frequency import Frequency
 from pipelines.zone import DAY
 from service.guard import Doors
 from service.routes import METHODS

@@ -22,7 +22,7 @@ from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from forecaster.manifest import Covariate, DataSpec
 from forecaster.spec import CoreSpec, WholeSpec
-from pipelines.calendar import Frequency
+from pipelines.frequency import Frequency
 from pipelines.kept import read_kept, rows, write_part
 from pipelines.predict import Predictions
 from service import keep

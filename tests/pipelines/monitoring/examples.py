@@ -5,8 +5,8 @@ import pandas as pd
 from hypothesis import strategies as st
 from numpy import ndarray
 
-from pipelines.calendar import Frequency
 from pipelines.doors import panel_from_frame
+from pipelines.frequency import Frequency
 from pipelines.monitoring.promises import SCORES, Promises
 from pipelines.panel import Panel
 from pipelines.predict import Predictions

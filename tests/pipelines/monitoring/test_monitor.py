@@ -115,7 +115,7 @@ def test_what_was_promised_is_what_the_backtest_found(shop: Path) -> None:
 def test_all_is_as_promised(shop: Path) -> None:
     report = monitor(settings(report=shop / "out" / "a.html", metrics=shop / "out" / "a.prom"))
     assert report.breaches == ()
-    assert report.event is None
+    assert not report.reasons
     assert report.overall["forecasts"] == report.overall["due"] == 2 * 24 * LIVE
     assert report.overall["error"] == pytest.approx(report.overall["promised_error"], rel=0.2)
     assert report.overall["error"] == pytest.approx(report.overall["naive_error"])  # the champion is seasonal naive
@@ -144,9 +144,7 @@ def test_a_wilder_world_is_a_breach_that_everyone_is_told_of(
     assert one["path"] == "/hooks/s3cret"
     assert one["name"] == "shop"
     assert [breach.sentence for breach in report.breaches] == [dict(breach)["sentence"] for breach in one["breaches"]]  # type: ignore[attr-defined]
-    assert report.event is not None
-    assert report.event.job == "retrain"
-    assert report.event.reasons == tuple(breach.sentence for breach in report.breaches)
+    assert report.reasons == tuple(breach.sentence for breach in report.breaches)
     (called,) = Events(open_ledger()).open()
     assert (called.job, called.name) == ("retrain", report.name)
     assert report.breaches[0].sentence in called.reason
