@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from forecaster.artifact import load_artifact
 from forecaster.durable import replace
 from pipelines.cli import app
-from pipelines.faults import AGAIN, passing
+from pipelines.faults import AGAIN, FULL, passing
+from pipelines.files import naming
 from pipelines.registry import versions
 from pipelines.sink import write
 
@@ -111,3 +112,10 @@ def test_a_small_file(tmp_path: Path) -> None:
             replace(disk / "note", b"x" * 10_000)
         assert (disk / "note").read_bytes() == b"before"
         assert sorted(file.name for file in disk.iterdir()) == ["ballast", "note"]
+
+
+@pytest.mark.parametrize("number", sorted(FULL))
+def test_a_quota_is_a_full_disk_and_no_fault_of_the_file(number: int) -> None:
+    with pytest.raises(OSError, match="sales") as full, naming("sales.parquet"):
+        raise OSError(number, "no room", "sales.parquet")
+    assert "no room to write sales.parquet" in str(passing(full.value))
