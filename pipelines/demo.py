@@ -25,6 +25,8 @@ HORIZON = 24
 ZONE = "Australia/Melbourne"
 UI = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
 """The MLflow server without its job runners, five processes more, and without what only its developers want to know."""
+TRAININGS = "/#/experiments?workflowType=machine_learning"
+"""Where the MLflow UI shows trainings; by itself it opens on tools for language models."""
 SHOWN = 72
 """Values that the printed request posts."""
 
@@ -65,7 +67,7 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
         _wait(f"http://127.0.0.1:{port}/readyz", processes)
         _wait(f"http://127.0.0.1:{mlflow_port}/health", processes)
         print(f"\nservice   http://127.0.0.1:{port}         (OpenAPI at /openapi.json)")
-        print(f"MLflow    http://127.0.0.1:{mlflow_port}\n")
+        print(f"MLflow    http://127.0.0.1:{mlflow_port}{TRAININGS}\n")
         print(
             f"champion: {live.name} version {live.version}. Try:\n\n{curl(port)}\n\nCtrl-C ends both.",
             flush=True,

@@ -25,7 +25,7 @@ from pipelines.promotion import accept, promote
 from pipelines.pyfunc import log_model
 from pipelines.registry import register, registered
 from pipelines.search import search
-from pipelines.selection import choose, combine
+from pipelines.selection import choose, combine, why
 from pipelines.settings import TrainSettings
 from pipelines.tracking import Run
 from pipelines.train import attempt, refit
@@ -151,7 +151,15 @@ def train(
             metrics = winner.test.metrics() if winner.test is not None else {}
             uri = log_model(parent, folder, plan.panel)
             tested = plan.split.test.digest if plan.split.test is not None else ""
-            version = register(settings.name, uri, run_id=parent.id, digest=digest, metrics=metrics, tested=tested)
+            version = register(
+                settings.name,
+                uri,
+                run_id=parent.id,
+                digest=digest,
+                metrics=metrics,
+                tested=tested,
+                description=why(winner, candidates),
+            )
     return Result(
         candidates,
         winner,

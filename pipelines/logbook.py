@@ -12,6 +12,7 @@ from pipelines.fitting import Point, best
 from pipelines.panel import Panel
 from pipelines.plan import Plan
 from pipelines.scores import Scores
+from pipelines.selection import why
 from pipelines.settings import TrainSettings
 from pipelines.split import HeldOut
 from pipelines.tracking import Run
@@ -74,12 +75,11 @@ def log_curve(run: Run, curve: Sequence[Point]) -> None:
 def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Candidate) -> None:
     """The candidates side by side in the run of the job."""
     tested = {one.name: one.test for one in candidates if one.test is not None}
-    losses = {one.name: one.loss for one in candidates}
     run.params({"champion": winner.name})
+    run.note(why(winner, candidates))
+    run.table(compared(candidates), "candidates.json")
     if not tested:
         return
-    rows = [{"candidate": name, HELD_OUT: losses[name], **test.metrics()} for name, test in tested.items()]
-    run.table(pd.DataFrame(rows), "candidates.json")
     run.metrics(tested[winner.name].metrics())
     run.by_step({f"{name}{BY_STEP}": values for name, values in tested[winner.name].by_step().items()})
     metric = next(iter(tested[winner.name].by_step()))
@@ -87,6 +87,15 @@ def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Ca
     run.figure(figures.metric_by_step(by_step, metric.replace("_", " ")), f"{metric}_by_step.png")
     for title, figure in fans(plan, tested[winner.name]).items():
         run.figure(figure, f"forecasts/{title}.png")
+
+
+def compared(candidates: Sequence[Candidate]) -> pd.DataFrame:
+    """The candidates side by side, best first; NaN where nothing was tested."""
+    rows = [
+        {"candidate": one.name, HELD_OUT: one.loss, **(one.test.metrics() if one.test else {}), "seconds": one.seconds}
+        for one in candidates
+    ]
+    return pd.DataFrame(rows).sort_values(HELD_OUT, kind="stable")
 
 
 def fans(plan: Plan, test: Scores) -> dict[str, Figure]:

@@ -74,7 +74,14 @@ class Champion:
 
 @answering()
 def register(
-    name: str, model_uri: str, *, run_id: str, digest: str, metrics: Mapping[str, float], tested: str = ""
+    name: str,
+    model_uri: str,
+    *,
+    run_id: str,
+    digest: str,
+    metrics: Mapping[str, float],
+    tested: str = "",
+    description: str | None = None,
 ) -> str:
     """Make a model that `log_model` has logged a version of `name`, sealed by its digest; returns which.
 
@@ -90,7 +97,8 @@ def register(
             raise
     location = client.get_logged_model(model_id).artifact_location  # MLflow looks for a URI in its global store
     tags = known | {DIGEST: digest, TESTED: tested}
-    return str(client.create_model_version(name, location, run_id, tags, model_id=model_id).version)
+    made = client.create_model_version(name, location, run_id, tags, description=description, model_id=model_id)
+    return str(made.version)
 
 
 @answering()

@@ -1,5 +1,6 @@
 """What a person sees while a job runs and when it ends."""
 
+import math
 from types import TracebackType
 from typing import Never
 
@@ -11,7 +12,8 @@ from forecaster.spec import FitSpec
 from pipelines.engine import HERE, Engine
 from pipelines.fitting import Point
 from pipelines.job import Result, follow, run
-from pipelines.logbook import HELD_OUT
+from pipelines.logbook import HELD_OUT, compared
+from pipelines.selection import why
 from pipelines.settings import TrainSettings
 
 
@@ -38,7 +40,8 @@ class Screen:
         if name not in self.bars:
             self.bars[name] = tqdm(total=spec.updates, desc=name, unit="update", dynamic_ncols=True)
         bar = self.bars[name]
-        bar.set_postfix(loss=f"{point.step.loss:.4f}", validation=f"{point.validation:.4f}", refresh=False)
+        told = {"loss": point.step.loss, "validation": point.validation}
+        bar.set_postfix({key: f"{value:.4f}" for key, value in told.items() if not math.isnan(value)}, refresh=False)
         bar.update(min(point.step.updates, spec.updates) - bar.n)
 
 
@@ -59,17 +62,10 @@ def watched(settings: TrainSettings, engine: Engine = HERE) -> None:
 def table(result: Result) -> str:
     """The candidates side by side, best first, the champion and what it is."""
     shown = result.winner.test.shown if result.winner.test is not None else ()
-    head = f"{'candidate':16}{HELD_OUT:>16}" + "".join(f"{name:>24}" for name in shown) + f"{'seconds':>10}"
-    rows = []
-    for one in sorted(result.candidates, key=lambda one: one.loss):
-        scores = one.test.metrics() if one.test is not None else {}
-        cells = f"{one.loss:>16.4f}" + "".join(f"{scores[name]:>24.4f}" for name in shown)
-        rows.append(f"{one.name:16}{cells}{one.seconds:>10.1f}")
+    rows = compared(result.candidates)[["candidate", HELD_OUT, *shown, "seconds"]]
+    told = rows.to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.1f}".format}, na_rep="")
     winner = result.winner
     seasons = [str(season) for season in winner.artifact.spec.task.seasons if season > 1]
     every = f", season of {' and '.join(seasons)} steps" if seasons else ""
     end = f"champion: {result.name} version {result.version} ({winner.name}){every}, {result.seconds:.0f} s in all"
-    what = winner.trained.recipe.summary
-    if winner.trained.recipe.null_model and any(one.loss < winner.loss for one in result.candidates):
-        what += " It is kept: what seems better is not so beyond doubt, nor by enough on each part that is held out."
-    return "\n".join([head, *rows, end, what])
+    return "\n".join([told, end, why(winner, result.candidates)])

@@ -1,4 +1,4 @@
-"""Which candidate wins: a single one, or the median of some."""
+"""Which candidate wins: a single one, or the median of some; and why."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -89,3 +89,23 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
 
     standing = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
     return min(standing, key=lambda one: one.loss)
+
+
+def why(winner: Candidate, candidates: Sequence[Candidate]) -> str:
+    """What the winner is and by how much it won: over the next, and over the best of those that learn nothing."""
+    what = winner.trained.recipe.summary
+    others = sorted((one for one in candidates if one is not winner and one.loss > 0), key=lambda one: one.loss)
+    if not others or not np.isfinite(winner.loss):
+        return what
+    if (best := others[0]).loss < winner.loss:
+        null = " and ".join(one.name for one in candidates if one.trained.recipe.null_model)
+        smaller = f"The loss of {best.name} is {1 - best.loss / winner.loss:.1%} smaller"
+        return f"{what} {smaller}, but it does not beat {null} beyond doubt, nor by enough on each part held out."
+    simple = next((one for one in others if _learns_nothing(one)), best)
+    beaten = [one for one in others if one is best or one is simple]
+    saved = [f"{1 - winner.loss / one.loss:.1%} below that of {one.name}" for one in beaten]
+    return f"{what} Its loss on what was held out is {' and '.join(saved)}."
+
+
+def _learns_nothing(one: Candidate) -> bool:
+    return one.trained.recipe.null_model or isinstance(one.trained.recipe.model, SeasonalNaiveSpec)

@@ -19,6 +19,7 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
     MLFLOW_LOGGED_ARTIFACTS,
     MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NOTE,
     MLFLOW_SOURCE_NAME,
     MLFLOW_SOURCE_TYPE,
     MLFLOW_USER,
@@ -141,6 +142,10 @@ class Run:
         names, columns = list(metrics), [values.tolist() for values in metrics.values()]
         rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         self.curve(rows, range(1, len(rows) + 1))
+
+    def note(self, text: str) -> None:
+        """What MLflow shows as the description."""
+        self.outbox.put(lambda: self._client.set_tag(self._id, MLFLOW_RUN_NOTE, text))
 
     def dataset(self, panel: Panel, name: str, context: str) -> None:
         """The data that went in, by digest, columns and profile; `context` says what for, such as 'train'."""

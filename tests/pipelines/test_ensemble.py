@@ -228,11 +228,13 @@ def test_the_screen_says_why_the_smallest_loss_did_not_win(home: Path) -> None:
     made = plan(home)
     simple, better = walk(made), biased(made, "better", 0.29)
     result = Result([simple, better], simple, "forecaster", "1", before=None, verdict=None, folder=home, seconds=9.0)
-    *_, first, second, champion, why = table(result).splitlines()
+    *_, first, second, champion, told = table(result).splitlines()
     assert [first.split()[0], second.split()[0]] == ["better", "simple"]
     assert champion == "champion: forecaster version 1 (simple), season of 6 steps, 9 s in all"
-    assert "kept" in why
-    assert "kept" not in table(replace(result, winner=better))
+    assert "The loss of better is " in told
+    assert "does not beat simple beyond doubt" in told
+    saved = 1 - better.loss / simple.loss
+    assert table(replace(result, winner=better)).endswith(f"{saved:.1%} below that of simple.")
 
 
 def test_few_witnesses_have_to_say_more(home: Path) -> None:
