@@ -1,5 +1,6 @@
 """From a specification to a model."""
 
+import sys
 from collections.abc import Callable
 
 import torch
@@ -87,10 +88,13 @@ def build(spec: ModelSpec, task: Task, seed: int = 0) -> Model:
 
 
 def _lags(spec: LinearSpec, task: Task) -> int:
-    """So many of the longest season, no more than two where more would be too many columns, and a horizon at least."""
-    season = task.seasons[-1]
-    most = LAGS // (season * (1 + _read(spec, task).past))
-    return max(task.horizon, season * min(spec.seasons, max(2, most)))
+    """So many of the longest season of which two fit, no more than two where more would be too many columns, and a
+    horizon at least, as far as it fits."""
+    columns = 1 + _read(spec, task).past
+    widest = max(1, spec.widest // columns) if spec.widest is not None else sys.maxsize
+    season = max((season for season in task.seasons if 2 * season <= widest), default=task.seasons[0])
+    most = LAGS // (season * columns)
+    return min(widest, max(task.horizon, season * min(spec.seasons, max(2, most))))
 
 
 def _changes(task: Task) -> tuple[tuple[int, int], ...]:

@@ -90,6 +90,9 @@ class LinearSpec(Spec):
     """Number of last values; 0 chooses `seasons` of the longest season, at least one horizon."""
     seasons: int = Field(2, ge=1)
     """Two of them are what artifacts mean that say nothing of it."""
+    widest: int | None = Field(None, ge=1)
+    """Columns of lags at most: where two of a season are more, a shorter season is taken; artifacts that say nothing
+    of it have no limit."""
     changes: bool = False
     """Whether deviations are told from changes of the last values too; artifacts that say nothing have no weights for
     them."""

@@ -46,8 +46,7 @@ class Cache:
 
     def last(self, name: str) -> Note | None:
         """The champion that was noted last, where its artifact is here."""
-        file = self.note(name)
-        note = Note.read(file) if file.exists() else None
+        note = Note.last(self.note(name))
         return note if note is not None and self.holds(note.digest) else None
 
     def note(self, name: str) -> Path:

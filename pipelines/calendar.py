@@ -49,7 +49,8 @@ def infer_frequency(times: Times, series: NDArray[np.integer], zone: str | None)
         return Frequency.parse(base)
     apart = np.diff(Frequency.parse(base).locate(some, start, zone)[0])[within]
     every = int(np.gcd.reduce(apart))
-    frequency = Frequency.parse(f"{every}{base}")
+    weeks = base == "B" and every % 5 == 0  # of series whose weeks begin on different days
+    frequency = Frequency.parse(f"{7 * every // 5}D" if weeks else f"{every}{base}")
     if (apart != every).all():
         raise DataError(
             f"the time stamps are irregular: no two are one step of {frequency.name!r} apart",

@@ -25,20 +25,21 @@ def panel_from_frame(
     zone: str | None = None,
     duplicates: str = "error",
     whole: str | None = None,
+    to_the_end: bool = False,
 ) -> Panel:
     """A table in the long form, a row per series and time: unique_id, ds, y and the covariates, in any order.
 
     A column y of text, none of which is a number, holds labels: `values` are then their codes in `labels`.
     Without a frequency the stamps tell it, and integers that do not count steps are refused. Naive stamps are read on
-    the wall clock of `zone`. Missing rows and empty y are gaps. Rows after the last y whose `known` covariates are
-    filled in are the future of the series. Several rows for one time are refused, or become their mean, sum, first or
-    last.
+    the wall clock of `zone`. Missing rows and empty y are gaps. Rows after the last y of all series are no part of
+    them unless they are wanted `to_the_end`; those whose `known` covariates are filled in are their future. Several
+    rows for one time are refused, or become their mean, sum, first or last.
     `whole` is a column to be told of whole series, of text or numbers, empty where it is not known. Raises DataError
     that names the series, the place and the remedy.
     """
     table = frame if isinstance(frame, pa.Table) else _table(frame)
     rows = read_rows(table, frequency, zone, known, past, static, whole)
-    grid = regular(rows, duplicates)
+    grid = regular(rows, duplicates, to_the_end=to_the_end or whole is not None)
     categories = [rows.static[name] for name in static]
     return Panel(
         ids=rows.ids,

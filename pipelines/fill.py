@@ -22,7 +22,7 @@ from pipelines.job import Memory
 from pipelines.labels import where_is
 from pipelines.logbook import log_curve
 from pipelines.panel import Panel
-from pipelines.prepare import work_folder
+from pipelines.prepare import alone, work_folder
 from pipelines.recipe import choose
 from pipelines.restore import Units, tell
 from pipelines.settings import FillSettings
@@ -55,8 +55,8 @@ def run(settings: FillSettings, report: Callable[[str, FitSpec, Point], None] = 
     Stopped at any moment and run again, it goes on where it was. Raises DataError on data that cannot be read, on
     labels, and on a recipe that does not read in both directions or whose training diverges.
     """
-    check(settings.out)
-    panel = read(settings.source, zone=settings.zone, duplicates=settings.duplicates)
+    check(settings.out, settings.source)
+    panel = read(settings.source, zone=settings.zone, duplicates=settings.duplicates, to_the_end=True)
     if panel.labels:
         first = int((~np.isnan(panel.values)).argmax())
         series, place = where_is(panel, first)
@@ -98,7 +98,7 @@ def fill(
 
     folder = work_folder(settings.model_dump_json() + recipe.model_dump_json() + panel.digest)
     memory = Memory(folder)
-    with Run.start(settings.name, "fill", key=memory.key("fill")) as tracked:
+    with alone(folder), Run.start(settings.name, "fill", key=memory.key("fill")) as tracked:
         tracked.params(settings.model_dump(mode="json") | {"seasons": seasons, "gaps": len(like), "window": WINDOW})
         tracked.dataset(panel, settings.source.name, "fill")
         with converging(settings.recipe):

@@ -37,7 +37,7 @@ class Follower:
             champion = named(self.name)
             if champion == self.refused and time.monotonic() < self.again:
                 return
-            if champion != self._noted():
+            if champion != Note.last(self.file):
                 resolve(self.name)
                 log.info("version %s of %s is the champion now", champion.version, self.name)
         except UnavailableError as error:
@@ -50,13 +50,6 @@ class Follower:
         else:
             self.refused, self.said = None, ""
             refusal(self.file).unlink(missing_ok=True)
-
-    def _noted(self) -> Note | None:
-        """What the copy is noted as, None where somebody took the note away or damaged it."""
-        try:
-            return Note.read(self.file)
-        except (OSError, ValueError):
-            return None
 
     def _say(self, text: str) -> None:
         if text != self.said:

@@ -28,11 +28,12 @@ class Grid(NamedTuple):
     past: Float64[ndarray, "total past"]
 
 
-def regular(rows: Rows, duplicates: str = "error") -> Grid:
+def regular(rows: Rows, duplicates: str = "error", *, to_the_end: bool = False) -> Grid:
     """Place rows on the grid of their frequency.
 
     Where known covariates are declared, a series ends with its last observed y and they run on from there; a
-    series that has none ends where the last other one does. Raises DataError on times off the grid, on
+    series that has none ends where the last other one does. Else rows after the last observed y of all series wait for
+    a forecast and are left out, unless they are wanted `to_the_end`. Raises DataError on times off the grid, on
     duplicates, and where a known covariate is missing.
     """
     if duplicates not in DUPLICATES:
@@ -63,9 +64,10 @@ def regular(rows: Rows, duplicates: str = "error") -> Grid:
         return cells
 
     values, known, past = fill(rows.y, duplicates), stack(rows.known), stack(rows.past)
-    if not rows.known:
-        return Grid(start, values, indptr, known, indptr, past)
-    length, reach = _ends(rows, start, indptr, values, known)
+    if rows.known:
+        length, reach = _ends(rows, start, indptr, values, known)
+    else:
+        length = reach = np.diff(indptr) if to_the_end else _present(rows, start, indptr, values)
     values, past = (crop(cells, indptr, length) for cells in (values, past))
     known = crop(known, indptr, reach)
     _check_known(rows, start, offsets(reach), known)
@@ -159,6 +161,17 @@ def _ends(rows: Rows, start: ndarray, indptr: ndarray, values: ndarray, known: n
     given = observed | ~np.isnan(known).all(axis=1)
     reach = np.maximum.reduceat(np.where(given, cell, -1), indptr[:-1]) + 1 - indptr[:-1]
     return length, np.maximum(length, reach)
+
+
+def _present(rows: Rows, start: ndarray, indptr: ndarray, values: ndarray) -> ndarray:
+    """The length of each series up to the last observed y of all."""
+    length = np.diff(indptr)
+    observed = ~np.isnan(rows.y)
+    if not np.isnan(values[indptr[1:] - 1]).any() or not observed.any():
+        return length
+    last = rows.times[observed].max()
+    steps, _ = rows.frequency.locate(np.full(len(start), last), start, rows.zone)
+    return np.clip(steps + 1, 1, length)
 
 
 def _check_known(rows: Rows, start: ndarray, indptr: ndarray, known: ndarray) -> None:

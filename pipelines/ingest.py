@@ -157,8 +157,11 @@ def _text(as_of: str, zone: str | None) -> str:
 
 def _span(late: str, steps: bool) -> int:
     """An overlap such as 2d or 36h in nanoseconds, or a number of steps."""
+    pattern, wanted = (r"\d+", "a number of steps") if steps else (r"0|.*[a-zA-Z:].*", "a span such as 2d or 36h")
     try:
-        return int(late) if steps or late == "0" else int(pd.Timedelta(late).value)
+        span = int(late) if steps else pd.Timedelta(late).value
     except ValueError:
-        wanted = "a number of steps" if steps else "a span such as 2d or 36h"
-        raise DataError(f"late is {late!r}", remedy=f"give {wanted}") from None
+        span = -1
+    if span < 0 or re.fullmatch(pattern, late) is None:
+        raise DataError(f"late is {late!r}", remedy=f"give {wanted}")
+    return int(span)

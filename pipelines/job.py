@@ -20,7 +20,7 @@ from pipelines.contest import Verdict
 from pipelines.engine import HERE, Engine
 from pipelines.logbook import log_candidate, log_comparison, log_plan
 from pipelines.plan import RESERVE, Report
-from pipelines.prepare import planned
+from pipelines.prepare import alone, planned
 from pipelines.promotion import accept, promote
 from pipelines.pyfunc import log_model
 from pipelines.registry import register, registered
@@ -110,7 +110,7 @@ def train(
     began = time.perf_counter()
     known, plan = planned(settings, report, champion, engine.workers)
     memory = Memory(plan.folder)
-    with Run.start(settings.name, "train", key=memory.key("train")) as parent:
+    with alone(plan.folder), Run.start(settings.name, "train", key=memory.key("train")) as parent:
         log_plan(parent, settings, plan)
 
         def child(name: str) -> AbstractContextManager[Run]:

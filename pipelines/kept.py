@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
 import pyarrow.parquet
+from numpy import ndarray
 
 from forecaster.durable import replacing
 from forecaster.errors import DataError
 from pipelines.predict import Predictions
+from pipelines.zone import local
 
 LEVELS = (0.1, 0.5, 0.9)
 """Quantile levels that every forecast that is kept has."""
@@ -28,19 +30,24 @@ _COLUMNS = {
 """What is read again, beside ds, whose type is the clock's."""
 
 
-def rows(predictions: Predictions, model: str, version: str, issued_at: datetime) -> pa.Table:
+def rows(predictions: Predictions, model: str, version: str, issued_at: datetime, *, zone: str | None) -> pa.Table:
     """Forecasts as they are kept: unique_id, ds, step (from 1), origin (the last observation's time), issued_at,
-    model, version, mean and a column per level. Times with a zone are in UTC."""
+    model, version, mean and a column per level. Of a model with a `zone` times are in UTC; of one without, they are on
+    the wall clock of the request, as its data is."""
     series, horizon = predictions.mean.shape
-    frequency, zone = predictions.frequency, predictions.zone
+    frequency, asked = predictions.frequency, predictions.zone
     ahead = np.tile(np.arange(horizon), series)
     clock = pa.int64() if frequency.is_step else pa.timestamp("ns", None if zone is None else "UTC")
-    origin = frequency.advance(predictions.start, np.full(series, -1), zone)
+
+    def times(steps: ndarray) -> pa.Array:
+        found = frequency.advance(predictions.start.repeat(horizon), steps, asked)
+        return pa.array(local(found, asked) if zone is None else found).cast(clock)
+
     columns = {
         "unique_id": pa.array(predictions.ids.astype(str), pa.string()).take(np.arange(series).repeat(horizon)),
-        "ds": pa.array(frequency.advance(predictions.start.repeat(horizon), ahead, zone)).cast(clock),
+        "ds": times(ahead),
         "step": pa.array(ahead + 1),
-        "origin": pa.array(origin.repeat(horizon)).cast(clock),
+        "origin": times(np.full(len(ahead), -1)),
         "issued_at": pa.repeat(pa.scalar(issued_at, _COLUMNS["issued_at"]), len(ahead)),
         "model": pa.repeat(model, len(ahead)),
         "version": pa.repeat(version, len(ahead)),

@@ -22,6 +22,14 @@ class Note(BaseModel):
         """Read what `write` wrote."""
         return cls.model_validate_json(file.read_bytes())
 
+    @classmethod
+    def last(cls, file: Path) -> "Note | None":
+        """The same, None where it was taken away or damaged."""
+        try:
+            return cls.read(file)
+        except (OSError, ValueError):
+            return None
+
     def write(self, file: Path) -> None:
         """Write it: whoever reads finds the old note or this one, and of several who write the last one's holds."""
         with file.with_suffix(".lock").open("w") as lock:

@@ -80,6 +80,8 @@ def predict(
         return support.nearest(interpolate(calibrated.quantiles, LEVELS, levels))
 
     def drawn(calibrated: Forecast, support: Support) -> torch.Tensor:
+        if not paths:
+            return calibrated.mean.new_empty(len(calibrated.mean), 0, horizon)
         generator = torch.Generator().manual_seed(seed)
         served = replace(calibrated, quantiles=support.nearest(calibrated.quantiles))
         return sample(served, artifact.dependence, paths, generator, support, temperature)

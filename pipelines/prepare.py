@@ -1,9 +1,13 @@
 """From settings and data to the plan of a job."""
 
+import fcntl
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from forecaster.errors import DataError
 from forecaster.model import Model
 from pipelines import automatic
 from pipelines.admit import admit
@@ -95,3 +99,14 @@ def work_folder(identity: str) -> Path:
     folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the folder of a job's work; raises DataError where another process works there."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError("the same is at work", place=str(folder), remedy="wait for it, or stop it") from None
+        yield

@@ -46,7 +46,7 @@ def score(
     A `plain` file is of the forecasts alone, without step, origin, model and version. Without a horizon it is the one
     that the model was trained for.
     """
-    check(out)
+    check(out, data)
     target, version = source(out), version_of(name, model)
     artifact = live(name, version)
     question = Question(horizon or artifact.spec.task.horizon, levels, paths, temperature, seed)

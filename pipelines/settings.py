@@ -1,6 +1,7 @@
 """What a job is told, as one frozen, checked value."""
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +22,16 @@ def seconds(text: object) -> object:
     if isinstance(text, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)):
         return float(match[1]) * UNITS[match[2] or "s"]
     return text
+
+
+def text(value: object) -> object:
+    """YAML reads 2026-11-21 as a date and 7 as a number, where words are meant."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str, BeforeValidator(text)]
 
 
 def model_name(text: str) -> str:
@@ -49,7 +60,7 @@ class TrainSettings(Spec):
     duplicates: str = "error"
     end: str | None = None
     """The label that ends a series."""
-    as_of: str | None = None
+    as_of: Text | None = None
     """The last time that is read: a date is its first moment; an integer where steps are counted."""
     recipes: tuple[str, ...] = ()
     """Candidates; none stand for those that suit the data."""
@@ -117,7 +128,7 @@ class MonitorSettings(Spec):
     """Whose forecasts are judged: for who retrains every night, those of one version are too few."""
     zone: str | None = None
     duplicates: str = "error"
-    as_of: str | None = None
+    as_of: Text | None = None
     """The last time of the values that are read."""
     limits: Limits = Limits()
     webhook: str | None = None

@@ -17,13 +17,21 @@ KEY = ("model", "unique_id", "origin")
 """What forecasts that are written again are known by."""
 
 
-def check(out: Source | str | Path) -> None:
-    """Raises DataError on a query, and where the ending of a file does not say its format."""
+def check(out: Source | str | Path, data: Source | str | Path | None = None) -> None:
+    """Raises DataError on a query, where the ending of a file does not say its format, and where it is the file of the
+    `data`, which would be lost."""
     target = source(out)
+    if data is not None and target.path is not None and _same(target.path, source(data).path):
+        raise DataError(f"{target} is what is read", remedy="write to another file")
     if target.query is not None:
         raise DataError(f"{target}: nothing can be written to a query", remedy="name a table: url#table")
     if target.path is not None and not target.path.endswith((".csv", ".parquet")):
         raise DataError(f"{target}: the ending says the format", remedy="end it with .csv or .parquet")
+
+
+def _same(one: str, other: str | None) -> bool:
+    """Whether two paths, or URLs, are of one file."""
+    return other is not None and (one == other or Path(one).resolve() == Path(other).resolve())
 
 
 def write(frame: pd.DataFrame, out: str | Path) -> int:

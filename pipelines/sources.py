@@ -24,6 +24,7 @@ def read(
     zone: str | None = None,
     duplicates: str = "error",
     whole: str | None = None,
+    to_the_end: bool = False,
     as_of: str | None = None,
 ) -> Panel:
     """Read a table in the long form: see `panel_from_frame`, which tells what the columns and options mean.
@@ -46,6 +47,7 @@ def read(
         zone=zone,
         duplicates=duplicates,
         whole=whole,
+        to_the_end=to_the_end,
     )
 
 

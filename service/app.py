@@ -13,7 +13,7 @@ from service.guard import Doors
 from service.live import watch
 from service.orphan import end_with
 from service.routes import METHODS, application, go_down, go_live
-from service.source import WORKERS, live_note
+from service.source import SERVER, WORKERS, live_note
 
 ENVIRONMENT = {
     "BENTOML_DO_NOT_TRACK": "true",
@@ -54,7 +54,7 @@ class Forecaster:
     """Forecasts of the champion over HTTP."""
 
     def __init__(self) -> None:
-        end_with(os.getppid())
+        end_with(int(os.environ.get(SERVER, os.getppid())))
         go_live(web)
         watch(web, live_note())
         # What is there by now stays: out of sight of the garbage collector, whose pauses were 200 to 470 ms.

@@ -75,6 +75,8 @@ class RequestError(Exception):
             kept = {"start": 1, "target": 2}.get(str(path[0]), len(path))  # then come names of types it could have
             path = path[:kept]
         remedy = REMEDIES.get(first["type"], "see the schema at GET /openapi.json")
+        if path[:1] == ["known"] and "null" in remedy:
+            remedy = "give a number: what is known ahead has no gaps"
         return cls(422, first["msg"], series=series, place=_dotted(path) or "body", remedy=remedy)
 
     def response(self) -> JSONResponse:

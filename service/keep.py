@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from prometheus_client import Counter
@@ -66,6 +66,8 @@ class Answered(NamedTuple):
     at: datetime
     model: str
     version: str
+    zone: str | None
+    """Of the model."""
     predictions: "Predictions"
 
 
@@ -97,7 +99,8 @@ class Keeper:
         if full:
             dropped.inc(size)
         elif size:
-            self.line.put(Answered(datetime.now(UTC), champion.name, champion.version, light))
+            zone = champion.artifact.spec.data.zone
+            self.line.put(Answered(datetime.now(UTC), champion.name, champion.version, zone, light))
 
     def close(self, seconds: float = 10.0) -> None:
         """Write what waits, and end."""
@@ -134,14 +137,15 @@ class Keeper:
     def _write(self, made: list[Answered]) -> None:
         from pipelines.kept import rows, write_part
 
-        tables = []
+        of_clock = dict[Any, list[Any]]()  # champions that follow one another may read time differently
         for one in made:
             try:
-                tables.append(rows(one.predictions, one.model, one.version, one.at))
+                table = rows(one.predictions, one.model, one.version, one.at, zone=one.zone)
+                of_clock.setdefault(table["ds"].type, []).append(table)
             except DataError as error:  # of times that no clock has: those of the others are kept
                 dropped.inc(one.predictions.mean.size)
                 log.warning("forecasts of %s could not be kept: %s", one.model, error)
-        if tables:
+        for tables in of_clock.values():
             write_part(self.folder, tables)
             kept.inc(sum(table.num_rows for table in tables))
 

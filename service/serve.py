@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelines.note import Note
 from service.keep import FOLDER, Keeping, keeping
 from service.orphan import end_with
-from service.source import VARIABLE, WORKERS, load_champion, stage
+from service.source import SERVER, VARIABLE, WORKERS, load_champion, stage
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,7 +35,7 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="forecaster-") as home:
         with ProcessPoolExecutor(1) as pool:  # torch does not stay in the memory of the supervisor
             note = pool.submit(_sound, model, Path(home, "model"), name, version).result()
-        os.environ[VARIABLE], os.environ[WORKERS] = str(note), str(workers)
+        os.environ[VARIABLE], os.environ[WORKERS], os.environ[SERVER] = str(note), str(workers), str(os.getpid())
         os.environ["BENTOML_DO_NOT_TRACK"] = "true"
         os.environ["BENTOML_HOME"] = home  # has the files behind the metrics: two servers must not share them
         if parent is not None:

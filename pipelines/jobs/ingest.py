@@ -5,6 +5,7 @@ from typing import Literal
 
 from pipelines.ingest import ingest
 from pipelines.jobs.job import Job, Outcome, Turn
+from pipelines.settings import Text
 from pipelines.source import Source
 
 
@@ -15,7 +16,7 @@ class Ingest(Job):
     source: Source
     store: str
     """A folder, on this machine or by URL."""
-    late: str = "0"
+    late: Text = "0"
     """How far back what was read before is read once more, for what came late: 2d, 36h."""
     zone: str | None = None
 

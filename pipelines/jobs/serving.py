@@ -14,6 +14,7 @@ from pipelines.predict import TENTHS
 from pipelines.promotion import KeptError, promote
 from pipelines.registry import resolve, versions
 from pipelines.score import panel_for, rolling, score
+from pipelines.settings import Text
 from pipelines.source import Source
 from pipelines.tracking import Run
 
@@ -22,7 +23,7 @@ class Reading(Job):
     """A job that reads series as a model does."""
 
     source: Source
-    version: str | None = None
+    version: Text | None = None
     """Of the model; the champion if left out."""
     zone: str | None = None
     duplicates: str = "error"
@@ -112,7 +113,7 @@ class Package(Job):
     """Build a Bento of the champion."""
 
     job: Literal["package"]
-    version: str | None = None
+    version: Text | None = None
 
     def work(self, turn: Turn) -> Outcome:  # noqa: ARG002
         live = resolve(self.name, self.version)

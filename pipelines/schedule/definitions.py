@@ -83,7 +83,9 @@ def asset(told: dict[str, Any]) -> dg.AssetsDefinition:
 
     return dg.asset(
         name=name,
-        description=json.dumps(told["settings"], indent=1),
+        description=f"{told['job']} {told['name']}, as {told['file']} says",
+        metadata={key: value for key, value in told["settings"].items() if value is not None},
+        group_name=told["pool"],
         pool=told["pool"],  # one run at a time for each model: see dagster.yaml
         partitions_def=dates(when) if when else None,
         retry_policy=retries(when) if when else None,

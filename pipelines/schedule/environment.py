@@ -18,6 +18,8 @@ INSTANCE = """\
 # https://docs.dagster.io/deployment/oss/dagster-yaml
 telemetry:
   enabled: false
+nux:  # the page asks for no newsletter
+  enabled: false
 python_logs:
   python_log_level: INFO
 concurrency:

@@ -73,6 +73,24 @@ def test_a_regression_looks_back_on_seasons_and_on_no_more_columns_than_it_solve
     assert made.memory == lags
 
 
+@pytest.mark.parametrize(
+    ("seasons", "horizon", "past", "lags"),
+    [
+        *(((1440, 10080), 60, 0, 2880), ((288, 2016), 12, 0, 4032), ((288, 2016), 12, 1, 864), ((24, 168), 48, 0, 672)),
+        *(((86_400,), 60, 0, 4096), ((86_400,), 9000, 3, 1024), ((1,), 9000, 0, 4096)),
+    ],
+)
+def test_a_shorter_season_is_taken_where_two_of_the_longest_are_too_wide(
+    seasons: tuple[int, ...], horizon: int, past: int, lags: int
+) -> None:
+    spec = LinearSpec(seasons=4, widest=4096, changes=True, covariates=True)
+    made = build(spec, Task(horizon=horizon, seasons=seasons, past=past))
+    assert isinstance(made, Linear)
+    assert made.memory == lags
+    told = made.moves(torch.randn(2, lags).double(), torch.ones(2, 1).double())
+    assert told.isfinite().all()  # also of seasons that it does not look back on
+
+
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)

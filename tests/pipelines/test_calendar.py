@@ -89,6 +89,13 @@ def test_local_days_are_days_only_in_their_zone() -> None:
     assert infer_frequency(times, np.zeros(60, int), "UTC").name == "24h"
 
 
+def test_weeks_that_begin_on_different_days_are_weeks() -> None:
+    days = [np.arange(60) * 7 * DAY + first * DAY for first in (19_723, 19_724)]  # a Monday, a Tuesday
+    series = np.repeat([0, 1], 60)
+    assert infer_frequency(np.concatenate(days), series, None).name == "7D"
+    assert infer_frequency(np.concatenate(days), series, None).season == (52,)
+
+
 def test_single_stamps_tell_no_frequency() -> None:
     with pytest.raises(DataError, match="frequency"):
         infer_frequency(wall("2024-01-01", "2024-01-02"), np.array([0, 1]), None)

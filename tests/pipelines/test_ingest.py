@@ -173,6 +173,8 @@ def test_a_corrupted_partition_is_named(store: str, tmp_path: Path) -> None:
     ("as_of", "late", "message"),
     [
         ("2024-10-30", "two days", "late is 'two days'; give a span such as 2d"),
+        ("2024-10-30", "-2d", "late is '-2d'; give a span such as 2d"),
+        ("2024-10-30", "2", "late is '2'; give a span such as 2d"),
         ("soon", "0", "as_of 'soon': not a time"),
         ("17", "0", "ds holds times and the as-of is 17"),
     ],

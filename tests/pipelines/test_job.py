@@ -25,6 +25,7 @@ from forecaster.spec import FitSpec
 from forecaster.train import Batches, Step, fit
 from pipelines import fitting
 from pipelines.cli import app
+from pipelines.prepare import alone
 from pipelines.promotion import history
 from pipelines.recipe import Recipe, recipes
 from pipelines.registry import resolve, versions
@@ -72,6 +73,17 @@ def logged(home: Path) -> tuple[MlflowClient, dict[str, Run]]:
     runs = client.search_runs([experiment.experiment_id])
     assert len({run.info.run_name for run in runs}) == len(runs)
     return client, {str(run.info.run_name): run for run in runs}
+
+
+def test_the_same_command_twice_at_once_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (work := home / "work").mkdir()
+    monkeypatch.setattr("pipelines.prepare.work_folder", lambda identity: work)
+    command = ["train", str(series(home)), "--horizon", "6", "--recipe", "seasonal_naive"]
+    with alone(work):
+        refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 2
+    assert "the same is at work; wait for it, or stop it" in refused.output
+    assert "champion: " in forecaster(*command)
 
 
 def test_from_a_table_to_a_champion_and_its_forecasts(home: Path) -> None:

@@ -20,6 +20,8 @@ from pipelines.cli import app
 from pipelines.connection import connect
 from pipelines.jobs.file import read_job
 from pipelines.jobs.run import moment
+from pipelines.jobs.serving import Score
+from pipelines.jobs.training import Retrain
 from pipelines.promotion import history
 from pipelines.registry import resolve, versions
 
@@ -243,6 +245,17 @@ def test_a_wrong_job_file_is_refused_by_file_and_key(home: Path, changes: dict[s
         read_job(job(home, **changes))
     assert "job.yaml" in str(error.value)
     assert said in str(error.value)
+
+
+def test_dates_and_numbers_in_a_job_file_are_words(home: Path) -> None:
+    (home / "dated.yaml").write_text(job(home).read_text() + "as_of: 2024-05-01\n")
+    told = read_job(home / "dated.yaml")
+    assert isinstance(told, Retrain)
+    assert told.as_of == "2024-05-01"
+    (home / "score.yaml").write_text("{job: score, source: {path: sales.csv}, out: {path: f.csv}, version: 1}")
+    told = read_job(home / "score.yaml")
+    assert isinstance(told, Score)
+    assert told.version == "1"
 
 
 def test_one_date_has_one_form() -> None:

@@ -145,13 +145,23 @@ def test_ids_are_sorted_text_whatever_they_were() -> None:
 
 
 def test_a_table_without_ids_is_one_series() -> None:
-    panel = panel_from_frame(pd.DataFrame({"ds": ["2024-01", "2024-02"], "y": [1, None]}))
+    panel = panel_from_frame(pd.DataFrame({"ds": ["2024-01", "2024-02"], "y": [1, 2]}))
     assert (panel.ids.tolist(), panel.frequency.name, panel.lengths.tolist()) == (["series"], "MS", [2])
 
 
-def test_empty_y_at_the_end_is_a_gap_without_known_covariates_and_the_future_with_them() -> None:
+def test_rows_after_the_last_y_of_all_series_wait_for_a_forecast() -> None:
+    rows = {"unique_id": list("aaaabb"), "ds": [1, 2, 3, 4, 1, 2], "y": [1, None, None, None, 5, None]}
+    assert panel_from_frame(pd.DataFrame(rows)).lengths.tolist() == [1, 1]
+    later = pd.DataFrame(rows | {"y": [1, None, None, None, 5, 6]})  # the second is observed, so the first has a gap
+    assert panel_from_frame(later).lengths.tolist() == [2, 2]
+    assert panel_from_frame(later, to_the_end=True).lengths.tolist() == [4, 2]
+    days = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=40), "y": [1.0] * 26 + [None] * 14})
+    panel = panel_from_frame(days)
+    assert panel.frequency.stamps(panel.ends(), None).tolist() == [pd.Timestamp("2024-01-27")]
+
+
+def test_empty_y_at_the_end_is_the_future_of_known_covariates() -> None:
     rows = {"unique_id": "a", "ds": [1, 2, 3, 4], "y": [1, 2, None, None], "price": [5, 6, 7, None]}
-    assert panel_from_frame(pd.DataFrame(rows)).lengths.tolist() == [4]
     panel = panel_from_frame(pd.DataFrame(rows), known=["price"])
     assert panel.lengths.tolist() == [2]
     assert panel.known.tolist() == [[5], [6], [7]]
@@ -166,7 +176,7 @@ def test_a_series_of_gaps_is_kept_and_ends_with_the_others() -> None:
         "price": 1,
     }
     plain = panel_from_frame(pd.DataFrame(rows))
-    assert plain.lengths.tolist() == [4, 4]
+    assert plain.lengths.tolist() == [2, 2]
     assert np.isnan(plain.series(1)).all()
     known = panel_from_frame(pd.DataFrame(rows), known=["price"])
     assert known.lengths.tolist() == [2, 2]
@@ -185,14 +195,14 @@ def test_a_series_of_gaps_needs_its_known_covariates_up_to_its_end() -> None:
 )
 def test_duplicates(duplicates: str, y: float, price: float) -> None:
     rows = {"unique_id": "a", "ds": [1, 2, 2, 3], "y": [1, 2, 4, None], "price": [1, 10, 20, 1]}
-    panel = panel_from_frame(pd.DataFrame(rows), past=["price"], duplicates=duplicates)
+    panel = panel_from_frame(pd.DataFrame(rows), past=["price"], duplicates=duplicates, to_the_end=True)
     np.testing.assert_array_equal(panel.values, [1, y, np.nan])
     assert panel.past[:, 0].tolist() == [1, price, 1]
 
 
 def test_the_mean_of_duplicates_passes_over_gaps() -> None:
     frame = pd.DataFrame({"ds": [1, 2, 2, 3, 3], "y": [1, None, 4, None, None]})
-    np.testing.assert_array_equal(panel_from_frame(frame, duplicates="mean").values, [1, 4, np.nan])
+    np.testing.assert_array_equal(panel_from_frame(frame, duplicates="mean", to_the_end=True).values, [1, 4, np.nan])
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

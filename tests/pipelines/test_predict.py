@@ -87,6 +87,12 @@ def test_the_table_of_forecasts_goes_on_where_the_series_ends_also_over_a_change
     assert frame["mean"].tolist() == data.series(0)[-4:-1].tolist()
 
 
+def test_no_paths_are_drawn_where_none_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = panel([20, 3])
+    monkeypatch.setattr("pipelines.predict.sample", None)  # a call would fail
+    assert predict(artifact(LSTM, data), data, 5).paths.shape == (2, 0, 5)
+
+
 def test_known_covariates_must_reach_the_horizon() -> None:
     data = panel_from_series(
         ["a"], [0], [[1.0, 2.0]], "step", known=[{"price": [1.0, 2.0, 3.0]}], known_names=["price"]

@@ -144,6 +144,8 @@ def test_refusals(said: Said, tmp_path: Path, s3: str) -> None:
         check({"url": "sqlite://", "query": "select 1"})  # type: ignore[arg-type]
     with pytest.raises(DataError, match="the ending says the format"):
         check(f"{tmp_path}/a.xlsx")
+    with pytest.raises(DataError, match=r"a\.csv is what is read; write to another file"):
+        check(f"{tmp_path}/b/../a.csv", f"{tmp_path}/a.csv")
     for out, message in (
         (f"{tmp_path}/none/a.csv", "none/a.csv: .*No such file"),
         ("s3://no-such-bucket/a.parquet", "s3://no-such-bucket/a.parquet: .*NO_SUCH_BUCKET"),

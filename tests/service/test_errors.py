@@ -162,6 +162,7 @@ def test_what_is_no_finite_number(hourly: Client, number: str, field: str) -> No
     error = refused(response)
     assert error["series"] == "a"
     assert error["place"] == ("target[1]" if field == "target" else f"{field}.x[1]")
+    assert ("null" in (error["remedy"] or "")) == (field != "known")
 
 
 @pytest.mark.parametrize(

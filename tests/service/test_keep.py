@@ -99,6 +99,26 @@ def test_series_without_a_time_are_not_kept(champion: Champion, keeper: Keeper) 
     assert not list(keeper.folder.rglob("*.parquet"))
 
 
+def test_a_model_without_a_zone_keeps_the_wall_clock_of_each_request(tmp_path: Path) -> None:
+    naive = Champion("shop", "7", load_artifact(artifact(tmp_path / "artifact", LSTM, DataSpec(frequency="D"))))
+    one = Keeper(Keeping(tmp_path / "kept", 1.0))
+    for name, start in (("a", "2024-01-01"), ("b", "2024-01-01T00:00:00+05:00"), ("c", "2024-01-01T00:00:00Z")):
+        answer(naive, orjson.dumps(request({"id": name, "start": start, "target": [1.0, 2.0]})), one)
+    one.close()
+    kept = read_kept(one.folder, "shop", steps=False, zone=None).groupby("unique_id")["ds"].min()
+    assert {pd.Timestamp(ds) for ds in kept} == {pd.Timestamp("2024-01-03")}
+    assert len(kept) == 3
+
+
+def test_champions_that_read_time_differently_keep_files_of_their_own(champion: Champion, tmp_path: Path) -> None:
+    counting = Champion("shop", "8", load_artifact(artifact(tmp_path / "artifact", LSTM, STEPS)))
+    one = Keeper(Keeping(tmp_path / "kept", 1.0))
+    for model, start in ((champion, BERLIN), (counting, 0)):
+        answer(model, orjson.dumps(request(series("a", start=start))), one)
+    one.close()
+    assert len(list(one.folder.rglob("*.parquet"))) == 2
+
+
 def test_labels_are_not_kept(tmp_path: Path, keeper: Keeper) -> None:
     states = Champion("shop", "7", load_artifact(artifact(tmp_path / "artifact", STATE_MODEL, STATES)))
     one = {"id": "a", "start": 0, "target": ["idle", "busy", "idle"], "static": {"shop": "north"}}
@@ -221,9 +241,9 @@ def test_a_share_that_is_none_is_told(share: str, tmp_path: Path, monkeypatch: p
 
 def test_what_was_issued_later_wins(tmp_path: Path) -> None:
     early, late = (datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2))
-    write_part(tmp_path, [rows(made(["a"], value=2.0), "shop", "8", late)])
-    write_part(tmp_path, [rows(made(["a", "b"], value=1.0), "shop", "7", early)])
-    write_part(tmp_path, [rows(made(["a"], value=3.0), "other", "1", late)])
+    write_part(tmp_path, [rows(made(["a"], value=2.0), "shop", "8", late, zone=None)])
+    write_part(tmp_path, [rows(made(["a", "b"], value=1.0), "shop", "7", early, zone=None)])
+    write_part(tmp_path, [rows(made(["a"], value=3.0), "other", "1", late, zone=None)])
     kept = read_kept(tmp_path, "shop", steps=True, zone=None)
     assert kept.set_index("unique_id")["mean"].to_dict() == {"a": 2.0, "b": 1.0}
     assert len(kept) == 6

@@ -29,7 +29,7 @@ def kept(folder: Path, full: Panel, back: int, quantiles: np.ndarray, version: s
     """Keep forecasts from `back` steps before the end of each series; returns what was known then."""
     cut = full.cut(full.lengths - back)
     made = said(cut.frequency, cut.zone, cut.ids, cut.ends(), quantiles)
-    write_part(folder, [rows(made, "m", version, datetime.now(UTC))])
+    write_part(folder, [rows(made, "m", version, datetime.now(UTC), zone=full.zone)])
     return cut
 
 
@@ -120,7 +120,7 @@ def test_a_forecast_kept_twice_counts_once(tmp_path: Path) -> None:
 def test_times_off_the_grid_meet_nothing(tmp_path: Path) -> None:
     full = panel([np.arange(50.0).tolist()])
     made = said(full.frequency, full.zone, full.ids, full.ends() - 4 * 3600 * 10**9 + 1, around(full, 1, 3))
-    write_part(tmp_path, [rows(made, "m", "1", datetime.now(UTC))])
+    write_part(tmp_path, [rows(made, "m", "1", datetime.now(UTC), zone=full.zone)])
     assert beside(read(tmp_path, full), full, SEASON, 28)["actual"].isna().all()
 
 

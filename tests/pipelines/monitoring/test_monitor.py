@@ -71,7 +71,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iter
             full = panel_from_frame(world(DAYS, wild), zone="Europe/Berlin")
             for day in range(LIVE):
                 made = predict(model, full.cut(np.full(2, past + 24 * day)), 24, (0.1, 0.5, 0.9))
-                write_part(kept, [rows(made, "shop", champion.version, datetime.now(UTC))])
+                write_part(kept, [rows(made, "shop", champion.version, datetime.now(UTC), zone="Europe/Berlin")])
         yield folder
 
 
