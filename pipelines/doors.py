@@ -13,6 +13,7 @@ from pipelines.grid import offsets, regular
 from pipelines.lists import read_categories, read_columns, read_ids, read_starts, read_target
 from pipelines.panel import Panel
 from pipelines.table import read_rows
+from pipelines.zone import Times
 
 
 def panel_from_frame(
@@ -82,7 +83,9 @@ def panel_from_series(
         raise DataError("no values", series=ids[int(lengths.argmin())], place="target", remedy="give at least one")
     ahead, reach = read_columns(ids, known, known_names, "known", lengths)
     beside, _ = read_columns(ids, past, past_names, "past", lengths)
-    grid.advance(times, reach, zone)  # raises where a series leaves the calendar
+    if error := _leaves(grid, times, reach, zone):
+        far = next(one for one in range(len(ids)) if _leaves(grid, times[[one]], reach[[one]], zone))
+        raise DataError(error.message, series=ids[far], place="start", remedy=error.remedy)
     return Panel(
         ids=names,
         values=values,
@@ -99,6 +102,15 @@ def panel_from_series(
         static_names=tuple(static_names),
         labels=labels,
     )
+
+
+def _leaves(frequency: Frequency, start: Times, steps: Times, zone: str | None) -> DataError | None:
+    """What is wrong where a series leaves the calendar."""
+    try:
+        frequency.advance(start, steps, zone)
+    except DataError as error:
+        return error
+    return None
 
 
 def _table(frame: pd.DataFrame) -> pa.Table:

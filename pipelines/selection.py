@@ -20,6 +20,9 @@ WITNESSES = 5
 """Pairs of losses that can prove something: fewer all point one way by chance more often than once in twenty times."""
 MUCH = 0.05
 """Share of the loss that so many are believed to save without a proof; of fewer it takes proportionally more."""
+HALF = 0.5
+"""Share of the loss on everything that needs no proof where nothing is lost on any part: of a part that a single far
+value decides, all seem equal."""
 
 
 def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:
@@ -70,7 +73,7 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
 
     Where nothing is to be learned, as of a random walk, nothing can be better, and of a few origins something always
     seems to be. So a null model is beaten only by what is better beyond doubt, on the test and on all that is held out,
-    or saves much of its loss on each part. Where nothing could be tested it is the first.
+    or saves much of its loss on each part, or half of it on all. Where nothing could be tested it is the first.
     """
     known = [one for one in candidates if np.isfinite(one.loss)]
     if not known or plan.split.test is None:
@@ -82,10 +85,12 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
 
     def beats(one: Candidate, other: Candidate) -> bool:
         parts = list(zip(one.parts, other.parts, plan.split.judges, strict=True))
-        test = versus(parts[-1])
+        *before, test = (versus(part) for part in parts)
         if test.pairs >= WITNESSES and test.low > 0 and versus(*parts).low > 0:
             return True
-        return enough(test) and all(enough(saving) for saving in map(versus, parts[:-1]) if saving.pairs)
+        known = [test, *(saving for saving in before if saving.pairs)]
+        halved = one.loss < HALF * other.loss and all(saving.share >= 0 for saving in known)
+        return halved or all(map(enough, known))
 
     standing = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
     return min(standing, key=lambda one: one.loss)

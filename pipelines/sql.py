@@ -112,7 +112,8 @@ def _selectable(source: Source) -> sa.FromClause:
     if source.table is not None:
         schema, _, table = source.table.rpartition(".")
         return sa.table(table, schema=schema or None)
-    return sa.text((source.query or "").strip().rstrip(";")).columns().subquery("q")
+    query = (source.query or "").strip().rstrip(";").replace(":", r"\:")  # no parameter of ours
+    return sa.text(f"{query}\n").columns().subquery("q")  # which may end with a comment
 
 
 def _chunk(names: list[str], rows: Sequence[Sequence[Any]]) -> pa.Table:

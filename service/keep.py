@@ -51,9 +51,13 @@ class Keeping(NamedTuple):
 
 def keeping() -> Keeping | None:
     """As the environment says, None where nothing is kept. Raises ValueError, or OSError where the folder cannot be."""
-    folder, share = os.environ.get(FOLDER), float(os.environ.get(SHARE, "1"))
+    folder, told = os.environ.get(FOLDER), os.environ.get(SHARE, "1")
+    try:
+        share = float(told)
+    except ValueError:
+        share = -1.0
     if not 0 <= share <= 1:
-        raise ValueError(f"{SHARE} is {share:g}, and a share is between 0 and 1")
+        raise ValueError(f"{SHARE} is {told}, and a share is between 0 and 1")
     if not folder:
         return None
     Path(folder).mkdir(parents=True, exist_ok=True)

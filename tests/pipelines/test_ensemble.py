@@ -222,6 +222,8 @@ def test_the_last_value_stays_where_chance_may_have_made_another_better(home: Pa
     assert choose(made, [lucky, better]).name == "better"
     assert choose(made, [simple, only]).name == "simple"
     assert choose(made, [simple, only, much]).name == "much"
+    assert choose(made, [simple, network(simple, "halved", 0.99, 0.2, noise=0.5)]).name == "halved"
+    assert choose(made, [simple, network(simple, "lost", 1.01, 0.2, noise=0.5)]).name == "simple"
 
 
 def test_the_screen_says_why_the_smallest_loss_did_not_win(home: Path) -> None:

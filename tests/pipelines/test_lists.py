@@ -23,7 +23,8 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 def test_lists_and_tables_give_the_same_panel(target: list[list[float | None]], frequency: str) -> None:
     ids = [f"{i:04d}" for i in range(len(target))]
     panel = panel_from_series(ids, ["2024-01-01"] * len(ids), target, frequency, zone="Europe/Berlin")
-    assert panel_from_frame(panel.frame(), frequency=frequency).digest == panel.digest
+    read = panel_from_frame(panel.frame(), frequency=frequency, to_the_end=True)  # a list may end with gaps
+    assert read.digest == panel.digest
     assert [[None if np.isnan(y) else y for y in panel.series(i)] for i in range(len(ids))] == target
 
 
@@ -105,7 +106,10 @@ def request(**changes: Any) -> Panel:
             {"start": ["2199-12-31T23:00Z", "1690-01-01T00Z"]},
             "series 'b', start 1690-01-01: outside the years",
         ),
-        ({"start": ["2200-12-31T23:00Z"] * 2}, "a time outside the years 1700 to 2200"),
+        (
+            {"start": ["2024-01-01T00:00Z", "2200-12-31T23:00Z"]},
+            "series 'b', start: a time outside the years 1700 to 2200",
+        ),
         ({"start": [START, 5]}, "series 'b': start is 5; give a time"),
         ({"frequency": "step", "start": [5, START]}, "series 'b': start is '2024.*; give an integer"),
         ({"frequency": "step", "start": [5, 10**30]}, "series 'b': start is 10*; give an integer"),

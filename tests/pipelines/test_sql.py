@@ -37,7 +37,8 @@ def test_a_table_and_a_query_give_the_panel_of_the_table(filled: str) -> None:
     expected = panel_from_frame(table(), past=["price"], static=["state"], zone=BERLIN)
     options = {"past": ["price"], "static": ["state"], "zone": BERLIN}
     query = Source(url=filled, query="select * from sales where true -- all\n;")
-    for source in (f"{filled}#sales", f"{filled}#public.sales", query):
+    words = Source(url=filled, query="select * from sales where note <> '12:30 :mm'::text -- all")
+    for source in (f"{filled}#sales", f"{filled}#public.sales", query, words):
         assert read(source, **options).digest == expected.digest  # type: ignore[arg-type]
     assert read(f"{filled}#sales", past=["price"]).zone == "UTC"
 
