@@ -16,6 +16,8 @@ REMEDIES = {
     "string_pattern_mismatch": "use no control characters",
 }
 """What mends an error that the schema tells, by pydantic's name for it."""
+KNOWN = dict.fromkeys(("finite_number", "float_type"), "give a number: what is known ahead has no gaps")
+"""The same in a known covariate."""
 DOCUMENT: TypeAdapter[Any] = TypeAdapter(Any)
 """Any JSON."""
 
@@ -74,9 +76,8 @@ class RequestError(Exception):
             path = path[2:] if series is not None else path
             kept = {"start": 1, "target": 2}.get(str(path[0]), len(path))  # then come names of types it could have
             path = path[:kept]
-        remedy = REMEDIES.get(first["type"], "see the schema at GET /openapi.json")
-        if path[:1] == ["known"] and "null" in remedy:
-            remedy = "give a number: what is known ahead has no gaps"
+        remedies = REMEDIES | KNOWN if path[:1] == ["known"] else REMEDIES
+        remedy = remedies.get(first["type"], "see the schema at GET /openapi.json")
         return cls(422, first["msg"], series=series, place=_dotted(path) or "body", remedy=remedy)
 
     def response(self) -> JSONResponse:

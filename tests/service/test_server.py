@@ -7,10 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version as installed
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from service.errors import ErrorResponse
@@ -162,31 +164,16 @@ def test_its_workers_end_though_it_is_killed(folder: Path, model: Path) -> None:
 
 def test_a_worker_ends_though_the_server_is_killed_while_it_starts(folder: Path, model: Path) -> None:
     command = [sys.executable, "-m", "service", str(model), "--port", "0"]
-    server = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
-    late = time.monotonic() + 60
-    while not (workers := children(server.pid)) and time.monotonic() < late:
+    server = psutil.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
+    late, workers = time.monotonic() + 60, list[psutil.Process]()
+    while not workers and time.monotonic() < late:
         time.sleep(0.02)
+        with suppress(psutil.NoSuchProcess):  # the one that has checked the model ends meanwhile
+            workers = [one for one in server.children() if "worker" in " ".join(one.cmdline())]
     server.kill()
     server.wait()
     assert workers
-    while any(map(alive, workers)) and time.monotonic() < late + 60:
-        time.sleep(0.1)
-    assert not any(map(alive, workers))
-
-
-def children(process: int) -> list[int]:
-    """The workers that a server has started so far."""
-    found = subprocess.run(["pgrep", "-f", "-P", str(process), "worker"], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in found.stdout.split()]
-
-
-def alive(process: int) -> bool:
-    """Whether a process still runs."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    assert psutil.wait_procs(workers, 60)[1] == []
 
 
 def test_a_bento_serves_without_this_repository_and_mlflow(folder: Path, model: Path) -> None:
