@@ -30,6 +30,11 @@ class Trained:
     members: tuple["Trained", ...] = ()
     """Those of an ensemble."""
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Of its members, or its own."""
+        return frozenset(one.recipe.model.kind for one in self.members or [self])
+
 
 @dataclass(frozen=True)
 class Candidate:

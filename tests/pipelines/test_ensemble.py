@@ -22,7 +22,7 @@ from pipelines.prepare import prepare
 from pipelines.recipe import Recipe
 from pipelines.scores import Scores
 from pipelines.screen import table
-from pipelines.selection import choose, combine
+from pipelines.selection import choose, combine, why
 from pipelines.settings import TrainSettings
 from pipelines.split import split
 from pipelines.train import candidate, refit
@@ -30,6 +30,7 @@ from pipelines.train import candidate, refit
 NAIVE = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive"}})
 WALK = NAIVE.model_copy(update={"null_model": True})
 LINEAR = Recipe.model_validate({"summary": "", "model": {"kind": "linear"}})
+THETA = Recipe.model_validate({"summary": "", "model": {"kind": "theta"}})
 
 
 class Biased(SeasonalNaive):
@@ -132,6 +133,27 @@ def test_what_repeats_values_is_no_member(home: Path) -> None:
 def test_one_that_is_better_alone_stays_alone(home: Path) -> None:
     made = plan(home)
     assert combine(made, [biased(made, "right", 0.0), biased(made, "far", 9.0)]) is None
+
+
+def test_one_kind_alone_has_to_be_much_better_than_several_together(home: Path) -> None:
+    made = plan(home)
+    high, other, far = (biased(made, name, bias) for name, bias in (("high", 0.5), ("other", 0.54), ("far", 0.7)))
+    other, far = (replace(one, trained=replace(one.trained, recipe=THETA)) for one in (other, far))
+    assert combine(made, [high, far]) is None
+    assert combine(made, [high, biased(made, "same", 0.51)]) is None
+    together = combine(made, [high, other])
+    assert together is not None
+
+    def losing(share: float) -> Candidate:
+        return replace(network(high, "ensemble", share, share, noise=0.0), trained=together.trained)
+
+    season = replace(high, trained=replace(high.trained, recipe=NAIVE))
+    assert choose(made, [high, losing(1.06)]) is high
+    assert choose(made, [high, hedged := losing(1.04)]) is hedged
+    assert choose(made, [season, losing(1.04)]) is season  # what repeats values is no part of it
+    assert why(hedged, [high, hedged]).endswith(
+        "The loss of high is 3.8% smaller, which is too little to trust one kind of model alone."
+    )
 
 
 def test_neither_part_that_is_held_out_decides_by_itself(home: Path) -> None:
