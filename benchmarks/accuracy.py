@@ -24,10 +24,10 @@ from benchmarks.provenance import provenance
 from benchmarks.published import COLUMNS, DATASETS, Dataset, Figures, Long, Rows
 from forecaster.batch import Forecast
 from forecaster.quantiles import LEVELS
-from pipelines.backtest import Backtest
-from pipelines.panel import Panel
-from pipelines.sources import read
-from pipelines.unit import naive_error
+from pipelines.batches.unit import naive_error
+from pipelines.data.panel import Panel
+from pipelines.evaluation.backtest import Backtest
+from pipelines.sources.read import read
 
 POINT = ("smape", "mase", "owa", "mae")
 """The scores that judge the median alone."""

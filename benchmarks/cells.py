@@ -29,14 +29,14 @@ from forecaster.build import build
 from forecaster.model import Model, Numeric
 from forecaster.spec import FitSpec
 from forecaster.train import fit
-from pipelines import automatic
-from pipelines.covariates import describe
-from pipelines.distribution import forecast
-from pipelines.fitting import batches
-from pipelines.recipe import choose
-from pipelines.sources import read
-from pipelines.unit import unit
-from pipelines.windows import EPOCH, Table
+from pipelines.batches.covariates import describe
+from pipelines.batches.unit import unit
+from pipelines.batches.windows import EPOCH, Table
+from pipelines.forecasting.distribution import forecast
+from pipelines.recipes.recipe import choose
+from pipelines.sources.read import read
+from pipelines.training import automatic
+from pipelines.training.fitting import batches
 
 NAMES = ("m4_hourly", "nn5_daily", "m3_monthly")
 

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from pipelines.doors import panel_from_frame
-from pipelines.sink import write_forecasts
-from pipelines.source import source
-from pipelines.sources import read
+from pipelines.data.doors import panel_from_frame
+from pipelines.sources.read import read
+from pipelines.sources.sink import write_forecasts
+from pipelines.sources.source import source
 
 FILL = """
 create table benchmark_sales as

@@ -16,11 +16,11 @@ from benchmarks import commands, peers
 from benchmarks.files import found
 from benchmarks.published import Figures, Long
 from forecaster.model import Numeric
-from pipelines.backtest import MEDIAN, interval
-from pipelines.distribution import forecast
-from pipelines.doors import panel_from_frame
-from pipelines.panel import Panel
-from pipelines.score import live
+from pipelines.champion.file import live
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
+from pipelines.evaluation.backtest import MEDIAN, interval
+from pipelines.forecasting.distribution import forecast
 
 BLOCK = 200
 """Origins that are forecast from at a time."""

@@ -15,11 +15,11 @@ import typer
 from benchmarks.files import SHARED, Folder, found
 from forecaster.artifact import Artifact
 from forecaster.paths import Dependence
-from pipelines.job import run
-from pipelines.panel import Panel
-from pipelines.predict import predict
-from pipelines.score import live, panel_for
-from pipelines.settings import TrainSettings
+from pipelines.champion.file import live, panel_for
+from pipelines.data.panel import Panel
+from pipelines.forecasting.predict import predict
+from pipelines.training.job import run
+from pipelines.training.settings import TrainSettings
 
 PATHS = 500
 BUDGET = 60

@@ -13,10 +13,10 @@ from numpy import ndarray
 from forecaster.build import build
 from forecaster.model import Numeric
 from forecaster.spec import SeasonalNaiveSpec, Task
-from pipelines.backtest import MEDIAN
-from pipelines.covariates import describe
-from pipelines.distribution import forecast
-from pipelines.panel import Panel
+from pipelines.batches.covariates import describe
+from pipelines.data.panel import Panel
+from pipelines.evaluation.backtest import MEDIAN
+from pipelines.forecasting.distribution import forecast
 
 Points = Float64[ndarray, "series horizon"]
 Methods = Callable[[Panel, int, int], Iterator[tuple[str, Points]]]

@@ -15,14 +15,14 @@ from forecaster.build import build
 from forecaster.model import Numeric
 from forecaster.spec import FitSpec
 from forecaster.train import fit
-from pipelines import automatic
-from pipelines.covariates import describe
-from pipelines.distribution import forecast
-from pipelines.fitting import batches
-from pipelines.recipe import recipes
-from pipelines.sources import read
-from pipelines.unit import unit
-from pipelines.windows import Table
+from pipelines.batches.covariates import describe
+from pipelines.batches.unit import unit
+from pipelines.batches.windows import Table
+from pipelines.forecasting.distribution import forecast
+from pipelines.recipes.recipe import recipes
+from pipelines.sources.read import read
+from pipelines.training import automatic
+from pipelines.training.fitting import batches
 
 GOAL = 0.55
 """The OWA of N-HiTS, which took 139 s of training; where that is from, benchmarks/README.md says."""

@@ -29,12 +29,12 @@ import typer
 from benchmarks.files import RESULTS
 from benchmarks.provenance import provenance
 from forecaster.artifact import Artifact
-from pipelines import job
-from pipelines.bulk import SHARD
-from pipelines.predict import predict
-from pipelines.score import live, panel_for
-from pipelines.settings import TrainSettings
-from pipelines.source import Source
+from pipelines.champion.bulk import SHARD
+from pipelines.champion.file import live, panel_for
+from pipelines.forecasting.predict import predict
+from pipelines.sources.source import Source
+from pipelines.training import job
+from pipelines.training.settings import TrainSettings
 
 STEPS, HORIZON, FEW = 200, 24, 500
 """Observations and forecast steps of a series, and series to train on."""

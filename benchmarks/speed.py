@@ -28,13 +28,13 @@ from forecaster.quantiles import LEVELS
 from forecaster.recurrent import OVERLAP
 from forecaster.spec import CoreSpec, EnsembleSpec, FitSpec, RecurrentSpec, Task
 from forecaster.train import fit
-from pipelines.covariates import describe
-from pipelines.distribution import forecast
-from pipelines.doors import panel_from_frame
-from pipelines.fitting import batches
-from pipelines.panel import Panel
-from pipelines.recipe import recipes
-from pipelines.windows import Table, Windows
+from pipelines.batches.covariates import describe
+from pipelines.batches.windows import Table, Windows
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
+from pipelines.forecasting.distribution import forecast
+from pipelines.recipes.recipe import recipes
+from pipelines.training.fitting import batches
 
 CONTEXT, BATCH, DAY = 168, 256, 24
 LENGTH = 1216

@@ -19,8 +19,8 @@ from benchmarks.files import RESULTS, SHARED, Folder, found
 from benchmarks.long import read
 from benchmarks.provenance import provenance
 from benchmarks.published import LONG
-from pipelines import job
-from pipelines.settings import TrainSettings
+from pipelines.training import job
+from pipelines.training.settings import TrainSettings
 
 RECIPES = ("lstm", "lstm_windows", "bidirectional")
 SETS = {

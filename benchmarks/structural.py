@@ -19,17 +19,17 @@ from benchmarks.files import SHARED, Folder, found
 from forecaster.batch import Forecast
 from forecaster.build import build
 from forecaster.quantiles import LEVELS
-from pipelines import automatic
-from pipelines.backtest import Backtest, backtest
-from pipelines.covariates import describe
-from pipelines.fitting import batches, train
-from pipelines.panel import Panel
-from pipelines.recipe import recipes
-from pipelines.scores import Scores
-from pipelines.sources import read
-from pipelines.split import HeldOut, origins
-from pipelines.unit import naive_error, unit
-from pipelines.windows import Table
+from pipelines.batches.covariates import describe
+from pipelines.batches.split import HeldOut, origins
+from pipelines.batches.unit import naive_error, unit
+from pipelines.batches.windows import Table
+from pipelines.data.panel import Panel
+from pipelines.evaluation.backtest import Backtest, backtest
+from pipelines.evaluation.scores import Scores
+from pipelines.recipes.recipe import recipes
+from pipelines.sources.read import read
+from pipelines.training import automatic
+from pipelines.training.fitting import batches, train
 
 HORIZON, SEASON = 24, 12
 

@@ -18,10 +18,10 @@ from benchmarks import commands, peers
 from benchmarks.files import RESULTS, known
 from benchmarks.provenance import provenance
 from benchmarks.public import SETS, Public
-from pipelines.backtest import backtest
-from pipelines.score import live
-from pipelines.sources import read
-from pipelines.split import origins
+from pipelines.batches.split import origins
+from pipelines.champion.file import live
+from pipelines.evaluation.backtest import backtest
+from pipelines.sources.read import read
 
 MOST, SHARE = 12, 0.125
 SHOWN = ("mase", "naive", "seasonal naive", "coverage_80", "coverage_95")

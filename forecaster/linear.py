@@ -29,7 +29,7 @@ class Linear(Pointwise):
     one-hot, of which one that was not seen in training is all of them equally. What is missing is zero. The deviation
     of a step is linear in how much the same values move: in their scale and in mean absolute `changes`, each over so
     many steps, of those that end in the same phase of such a period as the step (Glejser 1969). Its weights come from
-    least squares, not from gradient descent (`pipelines.regression`).
+    least squares, not from gradient descent (`pipelines.training.regression`).
     """
 
     deviation: Tensor

@@ -1,5 +1,5 @@
 """`python -m pipelines` is the command line `forecaster`."""
 
-from pipelines.cli import app
+from pipelines.cli.app import app
 
 app()

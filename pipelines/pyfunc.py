@@ -1,7 +1,9 @@
 """The artifact as an MLflow model, for people who work with MLflow: `load_model`, `mlflow models serve`.
 
 MLflow runs the code that it finds in its store, so whoever loads a model this way has to trust the store.
-`registry.resolve` runs no code from the store; the service and the command line go that way.
+`pipelines.registry.versions.resolve` runs no code from the store; the service and the command line go that way.
+
+The code in the store is the import of `ForecastModel` from here, so neither ever gets another name.
 """
 
 import logging
@@ -25,12 +27,12 @@ from mlflow.types.schema import AnyType
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, DataSpec
-from pipelines.ask import Question, answer_frame
-from pipelines.doors import panel_from_frame
-from pipelines.doubts import doubts
-from pipelines.panel import Panel
-from pipelines.predict import TENTHS
-from pipelines.tracking import Run
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
+from pipelines.forecasting.ask import Question, answer_frame
+from pipelines.forecasting.doubts import doubts
+from pipelines.forecasting.predict import TENTHS
+from pipelines.tracking.run import Run
 
 log = logging.getLogger(__name__)
 

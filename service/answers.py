@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.predict import Predictions
-from pipelines.predict_labels import LabelPredictions
+from pipelines.forecasting.predict import Predictions
+from pipelines.forecasting.predict_labels import LabelPredictions
 from service.schema import ForecastRequest
 
 

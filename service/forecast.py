@@ -8,13 +8,13 @@ import orjson
 
 from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
-from pipelines.ask import Question, ask
-from pipelines.doors import panel_from_series
-from pipelines.doubts import doubts
-from pipelines.frequency import Frequency
-from pipelines.kept import LEVELS
-from pipelines.panel import Panel
-from pipelines.predict import Predictions
+from pipelines.clock.frequency import Frequency
+from pipelines.data.doors import panel_from_series
+from pipelines.data.panel import Panel
+from pipelines.forecasting.ask import Question, ask
+from pipelines.forecasting.doubts import doubts
+from pipelines.forecasting.predict import Predictions
+from pipelines.monitoring.kept import LEVELS
 from service.answers import labels, numbers
 from service.errors import RequestError
 from service.keep import Keeper

@@ -17,7 +17,7 @@ from prometheus_client import Counter
 from forecaster.errors import DataError
 
 if TYPE_CHECKING:
-    from pipelines.predict import Predictions
+    from pipelines.forecasting.predict import Predictions
     from service.source import Champion
 
 FOLDER, SHARE = "FORECASTER_KEEP", "FORECASTER_KEEP_SHARE"
@@ -88,9 +88,10 @@ class Keeper:
     def keep(self, champion: "Champion", predictions: "Predictions") -> None:
         """Put forecasts of a model in line, at once: where it is full they are dropped and counted.
 
-        Only series of the share enter the line, with the mean and `pipelines.kept.LEVELS`, whatever was asked for.
+        Only series of the share enter the line, with the mean and `pipelines.monitoring.kept.LEVELS`, whatever was
+        asked for.
         """
-        from pipelines.kept import LEVELS  # not above: the supervisor of the workers needs no torch
+        from pipelines.monitoring.kept import LEVELS  # not above: the supervisor of the workers needs no torch
 
         levels = [predictions.levels.index(level) for level in LEVELS]
         no_paths = np.empty((len(predictions.ids), 0, predictions.mean.shape[1]))
@@ -139,7 +140,7 @@ class Keeper:
         return made, True
 
     def _write(self, made: list[Answered]) -> None:
-        from pipelines.kept import rows, write_part
+        from pipelines.monitoring.kept import rows, write_part
 
         of_clock = dict[Any, list[Any]]()  # champions that follow one another may read time differently
         for one in made:

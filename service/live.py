@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 from prometheus_client.multiprocess import mark_process_dead
 from starlette.applications import Starlette
 
-from pipelines.note import Note, refusal
+from pipelines.registry.note import Note, refusal
 from service.source import Champion, load_champion
 
 SECONDS = 1.0

@@ -9,7 +9,7 @@ from pandas.tseries.frequencies import to_offset
 from pydantic.json_schema import models_json_schema
 
 from forecaster.artifact import Artifact
-from pipelines.admit import admissible
+from pipelines.forecasting.admit import admissible
 from service.errors import ErrorResponse
 from service.forecast import answer, model_name
 from service.schema import MAX_BYTES, Card, ForecastRequest, ForecastResponse

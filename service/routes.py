@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from forecaster.errors import DataError
-from pipelines.note import Note
+from pipelines.registry.note import Note
 from service.errors import RequestError
 from service.guard import Queue, Room, read_json
 from service.keep import Keeper, keeping

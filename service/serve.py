@@ -6,7 +6,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from pipelines.note import Note
+from pipelines.registry.note import Note
 from service.keep import FOLDER, Keeping, keeping
 from service.orphan import end_with
 from service.source import SERVER, VARIABLE, WORKERS, load_champion, stage

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.note import Note
+from pipelines.registry.note import Note
 
 if TYPE_CHECKING:
     from forecaster.artifact import Artifact
@@ -49,6 +49,6 @@ def live_note() -> Path:
 
 def load_champion(note: Note, file: Path) -> Champion:
     """Read what a note, which lies in `file`, names. Raises ArtifactError or OSError where it is not sound."""
-    from pipelines.cache import check
+    from pipelines.registry.cache import check
 
     return Champion(note.name, note.version, check(note.artifact(file), note.digest))

@@ -8,8 +8,8 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
 from forecaster.manifest import DataSpec
-from pipelines.panel import Panel
-from pipelines.zone import Times, local, parse_zone
+from pipelines.clock.zone import Times, local, parse_zone
+from pipelines.data.panel import Panel
 from service.errors import RequestError
 from service.schema import Series
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import settings
 from ray import shutdown
 
-from pipelines.engine import Engine, Ray
+from pipelines.runs.engine import Engine, Ray
 from tests.pipelines.servers import programs
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

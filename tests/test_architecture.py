@@ -1,4 +1,4 @@
-"""The floors: imports only point down, no two files need each other, each package stays on its own floor."""
+"""The floors: imports only point down, no two files or folders need each other, each package stays on its own floor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ELSEWHERE = {"pipelines.schedule.definitions": "dagster"}
 # Packages and calls that may run code hidden in the data they read, or write such data.
 FORBIDDEN = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 # A process pool moves our own objects between our own processes: nothing that it unpickles was ever a file.
-ALLOWED = {("pipelines.engine", f"joblib.{name}") for name in ("Parallel", "cpu_count", "delayed")}
+ALLOWED = {("pipelines.runs.engine", f"joblib.{name}") for name in ("Parallel", "cpu_count", "delayed")}
 FORBIDDEN_CALLS = {
     *{"torch.load", "torch.save", "torch.jit.load", "torch.package.PackageImporter"},
     *{"pandas.read_pickle", "mlflow.pytorch.log_model", "mlflow.sklearn.log_model"},
@@ -84,9 +84,26 @@ def strangers(trees: dict[str, ast.Module]) -> list[str]:
     ]
 
 
-def cycle(trees: dict[str, ast.Module]) -> list[str]:
-    """The modules of one circle of imports, the first and the last the same; empty where there is none."""
-    graph = {name: {module(t, trees) for t in imports(tree)} - {None} for name, tree in trees.items()}
+def needs(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """Which modules each module imports."""
+    return {name: {found for t in imports(tree) if (found := module(t, trees))} for name, tree in trees.items()}
+
+
+def between_folders(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The same of the folders in a floor, each as one, and of the modules beside them."""
+    folders: dict[str, set[str]] = {}
+    for name, targets in graph.items():
+        folders.setdefault(folder(name), set()).update({folder(target) for target in targets} - {folder(name)})
+    return folders
+
+
+def folder(name: str) -> str:
+    """Of a.b.c the folder a.b; a module that lies in no folder of its floor stands for itself."""
+    return ".".join(name.split(".")[:2])
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """One circle of imports, the first and the last the same; empty where there is none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -148,7 +165,11 @@ def test_imports_only_point_down() -> None:
 
 
 def test_no_two_files_import_each_other() -> None:
-    assert cycle(modules(*FLOORS)) == []
+    assert cycle(needs(modules(*FLOORS))) == []
+
+
+def test_no_two_folders_import_each_other() -> None:
+    assert cycle(between_folders(needs(modules(*FLOORS)))) == []
 
 
 def test_packages_stay_on_their_floor() -> None:
@@ -185,7 +206,7 @@ def test_what_is_imported_is_declared(folders: tuple[str, ...], extras: list[str
     ("name", "source"),
     [
         ("forecaster__model", "import pipelines"),
-        ("forecaster__model", "from pipelines.panel import Panel"),
+        ("forecaster__model", "from pipelines.data.panel import Panel"),
         ("forecaster__model", "def late():\n    from service import app"),
         ("pipelines__train", "import service.app as app"),
     ],
@@ -195,7 +216,7 @@ def test_an_arrow_up_is_seen(name: str, source: str) -> None:
 
 
 def test_an_arrow_down_is_allowed() -> None:
-    assert upward(parse(service__app="import pipelines.predict\nfrom forecaster.errors import E")) == []
+    assert upward(parse(service__app="import pipelines.forecasting.predict\nfrom forecaster.errors import E")) == []
 
 
 @pytest.mark.parametrize(
@@ -207,17 +228,28 @@ def test_an_arrow_down_is_allowed() -> None:
     ],
 )
 def test_a_circle_is_seen(one: str, two: str) -> None:
-    assert cycle(parse(forecaster="", forecaster__one=one, forecaster__two=two)) != []
+    assert cycle(needs(parse(forecaster="", forecaster__one=one, forecaster__two=two))) != []
 
 
 def test_a_circle_of_three_through_the_package_is_seen() -> None:
     trees = parse(forecaster="from forecaster.one import a", forecaster__one="from forecaster import a")
-    assert sorted(set(cycle(trees))) == ["forecaster", "forecaster.one"]
+    assert sorted(set(cycle(needs(trees)))) == ["forecaster", "forecaster.one"]
 
 
 def test_a_chain_is_no_circle() -> None:
     one, two = "import forecaster.two", "import math"
-    assert cycle(parse(forecaster=one, forecaster__one=one, forecaster__two=two)) == []
+    assert cycle(needs(parse(forecaster=one, forecaster__one=one, forecaster__two=two))) == []
+
+
+def test_a_circle_of_folders_is_seen_where_no_files_make_one() -> None:
+    trees = parse(
+        pipelines__data__one="import pipelines.clock.one",
+        pipelines__data__two="",
+        pipelines__clock__one="",
+        pipelines__clock__two="import pipelines.data.two",
+    )
+    assert cycle(needs(trees)) == []
+    assert sorted(set(cycle(between_folders(needs(trees))))) == ["pipelines.clock", "pipelines.data"]
 
 
 @pytest.mark.parametrize(
@@ -252,8 +284,8 @@ def test_a_way_to_run_code_from_data_is_seen(source: str) -> None:
 
 
 def test_the_pool_is_allowed_where_it_is_and_nothing_else_of_its_package() -> None:
-    assert code_runners(parse(pipelines__engine="from joblib import Parallel")) == []
-    assert code_runners(parse(pipelines__engine="from joblib import load")) != []
+    assert code_runners(parse(pipelines__runs__engine="from joblib import Parallel")) == []
+    assert code_runners(parse(pipelines__runs__engine="from joblib import load")) != []
     assert code_runners(parse(pipelines__score="from joblib import Parallel")) != []
 
 

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import peers, readme
 from benchmarks.accuracy import earlier, others, score
 from benchmarks.published import Dataset
-from pipelines.doors import panel_from_series
+from pipelines.data.doors import panel_from_series
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,8 +8,8 @@ import yaml
 from forecaster.build import build
 from forecaster.cells import mgu
 from forecaster.spec import Task
-from pipelines import automatic
-from pipelines.recipe import Recipe
+from pipelines.recipes.recipe import Recipe
+from pipelines.training import automatic
 
 DOCS = Path(__file__).parents[1] / "docs"
 ADDING = (DOCS / "adding_a_cell.md").read_text()

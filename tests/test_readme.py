@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines.demo import sample
+from pipelines.cli.demo import sample
 from tests.service.server import serving
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from mlflow.pyfunc.model import PythonModel
 
 from forecaster.artifact import load_artifact
 from service.forecast import answer
@@ -44,6 +45,13 @@ def test_an_old_artifact_forecasts_as_it_did(folder: Path) -> None:
     assert same(now, json.loads((folder / ANSWER).read_text()))
 
 
+def test_models_in_a_store_find_their_code() -> None:
+    """Each version that was ever registered has this line in its `model.py`."""
+    from pipelines.pyfunc import ForecastModel
+
+    assert issubclass(ForecastModel, PythonModel)
+
+
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_there_is_one_of_each_kind(version: str) -> None:
     assert {folder.name for folder in (ARTIFACTS / version).iterdir()} == {*RECIPES, *BUNDLED}
@@ -60,9 +68,9 @@ def same(now: Any, then: Any) -> bool:
 
 def make(folder: Path) -> None:
     """An artifact of each kind, trained here, a request and the answer to it."""
-    from pipelines.job import train
-    from pipelines.registry import resolve
-    from pipelines.settings import TrainSettings
+    from pipelines.registry.versions import resolve
+    from pipelines.training.job import train
+    from pipelines.training.settings import TrainSettings
 
     rng, days = np.random.default_rng(0), pd.date_range("2024-01-01", periods=120, freq="D")
     week = [3.0, 5.0, 9.0, 7.0, 4.0, 2.0, 1.0]

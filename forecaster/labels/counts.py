@@ -14,8 +14,8 @@ from forecaster.state import where
 class LabelCounts(LabelModel):
     """How often each label follows: any (order 0, the frequencies) or the last one (order 1, a Markov chain).
 
-    Its weights are counts, in closed form (`pipelines.baselines`): p(b | a) = (n_ab + 1) / (n_a + labels), Laplace's
-    rule of succession. The last known label stands for those after it that are not known.
+    Its weights are counts, in closed form (`pipelines.training.baselines`): p(b | a) = (n_ab + 1) / (n_a + labels),
+    Laplace's rule of succession. The last known label stands for those after it that are not known.
     """
 
     def __init__(self, *, labels: int, order: int, end: int | None = None, past: int = 0) -> None:

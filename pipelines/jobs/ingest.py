@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Literal
 
-from pipelines.ingest import ingest
 from pipelines.jobs.job import Job, Outcome, Turn
-from pipelines.settings import Text
-from pipelines.source import Source
+from pipelines.sources.ingest import ingest
+from pipelines.sources.source import Source
+from pipelines.training.settings import Text
 
 
 class Ingest(Job):

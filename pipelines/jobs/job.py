@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from forecaster.spec import Spec
 from pipelines.jobs.schedule import Schedule
-from pipelines.settings import model_name
+from pipelines.training.settings import model_name
 
 
 def nothing() -> None:

@@ -3,8 +3,8 @@
 from typing import Literal
 
 from pipelines.jobs.job import Job, Outcome, Turn
-from pipelines.monitor import monitor
-from pipelines.settings import MonitorSettings
+from pipelines.monitoring.monitor import monitor
+from pipelines.training.settings import MonitorSettings
 
 
 class Monitor(Job, MonitorSettings):

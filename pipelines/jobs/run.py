@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 from forecaster.errors import DataError
-from pipelines.attempts import FAILED, SUCCEEDED, Attempt, Key
 from pipelines.jobs.job import Job, Outcome, Turn
-from pipelines.ledger import Ledger
+from pipelines.runs.attempts import FAILED, SUCCEEDED, Attempt, Key
+from pipelines.runs.ledger import Ledger
 
 log = logging.getLogger(__name__)
 

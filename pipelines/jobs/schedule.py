@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from forecaster.spec import Spec
-from pipelines.settings import seconds
+from pipelines.training.settings import seconds
 
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 """The fields of a cron line, with their first and last values."""

@@ -8,15 +8,15 @@ from typing import Literal
 from pydantic import Field
 
 from forecaster.errors import DataError
-from pipelines.challenge import SeenError, incumbent, load, match, unbeaten
+from pipelines.champion.file import panel_for, rolling, score
+from pipelines.forecasting.predict import TENTHS
 from pipelines.jobs.job import Job, Outcome, Turn
-from pipelines.predict import TENTHS
-from pipelines.promotion import KeptError, promote
-from pipelines.registry import resolve, versions
-from pipelines.score import panel_for, rolling, score
-from pipelines.settings import Text
-from pipelines.source import Source
-from pipelines.tracking import Run
+from pipelines.registry.promotion import KeptError, promote
+from pipelines.registry.versions import resolve, versions
+from pipelines.sources.source import Source
+from pipelines.tracking.run import Run
+from pipelines.training.challenge import SeenError, incumbent, load, match, unbeaten
+from pipelines.training.settings import Text
 
 
 class Reading(Job):

@@ -3,12 +3,12 @@
 from abc import ABC
 from typing import Literal
 
-from pipelines.challenge import SeenError, incumbent
-from pipelines.job import Result, train
 from pipelines.jobs.job import Job, Outcome, Turn
-from pipelines.promotion import KeptError
-from pipelines.screen import Screen
-from pipelines.settings import TrainSettings
+from pipelines.registry.promotion import KeptError
+from pipelines.training.challenge import SeenError, incumbent
+from pipelines.training.job import Result, train
+from pipelines.training.screen import Screen
+from pipelines.training.settings import TrainSettings
 
 
 class _Training(Job, TrainSettings, ABC):

@@ -5,10 +5,10 @@ import pandas as pd
 from jaxtyping import Int64
 from numpy import ndarray
 
-from pipelines.frequency import Frequency
+from pipelines.clock.frequency import Frequency
+from pipelines.clock.zone import DAY, local
+from pipelines.data.panel import Panel
 from pipelines.monitoring.hindsight import seasonal_naive, unit
-from pipelines.panel import Panel
-from pipelines.zone import DAY, local
 
 QUANTILES = {0.1: "q0.1", 0.5: "q0.5", 0.9: "q0.9"}
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy import ndarray
 
-from pipelines.canvas import FORECAST, INK, QUIET, SECOND, along, canvas, legend
+from pipelines.evaluation.canvas import FORECAST, INK, QUIET, SECOND, along, canvas, legend
 from pipelines.monitoring.report import Report
 from pipelines.monitoring.verdicts import NOMINAL
 

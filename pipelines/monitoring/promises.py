@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import DataError
-from pipelines.connection import connect
-from pipelines.faults import UnavailableError
-from pipelines.logbook import BY_STEP
-from pipelines.outbox import answering
-from pipelines.registry import versions
+from pipelines.registry.versions import versions
+from pipelines.runs.faults import UnavailableError
+from pipelines.tracking.connection import connect
+from pipelines.tracking.outbox import answering
+from pipelines.training.logbook import BY_STEP
 
 log = logging.getLogger(__name__)
 

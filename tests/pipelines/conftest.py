@@ -16,9 +16,9 @@ from mlflow import MlflowClient
 from forecaster.artifact import Artifact, save
 from forecaster.manifest import ArtifactSpec, Training
 from forecaster.spec import CoreSpec, ModelSpec, RecurrentSpec, Task
-from pipelines.covariates import describe
-from pipelines.doors import panel_from_frame
-from pipelines.panel import Panel
+from pipelines.batches.covariates import describe
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
 from tests.examples import Example
 from tests.pipelines.processes import free_port, running
 from tests.pipelines.servers import postgres as postgres

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError
-from pipelines.doors import panel_from_frame
-from pipelines.gaps import scattered
-from pipelines.panel import Panel
+from pipelines.batches.gaps import scattered
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
 
 
 def series(name: str, frequency: str, count: int, start: str = "2015-01-01") -> pd.DataFrame:

@@ -21,10 +21,10 @@ from forecaster.spec import (
     SeasonalNaiveSpec,
     Task,
 )
-from pipelines.ask import Question, ask
-from pipelines.doors import panel_from_series
-from pipelines.doubts import doubts
-from pipelines.panel import Panel
+from pipelines.data.doors import panel_from_series
+from pipelines.data.panel import Panel
+from pipelines.forecasting.ask import Question, ask
+from pipelines.forecasting.doubts import doubts
 from tests.examples import Example
 
 GRU = RecurrentSpec(core=CoreSpec(cell="gru", width=4, layers=1))

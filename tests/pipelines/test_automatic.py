@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from forecaster.spec import Task
-from pipelines import automatic
-from pipelines.covariates import describe
-from pipelines.doors import panel_from_frame
+from pipelines.batches.covariates import describe
+from pipelines.data.doors import panel_from_frame
+from pipelines.training import automatic
 
 
 def decided(

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from pipelines.attempts import LOST, SUCCEEDED, Attempt
-from pipelines.cli import app
-from pipelines.ledger import Ledger, open_ledger
+from pipelines.cli.app import app
+from pipelines.runs.attempts import LOST, SUCCEEDED, Attempt
+from pipelines.runs.ledger import Ledger, open_ledger
 from tests.pipelines.test_jobs import daily
 
 DAYS = [str(date(2024, 6, 1) + timedelta(days)) for days in range(30)]
@@ -52,7 +52,7 @@ def server(home: Path) -> ForkServerContext:
     assert done.exit_code == 0, done.output
     context = multiprocessing.get_context("forkserver")
     stores = ["mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"]
-    context.set_forkserver_preload(["pipelines.cli", "pipelines.jobs.run", "pipelines.jobs.file", *stores])
+    context.set_forkserver_preload(["pipelines.cli.app", "pipelines.jobs.run", "pipelines.jobs.file", *stores])
     return context
 
 

@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
-from pipelines import bulk
-from pipelines.ask import Question, answer_frame
-from pipelines.bulk import score_shards
-from pipelines.cli import app
-from pipelines.doors import panel_from_frame
-from pipelines.engine import Engine, Processes
+from pipelines.champion import bulk
+from pipelines.champion.bulk import score_shards
+from pipelines.cli.app import app
+from pipelines.data.doors import panel_from_frame
+from pipelines.forecasting.ask import Question, answer_frame
+from pipelines.runs.engine import Engine, Processes
 from tests.pipelines.conftest import HORIZON, make_artifact
 
 T = TypeVar("T")

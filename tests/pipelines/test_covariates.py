@@ -19,20 +19,20 @@ from forecaster.build import build
 from forecaster.linear import Covariates, Linear
 from forecaster.manifest import ArtifactSpec, DataSpec, Training
 from forecaster.spec import FitSpec
-from pipelines import automatic
-from pipelines.ask import Question, ask
-from pipelines.baselines import solve
-from pipelines.covariates import describe, encode
-from pipelines.doors import panel_from_frame, panel_from_series
-from pipelines.doubts import unseen
-from pipelines.panel import Panel
-from pipelines.plan import Plan
-from pipelines.predict import Predictions
-from pipelines.recipe import Recipe, recipes
-from pipelines.regression import EARLY, FAR, PENALTIES, WINDOWS, doubt
-from pipelines.split import split
-from pipelines.train import candidate
-from pipelines.windows import EPOCH, Table, Windows
+from pipelines.batches.covariates import describe, encode
+from pipelines.batches.split import split
+from pipelines.batches.windows import EPOCH, Table, Windows
+from pipelines.data.doors import panel_from_frame, panel_from_series
+from pipelines.data.panel import Panel
+from pipelines.forecasting.ask import Question, ask
+from pipelines.forecasting.doubts import unseen
+from pipelines.forecasting.predict import Predictions
+from pipelines.recipes.recipe import Recipe, recipes
+from pipelines.training import automatic
+from pipelines.training.baselines import solve
+from pipelines.training.plan import Plan
+from pipelines.training.regression import EARLY, FAR, PENALTIES, WINDOWS, doubt
+from pipelines.training.train import candidate
 from tests.examples import moved
 
 SERIES, STEPS, HORIZON, SEASON = 6, 60, 4, 4

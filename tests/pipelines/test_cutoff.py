@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
-from pipelines.cli import app
-from pipelines.doors import panel_from_frame
-from pipelines.panel import Panel
-from pipelines.registry import resolve
-from pipelines.sources import read
+from pipelines.cli.app import app
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
+from pipelines.registry.versions import resolve
+from pipelines.sources.read import read
 
 BERLIN = "Europe/Berlin"
 AUTUMN, SPRING = "2024-10-26 16:00", "2024-03-30 16:00"

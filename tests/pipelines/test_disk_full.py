@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from forecaster.artifact import load_artifact
 from forecaster.durable import replace
-from pipelines.cli import app
-from pipelines.faults import AGAIN, FULL, passing
-from pipelines.files import naming
-from pipelines.registry import versions
-from pipelines.sink import write
+from pipelines.cli.app import app
+from pipelines.registry.versions import versions
+from pipelines.runs.faults import AGAIN, FULL, passing
+from pipelines.sources.files import naming
+from pipelines.sources.sink import write
 
 ROOT = Path(__file__).parents[2]
 SIZE = 2**20

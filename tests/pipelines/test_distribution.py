@@ -15,12 +15,12 @@ from forecaster.model import Numeric
 from forecaster.quantiles import LEVELS, interpolate
 from forecaster.spec import CoreSpec, RecurrentSpec
 from forecaster.support import BINARY, POSITIVE, REAL, Support
-from pipelines.backtest import Backtest
-from pipelines.covariates import describe
-from pipelines.distribution import distribution, raw_forecast
-from pipelines.doors import panel_from_series
-from pipelines.panel import Panel
-from pipelines.predict import predict
+from pipelines.batches.covariates import describe
+from pipelines.data.doors import panel_from_series
+from pipelines.data.panel import Panel
+from pipelines.evaluation.backtest import Backtest
+from pipelines.forecasting.distribution import distribution, raw_forecast
+from pipelines.forecasting.predict import predict
 from tests.pipelines.test_predict import artifact
 
 LSTM = RecurrentSpec(core=CoreSpec(cell="lstm", width=8))

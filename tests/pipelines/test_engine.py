@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from forecaster.errors import DataError
-from pipelines.engine import Engine, Processes, engine
+from pipelines.runs.engine import Engine, Processes, engine
 
 
 @pytest.fixture(scope="module", params=["one process", "processes", "ray"])

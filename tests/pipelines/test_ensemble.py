@@ -11,21 +11,21 @@ from forecaster.artifact import load_artifact, save
 from forecaster.ensemble import Ensemble
 from forecaster.pointwise import SeasonalNaive, Seen
 from forecaster.spec import EnsembleSpec, FitSpec
-from pipelines.backtest import Backtest, backtest
-from pipelines.candidate import Candidate, Trained
-from pipelines.contest import versus
-from pipelines.doors import panel_from_series
-from pipelines.job import Result
-from pipelines.plan import Plan
-from pipelines.predict import predict
-from pipelines.prepare import prepare
-from pipelines.recipe import Recipe
-from pipelines.scores import Scores
-from pipelines.screen import table
-from pipelines.selection import choose, combine, why
-from pipelines.settings import TrainSettings
-from pipelines.split import split
-from pipelines.train import candidate, refit
+from pipelines.batches.split import split
+from pipelines.data.doors import panel_from_series
+from pipelines.evaluation.backtest import Backtest, backtest
+from pipelines.evaluation.contest import versus
+from pipelines.evaluation.scores import Scores
+from pipelines.forecasting.predict import predict
+from pipelines.recipes.recipe import Recipe
+from pipelines.training.candidate import Candidate, Trained
+from pipelines.training.job import Result
+from pipelines.training.plan import Plan
+from pipelines.training.prepare import prepare
+from pipelines.training.screen import table
+from pipelines.training.selection import choose, combine, why
+from pipelines.training.settings import TrainSettings
+from pipelines.training.train import candidate, refit
 
 NAIVE = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive"}})
 WALK = NAIVE.model_copy(update={"null_model": True})

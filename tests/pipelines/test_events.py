@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from forecaster.errors import DataError
-from pipelines.attempts import FAILED, SUCCEEDED, Key
-from pipelines.cli import app
-from pipelines.events import Events
+from pipelines.cli.app import app
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.jobs.run import run
 from pipelines.jobs.schedule import Schedule
-from pipelines.ledger import Ledger
+from pipelines.runs.attempts import FAILED, SUCCEEDED, Key
+from pipelines.runs.events import Events
+from pipelines.runs.ledger import Ledger
 from pipelines.schedule.folder import jobs
 
 RETRAIN = {"job": "retrain", "name": "sales", "source": "sales.csv", "horizon": 7}

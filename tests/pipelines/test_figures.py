@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from forecaster.quantiles import LEVELS
-from pipelines import figures
+from pipelines.evaluation import figures
 
 lengths = st.integers(1, 60)
 values = st.floats(-1e6, 1e6) | st.just(np.nan)

@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 from forecaster.build import build_filler
 from forecaster.quantiles import LEVELS
 from forecaster.spec import CoreSpec, RecurrentSpec
-from pipelines.cli import app
-from pipelines.covariates import describe
-from pipelines.demo import sample
-from pipelines.doors import panel_from_series
-from pipelines.gaps import Gaps, draw, guesses, lengths
-from pipelines.panel import Panel
-from pipelines.restore import Units, tell
+from pipelines.batches.covariates import describe
+from pipelines.batches.gaps import Gaps, draw, guesses, lengths
+from pipelines.cli.app import app
+from pipelines.cli.demo import sample
+from pipelines.data.doors import panel_from_series
+from pipelines.data.panel import Panel
+from pipelines.forecasting.restore import Units, tell
 
 seeds = st.integers(0, 2**16)
 
@@ -207,7 +207,7 @@ def test_without_gaps_nothing_is_trained(home: Path) -> None:
 
 def test_two_values_are_enough_for_a_recipe_of_ones_own(home: Path) -> None:
     pd.DataFrame({"unique_id": "a", "ds": range(4), "y": [1.0, None, None, 4.0]}).to_csv(home / "tiny.csv", index=False)
-    (home / "own.yaml").write_text((resources.files("pipelines") / "recipes" / "bidirectional.yaml").read_text())
+    (home / "own.yaml").write_text((resources.files("pipelines.recipes") / "bidirectional.yaml").read_text())
     code, printed = cli(
         str(home / "tiny.csv"), "--out", str(home / "out.csv"), "--budget", "1s", "--recipe", "own.yaml"
     )
@@ -227,7 +227,7 @@ def test_two_values_are_enough_for_a_recipe_of_ones_own(home: Path) -> None:
 def test_mistakes_end_in_one_line(arguments: list[str], told: str, home: Path) -> None:
     frame = pd.DataFrame({"unique_id": "a", "ds": range(4), "y": [1.0, None, 3.0, 4.0]})
     frame.to_csv(home / "tiny.csv", index=False)
-    own = (resources.files("pipelines") / "recipes" / "bidirectional.yaml").read_text()
+    own = (resources.files("pipelines.recipes") / "bidirectional.yaml").read_text()
     (home / "wild.yaml").write_text(own.replace("bptt: 28", "bptt: 28, learning_rate: 1.0e+30"))
     code, printed = cli(str(home / "tiny.csv"), *arguments)
     assert code == 2

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.connection import connect
+from pipelines.tracking.connection import connect
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = 4
 FIRST = """
 import sys
 import time
-from pipelines.tracking import Run
+from pipelines.tracking.run import Run
 print("ready", flush=True)
 sys.stdin.readline()
 with Run.start("experiment", sys.argv[1]) as run:
@@ -57,7 +57,7 @@ def test_a_process_killed_while_it_makes_the_store_leaves_none(tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    made = subprocess.Popen([sys.executable, "-c", "from pipelines.connection import connect; connect()"])
+    made = subprocess.Popen([sys.executable, "-c", "from pipelines.tracking.connection import connect; connect()"])
     half = tmp_path / "mlruns" / "mlflow.db.new"
     while not (half.exists() and half.stat().st_size):
         assert made.poll() is None

@@ -10,11 +10,11 @@ import torch
 from forecaster.build import build
 from forecaster.model import Model
 from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec, Task
-from pipelines import fitting
-from pipelines.covariates import describe
-from pipelines.doors import panel_from_series
-from pipelines.fitting import batches, best, read_curve, train, within
-from pipelines.windows import Lanes, Table, Windows
+from pipelines.batches.covariates import describe
+from pipelines.batches.windows import Lanes, Table, Windows
+from pipelines.data.doors import panel_from_series
+from pipelines.training import fitting
+from pipelines.training.fitting import batches, best, read_curve, train, within
 
 TASK = Task(horizon=4, stride=2, seasons=(4,))
 SPEC = FitSpec(updates=120, lanes=8, bptt=6)

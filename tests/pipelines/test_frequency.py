@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError
-from pipelines.alias import MONTHS
-from pipelines.frequency import Frequency
-from pipelines.zone import DAY, local, utc
+from pipelines.clock.alias import MONTHS
+from pipelines.clock.frequency import Frequency
+from pipelines.clock.zone import DAY, local, utc
 
 TICKS = [
     "h",

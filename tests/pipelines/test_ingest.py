@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from forecaster.errors import DataError
-from pipelines.doors import panel_from_frame
-from pipelines.ingest import Ingested, ingest
-from pipelines.panel import Panel
-from pipelines.sources import read
-from pipelines.storage import file_system
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
+from pipelines.sources.ingest import Ingested, ingest
+from pipelines.sources.read import read
+from pipelines.sources.storage import file_system
 
 BERLIN = "Europe/Berlin"
 DAYS = [f"2024-10-{day}" for day in range(26, 31)]

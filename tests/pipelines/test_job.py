@@ -23,12 +23,12 @@ from forecaster.artifact import load_artifact
 from forecaster.learner import Learner
 from forecaster.spec import FitSpec
 from forecaster.train import Batches, Step, fit
-from pipelines import fitting
-from pipelines.cli import app
-from pipelines.prepare import alone
-from pipelines.promotion import history
-from pipelines.recipe import Recipe, recipes
-from pipelines.registry import resolve, versions
+from pipelines.cli.app import app
+from pipelines.recipes.recipe import Recipe, recipes
+from pipelines.registry.promotion import history
+from pipelines.registry.versions import resolve, versions
+from pipelines.training import fitting
+from pipelines.training.prepare import alone
 
 SHORT = ["--budget", "60s", "--recipe", "seasonal_naive,lag_regression,quick"]
 QUICK = "summary: for tests\nmodel: {kind: recurrent, core: {cell: gru, width: 8, layers: 1}}\nfit: {updates: 60}\n"
@@ -38,7 +38,7 @@ QUICK = "summary: for tests\nmodel: {kind: recurrent, core: {cell: gru, width: 8
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A recipe that takes a second."""
     known = recipes() | {"quick": Recipe.model_validate(yaml.safe_load(QUICK))}
-    monkeypatch.setattr("pipelines.recipe.recipes", lambda: known)
+    monkeypatch.setattr("pipelines.recipes.recipe.recipes", lambda: known)
 
 
 def series(folder: Path, count: int = 6, length: int = 60) -> Path:
@@ -77,7 +77,7 @@ def logged(home: Path) -> tuple[MlflowClient, dict[str, Run]]:
 
 def test_the_same_command_twice_at_once_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (work := home / "work").mkdir()
-    monkeypatch.setattr("pipelines.prepare.work_folder", lambda identity: work)
+    monkeypatch.setattr("pipelines.training.prepare.work_folder", lambda identity: work)
     command = ["train", str(series(home)), "--horizon", "6", "--recipe", "seasonal_naive"]
     with alone(work):
         refused = CliRunner().invoke(app, command)

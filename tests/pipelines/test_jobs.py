@@ -16,14 +16,14 @@ import yaml
 from typer.testing import CliRunner
 
 from forecaster.errors import DataError
-from pipelines.cli import app
-from pipelines.connection import connect
+from pipelines.cli.app import app
 from pipelines.jobs.file import read_job
 from pipelines.jobs.run import moment
 from pipelines.jobs.serving import Score
 from pipelines.jobs.training import Retrain
-from pipelines.promotion import history
-from pipelines.registry import resolve, versions
+from pipelines.registry.promotion import history
+from pipelines.registry.versions import resolve, versions
+from pipelines.tracking.connection import connect
 
 DAYS = 240
 RECIPE = {

@@ -14,19 +14,19 @@ from typer.testing import CliRunner
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from forecaster.manifest import Category, DataSpec
-from pipelines import automatic
-from pipelines.backtest_labels import LabelBacktest
-from pipelines.cli import app
-from pipelines.covariates import describe, encode
-from pipelines.demo import sample
-from pipelines.doors import panel_from_frame, panel_from_series
-from pipelines.doubts import unseen
-from pipelines.figures import chances
-from pipelines.panel import Panel
-from pipelines.promotion import history
-from pipelines.recipe import Recipe, choose, recipes
-from pipelines.registry import resolve
-from pipelines.vocabulary import translate, vocabulary, words
+from pipelines.batches.covariates import describe, encode
+from pipelines.cli.app import app
+from pipelines.cli.demo import sample
+from pipelines.data.doors import panel_from_frame, panel_from_series
+from pipelines.data.panel import Panel
+from pipelines.data.vocabulary import translate, vocabulary, words
+from pipelines.evaluation.backtest_labels import LabelBacktest
+from pipelines.evaluation.figures import chances
+from pipelines.forecasting.doubts import unseen
+from pipelines.recipes.recipe import Recipe, choose, recipes
+from pipelines.registry.promotion import history
+from pipelines.registry.versions import resolve
+from pipelines.training import automatic
 from service.forecast import answer
 from service.source import Champion
 from tests.pipelines.test_job import logged
@@ -59,8 +59,8 @@ def test_from_a_table_to_an_answer(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     known = recipes() | {"quick": Recipe.model_validate(yaml.safe_load(QUICK))}
-    monkeypatch.setattr("pipelines.recipe.recipes", lambda: known)
-    monkeypatch.setattr("pipelines.automatic.LABELS", ("label_frequencies", "label_chain", "quick"))
+    monkeypatch.setattr("pipelines.recipes.recipe.recipes", lambda: known)
+    monkeypatch.setattr("pipelines.training.automatic.LABELS", ("label_frequencies", "label_chain", "quick"))
     frame, data, out = streets(), home / "streets.csv", home / "out.csv"
     frame.to_csv(data, index=False)
     zone = ["--zone", "Australia/Melbourne"]
@@ -180,7 +180,7 @@ def test_many_that_were_never_seen_are_counted_in_one_pass(monkeypatch: pytest.M
         passes.append(1)
         return values.nonzero()[0]
 
-    monkeypatch.setattr("pipelines.labels.np.flatnonzero", counted)
+    monkeypatch.setattr("pipelines.data.labels.np.flatnonzero", counted)
     told = tuple(unseen(here, data))
     assert len(passes) <= 1
     assert told == (

@@ -13,7 +13,7 @@ SERIES, STEPS = 10_000, 1_000
 LOAD = """
 import re, sys, time
 from pathlib import Path
-from pipelines.sources import read
+from pipelines.sources.read import read
 
 began = time.perf_counter()
 panel = read(sys.argv[1])

@@ -16,15 +16,15 @@ from sqlalchemy import Connection, Table, create_engine, event, inspect
 from sqlalchemy.schema import CreateTable
 
 from forecaster.errors import DataError
-from pipelines import ledger as module
-from pipelines.attempts import FAILED, LOST, RUNNING, SUCCEEDED, TABLES, Key
-from pipelines.challenge import unbeaten
-from pipelines.connection import connect
-from pipelines.faults import LostError, UnavailableError
-from pipelines.ledger import Ledger, open_ledger
-from pipelines.promotion import KeptError, history, promote
-from pipelines.registry import PROMOTION, register, versions
-from pipelines.tracking import Run
+from pipelines.registry.promotion import KeptError, history, promote
+from pipelines.registry.versions import PROMOTION, register, versions
+from pipelines.runs import ledger as module
+from pipelines.runs.attempts import FAILED, LOST, RUNNING, SUCCEEDED, TABLES, Key
+from pipelines.runs.faults import LostError, UnavailableError
+from pipelines.runs.ledger import Ledger, open_ledger
+from pipelines.tracking.connection import connect
+from pipelines.tracking.run import Run
+from pipelines.training.challenge import unbeaten
 
 KEY = Key("retrain", "sales", "2026-11-21", "0" * 64)
 
@@ -33,7 +33,7 @@ import sys
 from pathlib import Path
 from pipelines.jobs.job import Job, Outcome
 from pipelines.jobs.run import run
-from pipelines.ledger import Ledger
+from pipelines.runs.ledger import Ledger
 
 class Count(Job):
     def work(self, turn):

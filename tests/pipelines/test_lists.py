@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError
-from pipelines.doors import panel_from_frame, panel_from_series
-from pipelines.panel import Panel
+from pipelines.data.doors import panel_from_frame, panel_from_series
+from pipelines.data.panel import Panel
 
 START = "2024-01-01T00:00:00+01:00"
 numbers = st.floats(allow_nan=False, allow_infinity=False)

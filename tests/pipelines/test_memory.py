@@ -15,11 +15,11 @@ from forecaster.errors import DataError
 from forecaster.gradients import GONE
 from forecaster.spec import CoreSpec, RecurrentSpec, SeasonalNaiveSpec, Task
 from forecaster.state import part, parts
-from pipelines.cli import app
-from pipelines.covariates import describe
-from pipelines.doors import panel_from_frame
-from pipelines.memory import Memory, measure
-from pipelines.windows import Table
+from pipelines.batches.covariates import describe
+from pipelines.batches.windows import Table
+from pipelines.champion.memory import Memory, measure
+from pipelines.cli.app import app
+from pipelines.data.doors import panel_from_frame
 from tests.pipelines.conftest import make_artifact, steps
 
 

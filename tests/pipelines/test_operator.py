@@ -12,15 +12,15 @@ from urllib.parse import quote
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.attempts import SUCCEEDED, Key
-from pipelines.cli import app
-from pipelines.ledger import open_ledger
-from pipelines.panel import Panel
-from pipelines.promotion import history, promote
+from pipelines.champion.file import score
+from pipelines.cli.app import app
+from pipelines.data.panel import Panel
 from pipelines.pyfunc import log_model
-from pipelines.registry import register, resolve
-from pipelines.score import score
-from pipelines.tracking import Run
+from pipelines.registry.promotion import history, promote
+from pipelines.registry.versions import register, resolve
+from pipelines.runs.attempts import SUCCEEDED, Key
+from pipelines.runs.ledger import open_ledger
+from pipelines.tracking.run import Run
 from tests.pipelines.conftest import hourly
 
 ROOT = Path(__file__).parents[2]

@@ -17,15 +17,15 @@ import yaml
 from mlflow import MlflowClient
 from typer.testing import CliRunner
 
-from pipelines import outbox
-from pipelines.cli import app
-from pipelines.faults import AGAIN, UnavailableError
-from pipelines.job import run
-from pipelines.outbox import Outbox
-from pipelines.recipe import Recipe, recipes
-from pipelines.registry import versions
-from pipelines.settings import TrainSettings
-from pipelines.tracking import Run
+from pipelines.cli.app import app
+from pipelines.recipes.recipe import Recipe, recipes
+from pipelines.registry.versions import versions
+from pipelines.runs.faults import AGAIN, UnavailableError
+from pipelines.tracking import outbox
+from pipelines.tracking.outbox import Outbox
+from pipelines.tracking.run import Run
+from pipelines.training.job import run
+from pipelines.training.settings import TrainSettings
 from tests.pipelines.conftest import mlflow_server
 from tests.pipelines.processes import free_port
 
@@ -38,7 +38,7 @@ SECONDS = 5.0
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recipe that takes a second."""
     known = recipes() | {"quick": Recipe.model_validate(yaml.safe_load(QUICK))}
-    monkeypatch.setattr("pipelines.recipe.recipes", lambda: known)
+    monkeypatch.setattr("pipelines.recipes.recipe.recipes", lambda: known)
 
 
 @pytest.fixture

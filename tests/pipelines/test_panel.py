@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError
-from pipelines.doors import panel_from_frame
-from pipelines.frequency import Frequency
-from pipelines.panel import Panel
-from pipelines.zone import utc
+from pipelines.clock.frequency import Frequency
+from pipelines.clock.zone import utc
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
 
 FREQUENCIES = ["step", "h", "30min", "D", "B", "W-WED", "2W-MON", "MS", "ME", "QS-JAN", "BME", "YE-DEC"]
 ZONES = [None, "UTC", "UTC+10:00", "Europe/Berlin", "America/Sao_Paulo"]

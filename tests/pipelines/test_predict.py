@@ -11,12 +11,12 @@ from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, Training
 from forecaster.model import Numeric
 from forecaster.spec import CoreSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
-from pipelines.covariates import describe
-from pipelines.distribution import raw_forecast
-from pipelines.doors import panel_from_series
-from pipelines.panel import Panel
-from pipelines.predict import predict
-from pipelines.windows import Table
+from pipelines.batches.covariates import describe
+from pipelines.batches.windows import Table
+from pipelines.data.doors import panel_from_series
+from pipelines.data.panel import Panel
+from pipelines.forecasting.distribution import raw_forecast
+from pipelines.forecasting.predict import predict
 from tests.examples import Example
 
 
@@ -70,8 +70,8 @@ def test_a_history_longer_than_a_reading_is_read_in_parts(monkeypatch: pytest.Mo
     data = panel([400, 31, 77])
     made = artifact(LSTM, data)
     whole = predict(made, data, 6).quantiles
-    monkeypatch.setattr("pipelines.histories.SEGMENTS", 3)
-    monkeypatch.setattr("pipelines.distribution.SERIES", 2)
+    monkeypatch.setattr("pipelines.batches.histories.SEGMENTS", 3)
+    monkeypatch.setattr("pipelines.forecasting.distribution.SERIES", 2)
     np.testing.assert_allclose(predict(made, data, 6).quantiles, whole, rtol=1e-5, atol=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_the_table_of_forecasts_goes_on_where_the_series_ends_also_over_a_change
 
 def test_no_paths_are_drawn_where_none_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     data = panel([20, 3])
-    monkeypatch.setattr("pipelines.predict.sample", None)  # a call would fail
+    monkeypatch.setattr("pipelines.forecasting.predict.sample", None)  # a call would fail
     assert predict(artifact(LSTM, data), data, 5).paths.shape == (2, 0, 5)
 
 

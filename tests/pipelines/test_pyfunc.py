@@ -13,14 +13,14 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from forecaster.artifact import ArtifactError, load_artifact
-from pipelines.connection import tracking_uri
-from pipelines.doors import panel_from_frame
-from pipelines.panel import Panel
-from pipelines.predict import predict
-from pipelines.promotion import promote
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
+from pipelines.forecasting.predict import predict
 from pipelines.pyfunc import example, log_model
-from pipelines.registry import register
-from pipelines.tracking import Run
+from pipelines.registry.promotion import promote
+from pipelines.registry.versions import register
+from pipelines.tracking.connection import tracking_uri
+from pipelines.tracking.run import Run
 from tests.pipelines.conftest import HORIZON, flip, hourly, make_artifact, steps
 from tests.pipelines.processes import free_port, running
 

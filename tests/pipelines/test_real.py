@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.sources import read
+from pipelines.sources.read import read
 
 
 @pytest.mark.parametrize(

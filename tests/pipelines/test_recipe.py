@@ -14,14 +14,14 @@ from forecaster.ensemble import Ensemble
 from forecaster.errors import DataError
 from forecaster.model import Numeric
 from forecaster.spec import EnsembleSpec, LabelSpec, Task
-from pipelines.ask import Question, ask
-from pipelines.covariates import describe
-from pipelines.doors import panel_from_series
-from pipelines.panel import Panel
-from pipelines.plan import Plan
-from pipelines.recipe import Recipe, choose, recipes
-from pipelines.split import split
-from pipelines.train import candidate
+from pipelines.batches.covariates import describe
+from pipelines.batches.split import split
+from pipelines.data.doors import panel_from_series
+from pipelines.data.panel import Panel
+from pipelines.forecasting.ask import Question, ask
+from pipelines.recipes.recipe import Recipe, choose, recipes
+from pipelines.training.plan import Plan
+from pipelines.training.train import candidate
 from tests import laws
 from tests.examples import batch
 

@@ -8,15 +8,15 @@ import pytest
 
 from forecaster.model import Model
 from forecaster.spec import FitSpec
-from pipelines.candidate import Candidate
-from pipelines.doors import panel_from_series
-from pipelines.fitting import Point
-from pipelines.plan import Plan
-from pipelines.predict import predict
-from pipelines.prepare import prepare
-from pipelines.recipe import Recipe
-from pipelines.settings import TrainSettings
-from pipelines.train import candidate, refit
+from pipelines.data.doors import panel_from_series
+from pipelines.forecasting.predict import predict
+from pipelines.recipes.recipe import Recipe
+from pipelines.training.candidate import Candidate
+from pipelines.training.fitting import Point
+from pipelines.training.plan import Plan
+from pipelines.training.prepare import prepare
+from pipelines.training.settings import TrainSettings
+from pipelines.training.train import candidate, refit
 
 RECIPE = Recipe.model_validate(
     {

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from forecaster.errors import DataError
-from pipelines.doors import panel_from_frame
+from pipelines.data.doors import panel_from_frame
 
 
 def table(ds: Any, y: Sequence[object] | None = None, **columns: Sequence[object]) -> pd.DataFrame:

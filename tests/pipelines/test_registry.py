@@ -12,14 +12,14 @@ from mlflow import MlflowClient
 
 from forecaster.artifact import ArtifactError, digest, load_artifact
 from forecaster.errors import DataError
-from pipelines import registry
-from pipelines.connection import connect
-from pipelines.faults import UnavailableError
-from pipelines.panel import Panel
-from pipelines.promotion import history, latest, promote, rollback
+from pipelines.data.panel import Panel
 from pipelines.pyfunc import log_model
-from pipelines.registry import register, resolve, versions
-from pipelines.tracking import Run
+from pipelines.registry import versions as registry
+from pipelines.registry.promotion import history, latest, promote, rollback
+from pipelines.registry.versions import register, resolve, versions
+from pipelines.runs.faults import UnavailableError
+from pipelines.tracking.connection import connect
+from pipelines.tracking.run import Run
 from tests.pipelines.conftest import flip
 from tests.pipelines.processes import free_port
 

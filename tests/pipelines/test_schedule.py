@@ -17,10 +17,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from pipelines.attempts import FAILED, LOST, RUNNING, SUCCEEDED, Attempt
-from pipelines.cli import app
-from pipelines.events import Events
-from pipelines.ledger import open_ledger
+from pipelines.cli.app import app
+from pipelines.runs.attempts import FAILED, LOST, RUNNING, SUCCEEDED, Attempt
+from pipelines.runs.events import Events
+from pipelines.runs.ledger import open_ledger
 from pipelines.schedule.backfill import ask
 from tests.pipelines.processes import free_port, running
 from tests.pipelines.test_jobs import daily

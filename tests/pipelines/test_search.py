@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from forecaster.errors import DataError
 from forecaster.spec import FitSpec
-from pipelines import search as module
-from pipelines.candidate import Candidate
-from pipelines.cli import app
-from pipelines.connection import connect
-from pipelines.engine import Processes
-from pipelines.job import train
-from pipelines.plan import Plan
-from pipelines.settings import TrainSettings
+from pipelines.cli.app import app
+from pipelines.runs.engine import Processes
+from pipelines.tracking.connection import connect
+from pipelines.training import search as module
+from pipelines.training.candidate import Candidate
+from pipelines.training.job import train
+from pipelines.training.plan import Plan
+from pipelines.training.settings import TrainSettings
 
 
 @pytest.fixture

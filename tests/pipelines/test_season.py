@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.doors import panel_from_frame
-from pipelines.panel import Panel
-from pipelines.season import seen_season
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
+from pipelines.data.season import seen_season
 
 STEPS = 240
 

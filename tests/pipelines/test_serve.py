@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipelines.panel import Panel
-from pipelines.promotion import promote, rollback
+from pipelines.data.panel import Panel
 from pipelines.pyfunc import log_model
-from pipelines.registry import register, resolve
-from pipelines.tracking import Run
+from pipelines.registry.promotion import promote, rollback
+from pipelines.registry.versions import register, resolve
+from pipelines.tracking.run import Run
 from tests.pipelines.conftest import flip
 from tests.pipelines.processes import free_port
 from tests.service import server

@@ -11,11 +11,11 @@ import pytest
 
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
-from pipelines.ask import Question, answer_frame
-from pipelines.doors import panel_from_frame
-from pipelines.panel import Panel
-from pipelines.sink import check, write_forecasts
-from pipelines.storage import file_system
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
+from pipelines.forecasting.ask import Question, answer_frame
+from pipelines.sources.sink import check, write_forecasts
+from pipelines.sources.storage import file_system
 from tests.pipelines.conftest import HORIZON, hourly, make_artifact, steps
 
 MELBOURNE = "Australia/Melbourne"
@@ -98,7 +98,7 @@ def test_only_the_same_model_series_and_origin_are_replaced(said: Said, out: str
 def test_a_failure_in_the_middle_changes_nothing(said: Said, out: str, monkeypatch: pytest.MonkeyPatch) -> None:
     said.write(out)
     before = written(out)
-    monkeypatch.setattr("pipelines.sql.CHUNK", 3)
+    monkeypatch.setattr("pipelines.sources.sql.CHUNK", 3)
     broken = said.frame.astype({"mean": object})
     broken.loc[6, "q0.5"] = 1.0
     broken.loc[6, "unique_id"] = None
@@ -160,7 +160,7 @@ def test_the_command_writes_to_a_table(
 ) -> None:
     from typer.testing import CliRunner
 
-    from pipelines.cli import app
+    from pipelines.cli.app import app
 
     hourly().to_parquet(tmp_path / "data.parquet")
     out = f"{postgres_url}#forecasts"

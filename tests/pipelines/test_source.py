@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from forecaster.errors import DataError
-from pipelines.settings import TrainSettings
-from pipelines.source import Source, source
+from pipelines.sources.source import Source, source
+from pipelines.training.settings import TrainSettings
 
 URL = "postgresql+psycopg://me:${PASSWORD}@host:5432/sales"
 

@@ -11,8 +11,8 @@ import pytest
 from pyarrow import fs
 
 from forecaster.errors import DataError
-from pipelines.doors import panel_from_frame
-from pipelines.sources import read
+from pipelines.data.doors import panel_from_frame
+from pipelines.sources.read import read
 
 
 def table() -> pd.DataFrame:
@@ -116,7 +116,7 @@ def test_nothing_of_a_file_is_read_ahead_before_it_is_read_again(
             taken.append(0)
             return pa.PythonFile(Watched(path), "r")
 
-    monkeypatch.setattr("pipelines.files.file_system", lambda path: (Files(), path))
+    monkeypatch.setattr("pipelines.sources.files.file_system", lambda path: (Files(), path))
     assert read(tmp_path / "a.csv").total == 400_000
     head, whole = taken
     assert head <= 2**16

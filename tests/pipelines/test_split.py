@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from forecaster.errors import DataError
 from forecaster.spec import Task
-from pipelines.doors import panel_from_series
-from pipelines.panel import Panel
-from pipelines.split import after, origins, split
+from pipelines.batches.split import after, origins, split
+from pipelines.data.doors import panel_from_series
+from pipelines.data.panel import Panel
 
 
 def counting(lengths: list[int]) -> Panel:

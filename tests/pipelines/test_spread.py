@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import score
-from pipelines.engine import Engine
-from pipelines.registry import resolve
+from pipelines.champion import file as score
+from pipelines.registry.versions import resolve
+from pipelines.runs.engine import Engine
 from tests.pipelines.conftest import hourly
 from tests.pipelines.test_job import QUICK, forecaster, series
 

@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from forecaster.errors import DataError
-from pipelines.doors import panel_from_frame
-from pipelines.source import Source
-from pipelines.sources import read
+from pipelines.data.doors import panel_from_frame
+from pipelines.sources.read import read
+from pipelines.sources.source import Source
 from tests.pipelines.servers import PASSWORD, database
 
 BERLIN = "Europe/Berlin"
@@ -60,7 +60,7 @@ def test_every_kind_of_time_is_cut_by_the_database(kind: str, postgres_url: str)
 
 def test_rows_come_in_chunks(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(f"{filled}#sales", past=["price"])
-    monkeypatch.setattr("pipelines.sql.CHUNK", 1000)
+    monkeypatch.setattr("pipelines.sources.sql.CHUNK", 1000)
     assert read(f"{filled}#sales", past=["price"]).digest == whole.digest
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipelines.doors import panel_from_frame
-from pipelines.frequency import Frequency
-from pipelines.panel import Panel
-from pipelines.stamps import read_stamps
-from pipelines.zone import utc
+from pipelines.clock.frequency import Frequency
+from pipelines.clock.stamps import read_stamps
+from pipelines.clock.zone import utc
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
 
 MELBOURNE = "Australia/Melbourne"
 moments = st.datetimes(*(datetime.fromisoformat(day) for day in ("1701-01-01", "2200-12-30")))

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from forecaster.errors import DataError
-from pipelines import calendar
-from pipelines.doors import panel_from_frame
-from pipelines.panel import Panel
+from pipelines.clock import calendar
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
 
 DAYS = pd.date_range("2023-01-01", periods=400).strftime("%Y%m%d")
 MONTHS = pd.date_range("2010-01-01", periods=120, freq="MS").strftime("%Y%m")

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from forecaster.errors import DataError
-from pipelines.doors import panel_from_frame
-from pipelines.sources import read
-from pipelines.storage import file_system, put
+from pipelines.data.doors import panel_from_frame
+from pipelines.sources.read import read
+from pipelines.sources.storage import file_system, put
 from tests.pipelines.conftest import hourly
 
 Store = Callable[[str, bytes], str]

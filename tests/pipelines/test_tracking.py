@@ -14,10 +14,10 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.telemetry import get_telemetry_client
 
-from pipelines.connection import SETTINGS, connect, tracking_uri
-from pipelines.faults import UnavailableError
-from pipelines.panel import Panel
-from pipelines.tracking import Run
+from pipelines.data.panel import Panel
+from pipelines.runs.faults import UnavailableError
+from pipelines.tracking.connection import SETTINGS, connect, tracking_uri
+from pipelines.tracking.run import Run
 from tests.pipelines.processes import free_port
 
 pytestmark = pytest.mark.usefixtures("home")

@@ -13,15 +13,15 @@ from sklearn.metrics import log_loss, mean_absolute_error
 from typer.testing import CliRunner
 
 from forecaster.errors import DataError
-from pipelines.cli import app
-from pipelines.covariates import describe
-from pipelines.doors import panel_from_frame
-from pipelines.panel import Panel
+from pipelines.batches.covariates import describe
+from pipelines.batches.split import answered, by_series
+from pipelines.batches.windows import Lanes, Table
+from pipelines.champion.file import live
+from pipelines.cli.app import app
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
 from pipelines.pyfunc import forecast as by_mlflow
-from pipelines.score import live
-from pipelines.sources import read
-from pipelines.split import answered, by_series
-from pipelines.windows import Lanes, Table
+from pipelines.sources.read import read
 
 
 def series(**columns: Any) -> pd.DataFrame:

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.covariates import describe
-from pipelines.doors import panel_from_series
-from pipelines.panel import Panel
-from pipelines.windows import EPOCH, Lanes, Table, Windows
+from pipelines.batches.covariates import describe
+from pipelines.batches.windows import EPOCH, Lanes, Table, Windows
+from pipelines.data.doors import panel_from_series
+from pipelines.data.panel import Panel
 
 lengths = st.lists(st.integers(1, 60), min_size=1, max_size=12)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError
-from pipelines.zone import DAY, local, parse_zone, stamp, utc, zone_info
+from pipelines.clock.zone import DAY, local, parse_zone, stamp, utc, zone_info
 
 # Half- and quarter-hour zones, saving time of half an hour, at midnight, interrupted by Ramadan, none; fixed offsets.
 ZONES = [
@@ -81,7 +81,7 @@ def test_unknown_zones_are_refused(name: str) -> None:
 
 def test_a_fixed_offset_needs_no_table_of_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request may have another offset for each series, and a table takes 8 ms."""
-    monkeypatch.setattr("pipelines.zone._table", None)
+    monkeypatch.setattr("pipelines.clock.zone._table", None)
     for minutes in range(1, 24 * 60):
         for sign, ahead in (("+", minutes), ("-", -minutes)):
             zone = parse_zone(f"{sign}{minutes // 60:02d}:{minutes % 60:02d}")

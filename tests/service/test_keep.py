@@ -22,9 +22,9 @@ from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from forecaster.manifest import Covariate, DataSpec
 from forecaster.spec import CoreSpec, WholeSpec
-from pipelines.frequency import Frequency
-from pipelines.kept import read_kept, rows, write_part
-from pipelines.predict import Predictions
+from pipelines.clock.frequency import Frequency
+from pipelines.forecasting.predict import Predictions
+from pipelines.monitoring.kept import read_kept, rows, write_part
 from service import keep
 from service.forecast import answer
 from service.keep import Keeper, Keeping, keeping, sampled
@@ -170,7 +170,7 @@ def test_a_full_line_drops_and_counts_and_never_waits(
         assert go.wait(30)
         return folder
 
-    monkeypatch.setattr("pipelines.kept.write_part", stuck)
+    monkeypatch.setattr("pipelines.monitoring.kept.write_part", stuck)
     monkeypatch.setattr(keep, "WAITING", 10)
     monkeypatch.setattr(keep, "ROWS", 1)
     dropped = keep.dropped._value.get()
@@ -207,7 +207,7 @@ def test_a_disk_without_room_is_told_and_survived(
 
     monkeypatch.setattr(keep, "ROWS", 1)
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.kept.write_part", full)
+        patch.setattr("pipelines.monitoring.kept.write_part", full)
         keeper.keep(champion, made(["a"]))
         while keeper.waiting:
             assert keeper.thread.is_alive()

@@ -12,7 +12,7 @@ import pytest
 
 from forecaster.artifact import digest, load_artifact
 from forecaster.spec import ModelSpec
-from pipelines.note import Note, refusal
+from pipelines.registry.note import Note, refusal
 from service.forecast import answer
 from service.live import Watch
 from service.routes import application, go_live

@@ -5,11 +5,11 @@ import pandas as pd
 from hypothesis import strategies as st
 from numpy import ndarray
 
-from pipelines.doors import panel_from_frame
-from pipelines.frequency import Frequency
+from pipelines.clock.frequency import Frequency
+from pipelines.data.doors import panel_from_frame
+from pipelines.data.panel import Panel
+from pipelines.forecasting.predict import Predictions
 from pipelines.monitoring.promises import SCORES, Promises
-from pipelines.panel import Panel
-from pipelines.predict import Predictions
 
 LEVELS = (0.1, 0.5, 0.9)
 UNKNOWN = Promises(

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from forecaster.batch import Forecast
 from forecaster.quantiles import LEVELS
-from pipelines.backtest import Backtest
-from pipelines.kept import read_kept, rows, write_part
+from pipelines.batches.split import origins
+from pipelines.batches.unit import naive_error
+from pipelines.data.panel import Panel
+from pipelines.evaluation.backtest import Backtest
 from pipelines.monitoring.beside import beside
+from pipelines.monitoring.kept import read_kept, rows, write_part
 from pipelines.monitoring.scores import in_all, scores
-from pipelines.panel import Panel
-from pipelines.split import origins
-from pipelines.unit import naive_error
 from tests.pipelines.monitoring.examples import UNKNOWN, panel, panels, said
 
 HORIZON, SEASON = 5, 7

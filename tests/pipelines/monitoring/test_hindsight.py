@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from forecaster.build import build
 from forecaster.model import Numeric
 from forecaster.spec import SeasonalNaiveSpec, Task
-from pipelines.covariates import describe
-from pipelines.distribution import forecast
+from pipelines.batches.covariates import describe
+from pipelines.batches.unit import naive_error
+from pipelines.data.panel import Panel
+from pipelines.forecasting.distribution import forecast
 from pipelines.monitoring.hindsight import seasonal_naive, unit
-from pipelines.panel import Panel
-from pipelines.unit import naive_error
 from tests.pipelines.monitoring.examples import panel as panel_of
 from tests.pipelines.monitoring.examples import panels
 

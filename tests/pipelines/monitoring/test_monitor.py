@@ -17,20 +17,20 @@ from typer.testing import CliRunner
 
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
-from pipelines.cli import app
-from pipelines.connection import connect
-from pipelines.doors import panel_from_frame
-from pipelines.events import Events
-from pipelines.job import run
-from pipelines.kept import rows, write_part
-from pipelines.ledger import open_ledger
-from pipelines.monitor import monitor
+from pipelines.cli.app import app
+from pipelines.data.doors import panel_from_frame
+from pipelines.forecasting.predict import predict
 from pipelines.monitoring.alert import TOLD, address
 from pipelines.monitoring.drift import drift
+from pipelines.monitoring.kept import rows, write_part
+from pipelines.monitoring.monitor import monitor
 from pipelines.monitoring.promises import promises
-from pipelines.predict import predict
-from pipelines.registry import resolve, versions
-from pipelines.settings import MonitorSettings, TrainSettings
+from pipelines.registry.versions import resolve, versions
+from pipelines.runs.events import Events
+from pipelines.runs.ledger import open_ledger
+from pipelines.tracking.connection import connect
+from pipelines.training.job import run
+from pipelines.training.settings import MonitorSettings, TrainSettings
 from tests.pipelines.processes import free_port
 
 DAYS, LIVE = 50, 14

@@ -1,0 +1,1 @@
+"""From the panel to what a model reads: origins, units, covariates, lanes and windows."""

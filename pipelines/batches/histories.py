@@ -1,0 +1,62 @@
+"""Every series read to its end, many side by side, and there asked for a forecast."""
+
+from collections.abc import Callable
+from itertools import chain
+
+import numpy as np
+import torch
+from numpy import ndarray
+from torch import Tensor
+
+from forecaster.manifest import DataSpec
+from forecaster.model import Carry, Model
+from forecaster.state import take
+from pipelines.batches.windows import Table
+from pipelines.data.panel import Panel
+
+SEGMENTS = 256
+"""Recurrent steps that are read at a time, which bounds the memory of a long history."""
+
+
+@torch.inference_mode()
+def at_the_end(
+    model: Model,
+    data: DataSpec,
+    panel: Panel,
+    horizon: int,
+    ask: Callable[[Carry, Tensor], tuple[Tensor, ...]],
+    side_by_side: int,
+) -> tuple[Tensor, ...]:
+    """What `ask` makes of each carry and of what is known for the `horizon` after it, on the CPU, in the panel's order.
+
+    It is asked for several series at once; its tensors are batch first.
+    """
+    device = next(chain(model.parameters(), model.buffers())).device
+    ahead = horizon if data.whole is None else 0  # a series that is over has nothing known of what comes
+    table = Table(panel, data, ahead, device)
+    segments = -(-panel.lengths // model.stride)
+    order = np.argsort(segments, kind="stable")
+    answers, places = [], []
+    for begin in range(0, len(order), side_by_side):
+        series = order[begin : begin + side_by_side]
+        carry, done = model.start(len(series), model.stride), 0
+        while len(series):
+            upto = min(int(segments[series[0]]), done + SEGMENTS)
+            if upto > done:
+                time = (upto - done) * model.stride
+                first = panel.lengths[series] + (done - segments[series]) * model.stride
+                carry = model.observe(carry, table.gather(series, first, time, 0, reset=False))
+                done = upto
+            ended = segments[series] == done
+            if ended.any():
+                last = series[ended]
+                known = table.gather(last, panel.lengths[last], 0, horizon, reset=False).known
+                answers.append(ask(take(carry, _lanes(ended, device)), known))
+                places.append(last)
+                carry, series = take(carry, _lanes(~ended, device)), series[~ended]
+    back = torch.from_numpy(np.argsort(np.concatenate(places)))
+    return tuple(torch.cat(parts).cpu()[back] for parts in zip(*answers, strict=True))
+
+
+def _lanes(mask: ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.flatnonzero(mask)).to(device)

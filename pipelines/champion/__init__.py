@@ -1,0 +1,1 @@
+"""What the champion is asked outside of the service: forecasts of files of any size, and backtests."""

@@ -1,0 +1,37 @@
+"""The commands that look and change nothing."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.options import Data, Duplicates, Name, Zone, mendable
+
+app = typer.Typer()
+
+
+@app.command()
+def gradients(
+    data: Data,
+    steps: Annotated[int, typer.Option(min=1, help="Recurrent steps to look back.")] = 100,
+    name: Name = "forecaster",
+    model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
+    zone: Zone = None,
+    duplicates: Duplicates = "error",
+) -> None:
+    """Show how far back the gradient of a recurrent model reaches; numbers and a figure go to MLflow.
+
+    forecaster gradients sales.csv
+    """
+    from pipelines.champion.memory import gradients as look_back
+
+    with mendable():
+        print(look_back(data, steps, name=name, model=model, zone=zone, duplicates=duplicates))
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that candidates are made of."""
+    from pipelines.recipes.recipe import recipes as known
+
+    for name, recipe in known().items():
+        print(f"{name:18} {recipe.summary}")

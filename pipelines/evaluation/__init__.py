@@ -1,0 +1,1 @@
+"""How good forecasts were: rolling origins, scores, contests and pictures of them."""

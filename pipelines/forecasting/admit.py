@@ -1,0 +1,62 @@
+"""Whether a model is for the values that a panel has."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from forecaster.build import build
+from forecaster.errors import DataError
+from forecaster.manifest import DataSpec
+from forecaster.model import Model, Numeric
+from forecaster.spec import Task
+from pipelines.data.labels import where_is
+from pipelines.data.panel import Panel
+from pipelines.forecasting.distribution import support
+from pipelines.recipes.recipe import Recipe
+
+
+def admit(panel: Panel, name: str, recipe: Recipe, task: Task) -> None:
+    """Raises DataError on a recipe that nothing can be built from, and on the first value of `panel` that its model
+    gives no probability to."""
+    try:
+        model = build(recipe.model, task)
+    except DataError as error:
+        raise DataError(error.message, place=f"recipe {name!r}", remedy=error.remedy) from None
+    if isinstance(model, Numeric):
+        _held(panel, model, f"the recipe {name!r}")
+
+
+def readable(panel: Panel, model: Model) -> None:
+    """Raises DataError on the first value that a model gives no probability to, and on a series without any that it
+    learns something from."""
+    known = ~np.isnan(panel.values)
+    if isinstance(model, Numeric):
+        _held(panel, model, "the model")
+        known &= model.domain.holds(torch.from_numpy(panel.values)).numpy()
+    nothing = ~panel.having(known)
+    if nothing.any():
+        words = model.domain.words if isinstance(model, Numeric) else "labels"
+        raise DataError(
+            f"the model reads {words}, and there are none",
+            series=str(panel.ids[nothing.argmax()]),
+            remedy="give at least one, or leave the series out",
+        )
+
+
+def admissible(values: Sequence[float], model: Model, data: DataSpec) -> list[float]:
+    """The values like the data, and that a model is for, nearest to these."""
+    numbers = torch.tensor(values, dtype=torch.float64)
+    return (support(model, data).nearest(numbers) if isinstance(model, Numeric) else numbers).tolist()
+
+
+def _held(panel: Panel, model: Numeric, reader: str) -> None:
+    outside = ~model.support.holds(torch.from_numpy(panel.values)).numpy()
+    if outside.any():
+        series, place = where_is(panel, row := int(outside.argmax()))
+        raise DataError(
+            f"the value {panel.values[row]:g}, and {reader} is for {model.support.words}",
+            series=series,
+            place=place,
+            remedy="mend the value, or choose another recipe",
+        )

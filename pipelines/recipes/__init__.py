@@ -1,0 +1,1 @@
+"""Recipes: a YAML file for each candidate, found by its name."""

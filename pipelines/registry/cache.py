@@ -1,0 +1,62 @@
+"""Artifacts of registered models on this machine: fetched once, checked each time, there without MLflow."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+from forecaster.artifact import Artifact, ArtifactError, digest, load_artifact
+from pipelines.registry.note import Note
+
+
+class Cache:
+    """A folder of artifacts by their digests, and of the champion that each model had last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def holds(self, seal: str) -> bool:
+        """Whether the artifact of this digest is here, every byte of it."""
+        try:
+            check(self.folder / seal, seal)
+        except ArtifactError:
+            return False
+        return True
+
+    def artifact(self, seal: str, fetch: Callable[[Path], Path]) -> Path:
+        """The folder of the artifact of this digest; `fetch` brings it into a folder if it is not here.
+
+        Raises ArtifactError when what was fetched is not that artifact, and keeps nothing of it.
+        """
+        place = self.folder / seal
+        if self.holds(seal):
+            return place
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.folder) as scratch:
+            fetched = fetch(Path(scratch))
+            check(fetched, seal)
+            try:
+                fetched.replace(place)
+            except OSError:  # there is one: another process was faster, or it is damaged
+                if not self.holds(seal):
+                    shutil.rmtree(place)
+                    fetched.replace(place)
+        return place
+
+    def last(self, name: str) -> Note | None:
+        """The champion that was noted last, where its artifact is here."""
+        note = Note.last(self.note(name))
+        return note if note is not None and self.holds(note.digest) else None
+
+    def note(self, name: str) -> Path:
+        """The file that says which version of a model was the champion last."""
+        return self.folder / f"{quote(name, safe='')}.json"
+
+
+def check(folder: Path, seal: str) -> Artifact:
+    """The artifact of this digest. Raises ArtifactError unless the folder holds it, every byte of it."""
+    artifact = load_artifact(folder)
+    if digest(folder) != seal:
+        raise ArtifactError(f"{folder}: not the artifact that was registered (its digest differs)")
+    return artifact

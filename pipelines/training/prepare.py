@@ -1,0 +1,112 @@
+"""From settings and data to the plan of a job."""
+
+import fcntl
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from forecaster.errors import DataError
+from forecaster.model import Model
+from pipelines.batches.covariates import describe
+from pipelines.batches.gaps import scattered
+from pipelines.batches.split import answered, by_series, split
+from pipelines.data.panel import Panel
+from pipelines.forecasting.admit import admit
+from pipelines.recipes.recipe import Recipe
+from pipelines.recipes.recipe import choose as choose_recipes
+from pipelines.sources.read import read
+from pipelines.training import automatic
+from pipelines.training.challenge import Incumbent, SeenError, entries, last_seen
+from pipelines.training.plan import REFIT, RESERVE, Plan, Report
+from pipelines.training.settings import TrainSettings
+
+log = logging.getLogger(__name__)
+
+WORK = Path("mlruns") / "work"
+"""Where jobs keep what they need to go on after a crash."""
+
+
+def planned(
+    settings: TrainSettings,
+    report: Report = lambda *epoch: None,
+    champion: Incumbent | None = None,
+    workers: int = 1,
+) -> tuple[dict[str, tuple[Recipe, Model | None]], Plan]:
+    """The candidates, and what they share."""
+    panel = read(
+        settings.source,
+        frequency=settings.frequency,
+        zone=settings.zone,
+        known=settings.known,
+        past=settings.past,
+        static=settings.static,
+        duplicates=settings.duplicates,
+        whole=settings.target,
+        as_of=settings.as_of,
+    )
+    for sentence in scattered(panel):
+        log.warning(sentence)
+    panel = panel if panel.whole is None else answered(panel)
+    chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))
+    plan = prepare(settings, panel, chosen, report, champion, workers)
+    return entries(plan.data, plan.task, chosen, champion), plan
+
+
+def prepare(
+    settings: TrainSettings,
+    panel: Panel,
+    chosen: dict[str, Recipe],
+    report: Report = lambda *epoch: None,
+    champion: Incumbent | None = None,
+    workers: int = 1,
+) -> Plan:
+    """What all candidates share: the task read from the data, its split, and the folder of the work.
+
+    The budget is for `workers` that train networks side by side, twice where there is a test, and for one that trains
+    the winner on.
+    Raises DataError, before anything is trained, on a recipe that cannot be built or that the data is not for, on a
+    champion of other data, and SeenError where there is no horizon of data that it has not seen.
+    """
+    data = describe(panel, settings.end)
+    task = automatic.task(panel, data, settings.horizon or 1, settings.season)
+    until = last_seen(champion, panel, data) if champion is not None else None
+    parts = split(panel, task, until) if panel.whole is None else by_series(panel, settings.seed)
+    if champion is not None and parts.test is None:
+        raise SeenError(f"version {champion.version} has seen the data up to {until}, all but less than a horizon")
+    for name, recipe in chosen.items():
+        admit(panel, name, recipe, task)
+    networks = sum(recipe.fit is not None for recipe, _ in entries(data, task, chosen, champion).values())
+    budget = RESERVE * settings.budget / (2 if settings.search else 1)
+    each = 1 + REFIT * (parts.before is not None)
+    told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
+    identity = told + panel.digest + (champion.digest if champion is not None else "")
+    return Plan(
+        panel=panel,
+        split=parts,
+        data=data,
+        task=task,
+        seed=settings.seed,
+        seconds=budget / (each * -(-networks // workers) + REFIT * networks) if networks else 0.0,
+        folder=work_folder(identity),
+        report=report,
+    )
+
+
+def work_folder(identity: str) -> Path:
+    """Where the work of a job is kept that is told by this text and nothing else, until it is done."""
+    folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the folder of a job's work; raises DataError where another process works there."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError("the same is at work", place=str(folder), remedy="wait for it, or stop it") from None
+        yield
