@@ -13,16 +13,13 @@ from safetensors.torch import save as pack
 from forecaster.build import build
 from forecaster.conformal import Calibrator
 from forecaster.durable import replacing
+from forecaster.errors import ArtifactError
 from forecaster.manifest import ArtifactSpec
 from forecaster.model import Model
 from forecaster.paths import CAUTIOUS, Dependence
 
 SPEC, WEIGHTS, CALIBRATION, MANIFEST = "spec.json", "weights.safetensors", "calibration.json", "manifest.json"
 DEPENDENCE = "dependence.safetensors"
-
-
-class ArtifactError(Exception):
-    """A folder that is not an artifact, or not as it was written."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ def replacing(place: Path) -> Iterator[Path]:
         yield fresh
         fresh.replace(place)
     except OSError as error:
-        error.filename = error.filename or str(place)
+        if error.filename in (None, str(fresh)):
+            error.filename = str(place)
         raise
     finally:
         _remove(fresh)

@@ -1,4 +1,4 @@
-"""The errors a user can mend."""
+"""The errors a user can mend, and artifacts that are none."""
 
 
 class DataError(ValueError):
@@ -26,3 +26,7 @@ class DataError(ValueError):
 
 def _rebuild(message: str, series: str | None, place: str | None, remedy: str | None) -> DataError:
     return DataError(message, series=series, place=place, remedy=remedy)
+
+
+class ArtifactError(Exception):
+    """A folder that is not an artifact, or not as it was written."""

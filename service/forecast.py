@@ -136,7 +136,7 @@ def _panel(series: Sequence[Series], data: DataSpec) -> Panel:
         i = int(np.searchsorted(panel.indptr, row, side="right")) - 1
         raise RequestError(
             422,
-            f"{panel.values[row]:g} is beyond {MAX_VALUE:g}",
+            f"{float(panel.values[row])!r} is beyond {MAX_VALUE!r}",
             series=series[i].id,
             place=f"target[{row - panel.indptr[i]}]",
             remedy="divide the series by a constant",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bentoml
 
-from forecaster.artifact import ArtifactError
+from forecaster.errors import ArtifactError
 from service.serve import check
 from service.source import PACKED, stage
 

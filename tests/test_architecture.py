@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -174,6 +175,12 @@ def test_no_two_folders_import_each_other() -> None:
 
 def test_packages_stay_on_their_floor() -> None:
     assert strangers(modules(*FLOORS)) == []
+
+
+def test_the_command_line_teaches_without_loading_torch() -> None:
+    """Else `--help` takes seconds, in which Ctrl-C is a stack trace."""
+    seen = "import sys, pipelines.cli.app; print(sorted({'torch', 'mlflow', 'pandas'} & sys.modules.keys()))"
+    assert subprocess.check_output([sys.executable, "-c", seen], cwd=ROOT, text=True) == "[]\n"
 
 
 @pytest.mark.parametrize(("name", "package"), ELSEWHERE.items())

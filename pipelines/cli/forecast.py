@@ -22,6 +22,7 @@ app = typer.Typer()
 
 
 @app.command()
+@mendable()
 def forecast(
     data: Data,
     out: Annotated[
@@ -58,25 +59,25 @@ def forecast(
     from pipelines.runs.engine import engine as engine_of
     from pipelines.sources.source import source
 
-    with mendable():
-        if out.endswith("/"):
-            write = partial(score_shards, engine=engine_of(engine, workers, address))
-        else:
-            write = partial(score, plain=True)
-        rows = write(
-            *(data, horizon, out, levels_of(quantiles)),
-            paths=paths,
-            seed=seed,
-            temperature=temperature,
-            name=name,
-            model=model,
-            zone=zone,
-            duplicates=duplicates,
-        )
-        print(f"{rows} rows in {source(out)}")
+    if out.endswith("/"):
+        write = partial(score_shards, engine=engine_of(engine, workers, address))
+    else:
+        write = partial(score, plain=True)
+    rows = write(
+        *(data, horizon, out, levels_of(quantiles)),
+        paths=paths,
+        seed=seed,
+        temperature=temperature,
+        name=name,
+        model=model,
+        zone=zone,
+        duplicates=duplicates,
+    )
+    print(f"{rows} rows in {source(out)}")
 
 
 @app.command()
+@mendable()
 def backtest(
     data: Data,
     horizon: Horizon = None,
@@ -96,9 +97,8 @@ def backtest(
     from pipelines.champion.file import rolling
     from pipelines.runs.engine import engine as engine_of
 
-    with mendable():
-        spread = engine_of(engine, workers, address, alone=True)
-        for score, value in rolling(
-            data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates, engine=spread
-        ).items():
-            print(f"{score:24} {value:.4f}")
+    spread = engine_of(engine, workers, address, alone=True)
+    for score, value in rolling(
+        data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates, engine=spread
+    ).items():
+        print(f"{score:24} {value:.4f}")

@@ -15,6 +15,7 @@ app = typer.Typer()
 
 
 @app.command()
+@mendable()
 def run(
     job: Annotated[Path, typer.Argument(help="A job file, in YAML.")],
     as_of: Annotated[
@@ -42,18 +43,18 @@ def run(
     from pipelines.runs.ledger import open_ledger
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is written down as Ctrl-C is
-    with mendable():
-        told = read_job(job)
-        outcome = run_job(told, as_of, open_ledger())
-        if as_json:
-            print(json.dumps({"reason": outcome.reason, "version": outcome.version}))
-            raise typer.Exit(outcome.code)
-        version = f" (version {outcome.version})" if outcome.version is not None else ""
-        print(f"{told.kind} {told.name}: {outcome.reason}{version}")
+    told = read_job(job)
+    outcome = run_job(told, as_of, open_ledger())
+    if as_json:
+        print(json.dumps({"reason": outcome.reason, "version": outcome.version}))
+        raise typer.Exit(outcome.code)
+    version = f" (version {outcome.version})" if outcome.version is not None else ""
+    print(f"{told.kind} {told.name}: {outcome.reason}{version}")
     raise typer.Exit(outcome.code)
 
 
 @app.command()
+@mendable()
 def runs(
     name: Annotated[str | None, typer.Option(help="Only the jobs of this name.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object for each attempt.")] = False,
@@ -61,8 +62,7 @@ def runs(
     """List the ledger: every attempt of every job, what came of it, and why."""
     from pipelines.runs.ledger import open_ledger
 
-    with mendable():
-        attempts = open_ledger().attempts(name)
+    attempts = open_ledger().attempts(name)
     if as_json:
         rows = [
             asdict(one.key)
@@ -80,6 +80,7 @@ def runs(
 
 
 @app.command()
+@mendable()
 def events(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object for each event.")] = False,
 ) -> None:
@@ -87,11 +88,10 @@ def events(
     from pipelines.runs.events import Events
     from pipelines.runs.ledger import open_ledger
 
-    with mendable():
-        waiting = [
-            asdict(event) | {"at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="seconds")}
-            for event in Events(open_ledger()).open()
-        ]
+    waiting = [
+        asdict(event) | {"at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="seconds")}
+        for event in Events(open_ledger()).open()
+    ]
     if as_json:
         print(json.dumps(waiting, indent=1))
         return

@@ -10,6 +10,7 @@ app = typer.Typer()
 
 
 @app.command()
+@mendable()
 def gradients(
     data: Data,
     steps: Annotated[int, typer.Option(min=1, help="Recurrent steps to look back.")] = 100,
@@ -24,11 +25,11 @@ def gradients(
     """
     from pipelines.champion.memory import gradients as look_back
 
-    with mendable():
-        print(look_back(data, steps, name=name, model=model, zone=zone, duplicates=duplicates))
+    print(look_back(data, steps, name=name, model=model, zone=zone, duplicates=duplicates))
 
 
 @app.command()
+@mendable()
 def recipes() -> None:
     """List the recipes that candidates are made of."""
     from pipelines.recipes.recipe import recipes as known

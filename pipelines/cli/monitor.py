@@ -12,6 +12,7 @@ app = typer.Typer()
 
 
 @app.command()
+@mendable()
 def monitor(
     forecasts: Annotated[Path, typer.Argument(help="Folder of kept forecasts, or a Parquet file of a batch.")],
     actuals: Data,
@@ -32,26 +33,25 @@ def monitor(
     """
     from pipelines.monitoring.monitor import monitor as run
 
-    with mendable():
-        settings = MonitorSettings.model_validate(
-            {
-                "forecasts": forecasts,
-                "source": actuals,
-                "name": name,
-                "group": group,
-                "days": days,
-                "versions": versions,
-                "report": report,
-                "metrics": metrics,
-                "webhook": webhook,
-                "as_of": as_of,
-                "zone": zone,
-                "duplicates": duplicates,
-            }
-        )
-        made = run(settings)
-        for figure, value in made.overall.items():
-            print(f"{figure:20} {value:.4f}")
-        for breach in made.breaches:
-            print(breach.sentence)
-        raise typer.Exit(made.code)
+    settings = MonitorSettings.model_validate(
+        {
+            "forecasts": forecasts,
+            "source": actuals,
+            "name": name,
+            "group": group,
+            "days": days,
+            "versions": versions,
+            "report": report,
+            "metrics": metrics,
+            "webhook": webhook,
+            "as_of": as_of,
+            "zone": zone,
+            "duplicates": duplicates,
+        }
+    )
+    made = run(settings)
+    for figure, value in made.overall.items():
+        print(f"{figure:20} {value:.4f}")
+    for breach in made.breaches:
+        print(breach.sentence)
+    raise typer.Exit(made.code)

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from forecaster.artifact import ArtifactError
-from forecaster.errors import DataError
+from forecaster.errors import ArtifactError, DataError
 from pipelines.runs.faults import AGAIN, passing
 
 Data = Annotated[

@@ -19,6 +19,7 @@ PLACE = Path(".venv-dagster")
 
 
 @app.command()
+@mendable()
 def up(
     folder: Folder,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -32,17 +33,17 @@ def up(
     from pipelines.schedule.environment import PACKAGE, environment, prepare
     from pipelines.schedule.folder import jobs as told
 
-    with mendable():
-        told(folder)
-        python = prepare(dagster)
-        command = [str(python), "-W", "ignore", "-m", "dagster", "dev", "--log-level", "warning"]
-        command += ["-f", str(PACKAGE / "definitions.py"), "--host", host, "--port", str(port)]
-        print(f"Dagster   http://{host}:{port}\n\nCtrl-C ends it and all it runs.", flush=True)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a script that starts this behind itself has it ignored
-        os.execve(python, command, environment(folder))
+    told(folder)
+    python = prepare(dagster)
+    command = [str(python), "-W", "ignore", "-m", "dagster", "dev", "--log-level", "warning"]
+    command += ["-f", str(PACKAGE / "definitions.py"), "--host", host, "--port", str(port)]
+    print(f"Dagster   http://{host}:{port}\n\nCtrl-C ends it and all it runs.", flush=True)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a script that starts this behind itself has it ignored
+    os.execve(python, command, environment(folder))
 
 
 @app.command()
+@mendable()
 def backfill(
     job: Annotated[str, typer.Argument(help="As Dagster calls it: its file without the ending.")],
     first: Annotated[str, typer.Argument(help="The first date.")],
@@ -55,28 +56,27 @@ def backfill(
     """
     from pipelines.schedule.backfill import backfill as launch
 
-    with mendable():
-        print(f"{url}/runs/b/{launch(url, job, first, last)}")
+    print(f"{url}/runs/b/{launch(url, job, first, last)}")
 
 
 @app.command()
+@mendable()
 def prepare(dagster: Place = PLACE) -> None:
     """Only install Dagster, as an image does when it is built."""
     from pipelines.schedule.environment import prepare as install
 
-    with mendable():
-        print(install(dagster))
+    print(install(dagster))
 
 
 @app.command()
+@mendable()
 def jobs(
     folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object for each job.")] = False
 ) -> None:
     """Check the job files of a folder, and tell when each runs."""
     from pipelines.schedule.folder import jobs as told
 
-    with mendable():
-        every = told(folder)
+    every = told(folder)
     if as_json:
         print(json.dumps(every, indent=1))
         return

@@ -13,6 +13,7 @@ app = typer.Typer()
 
 
 @app.command()
+@mendable()
 def serve(
     name: Name = "forecaster",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
@@ -24,18 +25,18 @@ def serve(
     from pipelines.registry.follow import beside
     from pipelines.registry.versions import copies, resolve
 
-    with mendable():
-        champion = resolve(name, model)
-        command = [sys.executable, "-P", "-m", "service"]
-        command += ["--host", host, "--port", str(port), "--workers", str(workers)]
-        if model is None:
-            command += ["--parent", str(os.getpid())]
-            raise typer.Exit(beside([*command, str(copies().note(name))], name))
-        command += [str(champion.folder), "--name", name, "--version", champion.version]
-        os.execv(sys.executable, command)
+    champion = resolve(name, model)
+    command = [sys.executable, "-P", "-m", "service"]
+    command += ["--host", host, "--port", str(port), "--workers", str(workers)]
+    if model is None:
+        command += ["--parent", str(os.getpid())]
+        raise typer.Exit(beside([*command, str(copies().note(name))], name))
+    command += [str(champion.folder), "--name", name, "--version", champion.version]
+    os.execv(sys.executable, command)
 
 
 @app.command()
+@mendable()
 def package(
     name: Name = "forecaster",
     model: Annotated[str | None, typer.Option(help="A version instead of the champion.")] = None,
@@ -43,13 +44,13 @@ def package(
     """Build a Bento of the champion: it serves without this repository and without MLflow."""
     from pipelines.registry.versions import resolve
 
-    with mendable():
-        champion = resolve(name, model)
-        command = [sys.executable, "-P", "-m", "service.package", str(champion.folder), "--name", champion.name]
-        os.execv(sys.executable, [*command, "--version", champion.version])
+    champion = resolve(name, model)
+    command = [sys.executable, "-P", "-m", "service.package", str(champion.folder), "--name", champion.name]
+    os.execv(sys.executable, [*command, "--version", champion.version])
 
 
 @app.command()
+@mendable()
 def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of the service.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the MLflow UI.")] = 5000,
@@ -60,9 +61,8 @@ def demo(
     from pipelines.cli.demo import HORIZON, NAME, ZONE, champion, sample, serve
     from pipelines.training.screen import watched
 
-    with mendable():
-        settings = TrainSettings.model_validate(
-            {"source": sample(), "horizon": HORIZON, "budget": budget, "name": NAME, "zone": ZONE}
-        )
-        live = champion(lambda: watched(settings), retrain)
-        serve(live, port, mlflow_port)
+    settings = TrainSettings.model_validate(
+        {"source": sample(), "horizon": HORIZON, "budget": budget, "name": NAME, "zone": ZONE}
+    )
+    live = champion(lambda: watched(settings), retrain)
+    serve(live, port, mlflow_port)

@@ -24,6 +24,7 @@ app = typer.Typer()
 
 
 @app.command()
+@mendable()
 def train(
     data: Data,
     horizon: Horizon = None,
@@ -63,33 +64,33 @@ def train(
     from pipelines.runs.engine import engine as engine_of
     from pipelines.training.screen import watched
 
-    with mendable():
-        settings = TrainSettings.model_validate(
-            {
-                "source": data,
-                "horizon": horizon,
-                "target_kind": target_kind,
-                "target": target,
-                "frequency": freq,
-                "season": season,
-                "budget": budget,
-                "search": search,
-                "seed": seed,
-                "name": name,
-                "known": columns(known),
-                "past": columns(past),
-                "static": columns(static),
-                "zone": zone,
-                "end": end,
-                "as_of": as_of,
-                "duplicates": duplicates,
-            }
-            | ({"recipes": columns(recipe)} if recipe else {})
-        )
-        watched(settings, engine_of(engine, workers, address, alone=True))
+    settings = TrainSettings.model_validate(
+        {
+            "source": data,
+            "horizon": horizon,
+            "target_kind": target_kind,
+            "target": target,
+            "frequency": freq,
+            "season": season,
+            "budget": budget,
+            "search": search,
+            "seed": seed,
+            "name": name,
+            "known": columns(known),
+            "past": columns(past),
+            "static": columns(static),
+            "zone": zone,
+            "end": end,
+            "as_of": as_of,
+            "duplicates": duplicates,
+        }
+        | ({"recipes": columns(recipe)} if recipe else {})
+    )
+    watched(settings, engine_of(engine, workers, address, alone=True))
 
 
 @app.command()
+@mendable()
 def fill(
     data: Data,
     out: Annotated[Path, typer.Option(help="The filled series as CSV or Parquet, by the ending.")],
@@ -109,24 +110,23 @@ def fill(
     from pipelines.training.screen import Screen
     from pipelines.training.settings import FillSettings
 
-    with mendable():
-        settings = FillSettings.model_validate(
-            {
-                "source": data,
-                "out": out,
-                "season": season,
-                "budget": budget,
-                "recipe": recipe,
-                "seed": seed,
-                "name": name,
-                "zone": zone,
-                "duplicates": duplicates,
-            }
-        )
-        with Screen() as screen:
-            done = run(settings, screen.report)
-        for score, value in done.metrics.items():
-            print(f"{score:24} {value:.4f}")
-        for series in done.empty:
-            print(f"series {series!r} has no observed value and stays empty")
-        print(f"{done.filled} of {done.rows} rows filled in {out}")
+    settings = FillSettings.model_validate(
+        {
+            "source": data,
+            "out": out,
+            "season": season,
+            "budget": budget,
+            "recipe": recipe,
+            "seed": seed,
+            "name": name,
+            "zone": zone,
+            "duplicates": duplicates,
+        }
+    )
+    with Screen() as screen:
+        done = run(settings, screen.report)
+    for score, value in done.metrics.items():
+        print(f"{score:24} {value:.4f}")
+    for series in done.empty:
+        print(f"series {series!r} has no observed value and stays empty")
+    print(f"{done.filled} of {done.rows} rows filled in {out}")

@@ -108,7 +108,8 @@ def _read_text(column: pa.ChunkedArray, zone: str | None, who: Who, field: str) 
     zones = [parse_zone(name) for name in names]
     if zone is None and len(set(zones)) > 1:
         other = np.array([name != zones[0] for name in zones])[which]
-        raise refuse(other, f"another UTC offset than {names[0]}", "name the time zone, as in Europe/Berlin")
+        remedy = "write all with one, or train with a time zone, as in --zone Europe/Berlin"
+        raise refuse(other, f"another UTC offset than {names[0]}", remedy)
     shifts = np.array([local(np.zeros(1, dtype=np.int64), name)[0] for name in zones])
     times = _nanoseconds((times - shifts[which])[codes], "ns", who, field)
     return Stamps(times, "utc", zone or zones[0])

@@ -119,5 +119,5 @@ def _table(frame: pd.DataFrame) -> pa.Table:
         frame = frame.assign(ds=[one.isoformat() if isinstance(one, date) else one for one in frame["ds"]])
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except pa.ArrowException as error:
         raise DataError(f"the table cannot be read: {error}", remedy="give each column one type") from error

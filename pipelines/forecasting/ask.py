@@ -75,7 +75,12 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
 
 
 def answer_frame(artifact: Artifact, panel: Panel, question: Question) -> pd.DataFrame:
-    """The forecasts as a table, in which what is told of whole series has no time."""
+    """The forecasts as a table, in which what is told of whole series has no time.
+
+    Raises what `ask` does, and DataError on levels whose columns would have one name.
+    """
+    if len({f"{level:g}" for level in question.levels}) < len(question.levels):
+        raise DataError(f"quantiles {list(question.levels)}", remedy="give levels that differ in six digits")
     frame = ask(artifact, panel, question).frame()
     return frame if artifact.spec.data.whole is None else frame.drop(columns="ds")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
-from forecaster.artifact import Artifact, ArtifactError, digest, load_artifact
+from forecaster.artifact import Artifact, digest, load_artifact
+from forecaster.errors import ArtifactError
 from pipelines.registry.note import Note
 
 

@@ -6,9 +6,8 @@ import subprocess
 import time
 from threading import Thread
 
-from forecaster.artifact import ArtifactError
 from forecaster.durable import replace
-from forecaster.errors import DataError
+from forecaster.errors import ArtifactError, DataError
 from pipelines.registry.note import Note, refusal
 from pipelines.registry.versions import copies, named, resolve
 from pipelines.runs.faults import UnavailableError

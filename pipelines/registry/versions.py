@@ -14,8 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from forecaster.artifact import ArtifactError
-from forecaster.errors import DataError
+from forecaster.errors import ArtifactError, DataError
 from pipelines.pyfunc import FOLDER
 from pipelines.registry.cache import Cache
 from pipelines.registry.note import Note

@@ -23,7 +23,7 @@ from forecaster.spec import (
 )
 from pipelines.data.doors import panel_from_series
 from pipelines.data.panel import Panel
-from pipelines.forecasting.ask import Question, ask
+from pipelines.forecasting.ask import Question, answer_frame, ask
 from pipelines.forecasting.doubts import doubts
 from tests.examples import Example
 
@@ -60,6 +60,11 @@ def days(*series: list[float | None], frequency: str = "D") -> Panel:
 def test_what_cannot_be_asked_of_any_model(question: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         Question(**({"horizon": 3} | question))
+
+
+def test_two_levels_are_two_columns() -> None:
+    with pytest.raises(DataError, match="give levels that differ in six digits"):
+        answer_frame(asked(NAIVE), days([1, 2, 3]), Question(3, (0.1234567, 0.1234568, 0.5)))
 
 
 @pytest.mark.parametrize("model", [NAIVE, GRU, BOTH, COUNTS])

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from forecaster.artifact import ArtifactError, load_artifact
+from forecaster.artifact import load_artifact
+from forecaster.errors import ArtifactError
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
 from pipelines.forecasting.predict import predict

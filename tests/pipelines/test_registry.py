@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from forecaster.artifact import ArtifactError, digest, load_artifact
-from forecaster.errors import DataError
+from forecaster.artifact import digest, load_artifact
+from forecaster.errors import ArtifactError, DataError
 from pipelines.data.panel import Panel
 from pipelines.pyfunc import log_model
 from pipelines.registry import versions as registry

@@ -147,7 +147,7 @@ def test_refusals(said: Said, tmp_path: Path, s3: str) -> None:
     with pytest.raises(DataError, match=r"a\.csv is what is read; write to another file"):
         check(f"{tmp_path}/b/../a.csv", f"{tmp_path}/a.csv")
     for out, message in (
-        (f"{tmp_path}/none/a.csv", "none/a.csv: .*No such file"),
+        (f"{tmp_path}/none/a.csv", r"none/a.csv: .*No such file or directory: '[^']*none/a\.csv'"),
         ("s3://no-such-bucket/a.parquet", "s3://no-such-bucket/a.parquet: .*NO_SUCH_BUCKET"),
         ("postgresql+psycopg://me:geheim@127.0.0.1:1/x#t", r"me:\*\*\*@127.0.0.1:1/x#t: .*refused"),
     ):
