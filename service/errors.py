@@ -42,7 +42,10 @@ class ErrorResponse(BaseModel):
 
 
 class RequestError(Exception):
-    """A request that cannot be served, with the HTTP status and headers of the answer."""
+    """A request that cannot be served, with the HTTP status and headers of the answer.
+
+    Where a forecast cannot be made of what was read, a DataError says so, which is answered by 422.
+    """
 
     def __init__(
         self,

@@ -16,7 +16,6 @@ from pipelines.forecasting.doubts import doubts
 from pipelines.forecasting.predict import Predictions
 from pipelines.monitoring.kept import LEVELS
 from service.answers import labels, numbers
-from service.errors import RequestError
 from service.keep import Keeper
 from service.schema import MAX_NUMBERS, MAX_VALUE, ForecastRequest, ModelName, Series, read_request
 from service.source import Champion
@@ -26,7 +25,7 @@ from service.times import forecast_starts, starts
 def answer(champion: Champion, body: bytes, keeper: Keeper | None = None) -> bytes:
     """The response to the body of a request, which `keeper` keeps where it can be held against what comes.
 
-    Raises RequestError or DataError, which name the series, the place and the remedy.
+    Raises RequestError on a body that is no request, and DataError, which names the series, the place and the remedy.
     """
     request = read_request(body)
     data = champion.artifact.spec.data
@@ -66,8 +65,7 @@ def _check_size(request: ForecastRequest, data: DataSpec) -> None:
     """A model of labels tells the probability of each label in place of quantiles."""
     shape = len(request.series), request.horizon, (len(data.labels) or len(request.quantiles)) + 1 + request.paths
     if math.prod(shape) > MAX_NUMBERS:
-        raise RequestError(
-            422,
+        raise DataError(
             f"{shape[0]} series x {shape[1]} steps x {shape[2]} numbers are more than {MAX_NUMBERS}",
             place="horizon",
             remedy="send several requests",
@@ -77,8 +75,7 @@ def _check_size(request: ForecastRequest, data: DataSpec) -> None:
 def _check(series: Series, horizon: int, data: DataSpec) -> None:
     """What neither the schema nor the panel can know."""
     if series.freq is not None and _frequency(series.freq, series.id) != data.frequency:
-        raise RequestError(
-            422,
+        raise DataError(
             f"the frequency is {series.freq!r} and the model's is {data.frequency!r}",
             series=series.id,
             place="freq",
@@ -86,12 +83,11 @@ def _check(series: Series, horizon: int, data: DataSpec) -> None:
         )
     kinds = set(map(type, series.target)) - {type(None)}
     if not kinds:
-        raise RequestError(422, "nothing but null", series=series.id, place="target", remedy="give at least one value")
+        raise DataError("nothing but null", series=series.id, place="target", remedy="give at least one value")
     if strangers := {kind for kind in kinds if (kind is str) != bool(data.steps)}:
         index = next(index for index, value in enumerate(series.target) if type(value) in strangers)
         needed = f"labels ({', '.join(data.steps[:9])})" if data.steps else "numbers"
-        raise RequestError(
-            422,
+        raise DataError(
             f"{series.target[index]!r} where the model reads {needed}",
             series=series.id,
             place=f"target[{index}]",
@@ -100,8 +96,7 @@ def _check(series: Series, horizon: int, data: DataSpec) -> None:
     reach = len(series.target) + (horizon if data.whole is None else 0)
     for name, values in series.known.items():
         if len(values) != reach:
-            raise RequestError(
-                422,
+            raise DataError(
                 f"{len(values)} values, and the target and the horizon have {reach} steps",
                 series=series.id,
                 place=f"known.{name}",
@@ -113,7 +108,7 @@ def _frequency(name: str, series: str) -> str:
     try:
         return Frequency.parse(name).name
     except DataError as error:
-        raise RequestError(422, error.message, series=series, place="freq", remedy=error.remedy) from None
+        raise DataError(error.message, series=series, place="freq", remedy=error.remedy) from None
 
 
 def _panel(series: Sequence[Series], data: DataSpec) -> Panel:
@@ -134,8 +129,7 @@ def _panel(series: Sequence[Series], data: DataSpec) -> Panel:
     if large.any():
         row = int(large.argmax())
         i = int(np.searchsorted(panel.indptr, row, side="right")) - 1
-        raise RequestError(
-            422,
+        raise DataError(
             f"{float(panel.values[row])!r} is beyond {MAX_VALUE!r}",
             series=series[i].id,
             place=f"target[{row - panel.indptr[i]}]",
@@ -148,8 +142,7 @@ def _check_finite(predictions: Predictions) -> None:
     bad = ~np.isfinite(predictions.mean).all(1)
     bad |= ~np.isfinite(predictions.quantiles).all((1, 2)) | ~np.isfinite(predictions.paths).all((1, 2))
     if bad.any():
-        raise RequestError(
-            422,
+        raise DataError(
             "the forecast is beyond the largest number",
             series=str(predictions.ids[bad.argmax()]),
             place="horizon",

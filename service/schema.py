@@ -4,6 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
+from forecaster.errors import DataError
 from service.errors import RequestError
 
 MAX_BYTES = 32 * 2**20
@@ -130,15 +131,14 @@ class Card(Wire):
 
 
 def read_request(body: bytes) -> ForecastRequest:
-    """The request in a body. Raises RequestError: 400 for what is not JSON, 422 for what is not a request."""
+    """The request in a body. Raises RequestError: 400 for what is not JSON, 422 for what is none; DataError."""
     try:
         request = ForecastRequest.model_validate_json(body)
     except ValidationError as error:
         raise RequestError.of_schema(error, body) from None
     for index, level in enumerate(request.quantiles):
         if level in request.quantiles[:index]:
-            raise RequestError(
-                422,
+            raise DataError(
                 f"the level {level!r} is there twice",
                 place=f"quantiles[{index}]",
                 remedy="give each level once",

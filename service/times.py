@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
+from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
 from pipelines.clock.zone import Times, local, parse_zone
 from pipelines.data.panel import Panel
-from service.errors import RequestError
 from service.schema import Series
 
 _TIME = re.compile(r"\s*\d{4}-\d\d(-\d\d([T ][\d:.]+\s*(?P<offset>[Zz]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?)?\s*$")
@@ -37,14 +37,14 @@ def _checked(one: Series) -> str | int:
         message, remedy = f"{one.start!r} is no time", "write it as in 2024-01-31T18:00:00+01:00"
     else:
         return one.start
-    raise RequestError(422, message, series=one.id, place="start", remedy=remedy)
+    raise DataError(message, series=one.id, place="start", remedy=remedy)
 
 
 def forecast_starts(series: Sequence[Series], panel: Panel, zone: str | None) -> list[str | int]:
     """When each forecast begins, in the UTC offset of its series' start.
 
     Where that is the offset of the model's `zone` at that time, the forecast has the zone's offset too, on
-    the other side of a change of the clocks as well. Raises RequestError for several offsets that are not
+    the other side of a change of the clocks as well. Raises DataError for several offsets that are not
     those of the zone.
     """
     if series[0].start is None:
@@ -61,8 +61,7 @@ def forecast_starts(series: Sequence[Series], panel: Panel, zone: str | None) ->
         at_home = local(panel.start, zone) - panel.start == offset
     if len(set(widths.values())) > 1 and not at_home.all():
         i = int(at_home.argmin())
-        raise RequestError(
-            422,
+        raise DataError(
             f"the UTC offset {names[i]}, and other series have others",
             series=series[i].id,
             place="start",

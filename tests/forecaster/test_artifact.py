@@ -19,12 +19,12 @@ from forecaster.artifact import (
     SPEC,
     WEIGHTS,
     Artifact,
-    ArtifactError,
     digest,
     load_artifact,
     save,
 )
 from forecaster.conformal import Calibrator
+from forecaster.errors import ArtifactError
 from forecaster.manifest import ArtifactSpec, Category, Covariate, DataSpec, Training
 from forecaster.paths import CAUTIOUS, Dependence
 from forecaster.quantiles import LEVELS
