@@ -1,7 +1,10 @@
 """Artifacts of registered models on this machine: fetched once, checked each time, there without MLflow."""
 
+import os
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
@@ -9,6 +12,9 @@ from urllib.parse import quote
 from forecaster.artifact import Artifact, digest, load_artifact
 from forecaster.errors import ArtifactError
 from pipelines.registry.note import Note
+
+UNUSED = 30 * 24 * 3600
+"""Seconds after which an artifact is taken away that nobody asked for and that is no champion."""
 
 
 class Cache:
@@ -32,8 +38,11 @@ class Cache:
         """
         place = self.folder / seal
         if self.holds(seal):
+            with suppress(OSError):  # whoever may read it may not say so
+                os.utime(place)
             return place
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._prune()
         with TemporaryDirectory(dir=self.folder) as scratch:
             fetched = fetch(Path(scratch))
             check(fetched, seal)
@@ -49,6 +58,13 @@ class Cache:
         """The champion that was noted last, where its artifact is here."""
         note = Note.last(self.note(name))
         return note if note is not None and self.holds(note.digest) else None
+
+    def _prune(self) -> None:
+        champions = {note.digest for file in self.folder.glob("*.json") if (note := Note.last(file))}
+        for place in self.folder.iterdir():
+            with suppress(OSError):  # another process may do the same
+                if place.is_dir() and place.name not in champions and place.stat().st_mtime < time.time() - UNUSED:
+                    shutil.rmtree(place)
 
     def note(self, name: str) -> Path:
         """The file that says which version of a model was the champion last."""

@@ -1,6 +1,7 @@
 """Versions, the champion and the way back, and that nothing but what was registered is ever handed out."""
 
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -204,6 +205,21 @@ def test_what_was_fetched_is_not_fetched_again(home: Path, add: Callable[..., st
     first = resolve("m")
     shutil.rmtree(stored(home))
     assert resolve("m") == first
+
+
+def test_copies_that_nobody_wants_for_a_month_go_when_another_is_fetched(home: Path, add: Callable[..., str]) -> None:
+    promote("m", add())
+    champion = resolve("m")
+    old, wanted, new = (add(seed=seed) for seed in (1, 2, 3))
+    unused, used = resolve("m", old), resolve("m", wanted)
+    for one in (champion, unused, used):
+        os.utime(one.folder, (0, 0))
+    resolve("m", wanted)
+    fetched = resolve("m", new)
+    assert {file.name for file in (home / "mlruns" / "cache").iterdir() if file.is_dir()} == {
+        one.digest for one in (champion, used, fetched)
+    }
+    assert resolve("m", old) == unused
 
 
 def test_a_flipped_bit_in_the_store_is_refused(home: Path, add: Callable[..., str]) -> None:
