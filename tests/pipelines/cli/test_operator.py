@@ -23,7 +23,7 @@ from pipelines.runs.ledger import open_ledger
 from pipelines.tracking.run import Run
 from tests.pipelines.conftest import hourly
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAME = "pedestrians"
 Make = Callable[[int], tuple[Path, str]]
 

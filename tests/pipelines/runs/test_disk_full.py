@@ -19,7 +19,7 @@ from pipelines.runs.faults import AGAIN, FULL, passing
 from pipelines.sources.files import naming
 from pipelines.sources.sink import write
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIZE = 2**20
 """Bytes of the small disk."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.tracking.connection import connect
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROCESSES = 4
 FIRST = """
 import sys

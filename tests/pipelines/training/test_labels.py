@@ -29,7 +29,7 @@ from pipelines.registry.versions import resolve
 from pipelines.training import automatic
 from service.forecast import answer
 from service.source import Champion
-from tests.pipelines.test_job import logged
+from tests.pipelines.training.test_job import logged
 
 QUICK = "summary: x\nmodel: {kind: label_recurrent, core: {cell: lstm, width: 16, layers: 1}}\nfit: {updates: 75}\n"
 NAMES = ["busy", "normal", "quiet"]

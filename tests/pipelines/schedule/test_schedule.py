@@ -22,10 +22,10 @@ from pipelines.runs.attempts import FAILED, LOST, RUNNING, SUCCEEDED, Attempt
 from pipelines.runs.events import Events
 from pipelines.runs.ledger import open_ledger
 from pipelines.schedule.backfill import ask
+from tests.pipelines.jobs.test_jobs import daily
 from tests.pipelines.processes import free_port, running
-from tests.pipelines.test_jobs import daily
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECONDS = 300
 RUNS = """{ runsOrError { ... on Runs { results { status jobName assetSelection { path }
   eventConnection { events {

@@ -23,7 +23,7 @@ from tests.pipelines.conftest import flip
 from tests.pipelines.processes import free_port
 from tests.service import server
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Make = Callable[[int], tuple[Path, str]]
 BODY = {"series": [{"id": "a", "freq": "h", "target": [1.0, 2.0, 3.0]}], "horizon": 2}
 

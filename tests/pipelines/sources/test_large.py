@@ -40,7 +40,7 @@ def test_ten_million_rows(tmp_path: Path) -> None:
     del table
     run = subprocess.run(
         [sys.executable, "-c", LOAD, str(path)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         check=True,
         capture_output=True,
         text=True,

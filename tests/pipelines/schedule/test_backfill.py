@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from pipelines.cli.app import app
 from pipelines.runs.attempts import LOST, SUCCEEDED, Attempt
 from pipelines.runs.ledger import Ledger, open_ledger
-from tests.pipelines.test_jobs import daily
+from tests.pipelines.jobs.test_jobs import daily
 
 DAYS = [str(date(2024, 6, 1) + timedelta(days)) for days in range(30)]
 RETRAIN = {

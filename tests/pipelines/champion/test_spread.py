@@ -9,7 +9,7 @@ from pipelines.champion import file as score
 from pipelines.registry.versions import resolve
 from pipelines.runs.engine import Engine
 from tests.pipelines.conftest import hourly
-from tests.pipelines.test_job import QUICK, forecaster, series
+from tests.pipelines.training.test_job import QUICK, forecaster, series
 
 ENGINES = {"alone": [], "processes": ["--workers", "2"], "ray": ["--engine", "ray"]}
 

@@ -21,7 +21,7 @@ from pipelines.data.panel import Panel
 from pipelines.evaluation.backtest import Backtest
 from pipelines.forecasting.distribution import distribution, raw_forecast
 from pipelines.forecasting.predict import predict
-from tests.pipelines.test_predict import artifact
+from tests.pipelines.forecasting.test_predict import artifact
 
 LSTM = RecurrentSpec(core=CoreSpec(cell="lstm", width=8))
 MIDDLE = LEVELS.index(0.5)

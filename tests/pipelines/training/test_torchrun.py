@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.pipelines.test_job import QUICK, series
+from tests.pipelines.training.test_job import QUICK, series
 
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
@@ -35,7 +35,7 @@ def train(home: Path, how: list[str]) -> str:
 
 
 def run(command: list[str], home: Path) -> "subprocess.CompletedProcess[str]":
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=300)
 
 

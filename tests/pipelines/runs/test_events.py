@@ -134,6 +134,6 @@ def test_a_folder_of_nothing_or_of_a_wrong_job_is_refused(tmp_path: Path) -> Non
 
 def test_the_jobs_of_the_sample_are_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     said = (
-        CliRunner().invoke(app, ["schedule", "jobs", str(Path(__file__).parents[2] / "pipelines/sample/jobs")]).stdout
+        CliRunner().invoke(app, ["schedule", "jobs", str(Path(__file__).parents[3] / "pipelines/sample/jobs")]).stdout
     )
     assert [line.split()[0] for line in said.splitlines()] == ["retrain", "score"]
