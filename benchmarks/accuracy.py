@@ -24,9 +24,9 @@ from benchmarks.provenance import provenance
 from benchmarks.published import COLUMNS, DATASETS, Dataset, Figures, Long, Rows
 from forecaster.batch import Forecast
 from forecaster.quantiles import LEVELS
-from pipelines.batches.unit import naive_error
 from pipelines.data.panel import Panel
 from pipelines.evaluation.backtest import Backtest
+from pipelines.evaluation.unit import naive_error
 from pipelines.sources.read import read
 
 POINT = ("smape", "mase", "owa", "mae")

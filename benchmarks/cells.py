@@ -30,8 +30,8 @@ from forecaster.model import Model, Numeric
 from forecaster.spec import FitSpec
 from forecaster.train import fit
 from pipelines.batches.covariates import describe
-from pipelines.batches.unit import unit
 from pipelines.batches.windows import EPOCH, Table
+from pipelines.evaluation.unit import unit
 from pipelines.forecasting.distribution import forecast
 from pipelines.recipes.recipe import choose
 from pipelines.sources.read import read

@@ -16,8 +16,8 @@ from forecaster.model import Numeric
 from forecaster.spec import FitSpec
 from forecaster.train import fit
 from pipelines.batches.covariates import describe
-from pipelines.batches.unit import unit
 from pipelines.batches.windows import Table
+from pipelines.evaluation.unit import unit
 from pipelines.forecasting.distribution import forecast
 from pipelines.recipes.recipe import recipes
 from pipelines.sources.read import read

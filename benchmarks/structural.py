@@ -20,12 +20,12 @@ from forecaster.batch import Forecast
 from forecaster.build import build
 from forecaster.quantiles import LEVELS
 from pipelines.batches.covariates import describe
-from pipelines.batches.split import HeldOut, origins
-from pipelines.batches.unit import naive_error, unit
 from pipelines.batches.windows import Table
 from pipelines.data.panel import Panel
 from pipelines.evaluation.backtest import Backtest, backtest
 from pipelines.evaluation.scores import Scores
+from pipelines.evaluation.split import HeldOut, origins
+from pipelines.evaluation.unit import naive_error, unit
 from pipelines.recipes.recipe import recipes
 from pipelines.sources.read import read
 from pipelines.training import automatic

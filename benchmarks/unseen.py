@@ -18,9 +18,9 @@ from benchmarks import commands, peers
 from benchmarks.files import RESULTS, known
 from benchmarks.provenance import provenance
 from benchmarks.public import SETS, Public
-from pipelines.batches.split import origins
 from pipelines.champion.file import live
 from pipelines.evaluation.backtest import backtest
+from pipelines.evaluation.split import origins
 from pipelines.sources.read import read
 
 MOST, SHARE = 12, 0.125

@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from pipelines.jobs.file import Kinds
-from pipelines.jobs.schedule import cron_line
+from pipelines.jobs.firing import cron_line
 
 OPERATIONS = Path(__file__).parents[1] / "docs" / "operations"
 EXAMPLES = OPERATIONS / "examples"

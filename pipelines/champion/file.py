@@ -8,9 +8,9 @@ import numpy as np
 
 from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
-from pipelines.batches.split import after, ended, origins
 from pipelines.data.panel import Panel
 from pipelines.evaluation.backtest import backtest
+from pipelines.evaluation.split import after, ended, origins
 from pipelines.forecasting.ask import Question, answer_frame, reading
 from pipelines.forecasting.doubts import doubts
 from pipelines.registry.versions import resolve

@@ -23,7 +23,7 @@ def gradients(
 
     forecaster gradients sales.csv
     """
-    from pipelines.champion.memory import gradients as look_back
+    from pipelines.champion.gradients import gradients as look_back
 
     print(look_back(data, steps, name=name, model=model, zone=zone, duplicates=duplicates))
 

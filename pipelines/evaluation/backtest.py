@@ -20,12 +20,12 @@ from forecaster.model import Model, Numeric
 from forecaster.paths import Dependence
 from forecaster.quantiles import LEVELS
 from forecaster.support import REAL, Support
-from pipelines.batches.split import HeldOut
-from pipelines.batches.unit import naive_error
 from pipelines.data.vocabulary import translate
 from pipelines.evaluation import figures
 from pipelines.evaluation.backtest_labels import LabelBacktest
 from pipelines.evaluation.scores import Scores
+from pipelines.evaluation.split import HeldOut
+from pipelines.evaluation.unit import naive_error
 from pipelines.forecasting.distribution import distribution
 from pipelines.forecasting.predict_labels import predict_labels
 

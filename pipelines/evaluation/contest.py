@@ -7,9 +7,9 @@ from jaxtyping import Float64, Shaped
 from numpy import ndarray
 from scipy import stats
 
-from pipelines.batches.split import HeldOut
 from pipelines.data.panel import Panel
 from pipelines.evaluation.scores import Scores
+from pipelines.evaluation.split import HeldOut
 
 MARGIN = 0.01
 """Share of the champion's loss that a challenger has to save."""

@@ -8,8 +8,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from forecaster.errors import DataError
 from pipelines.jobs.ingest import Ingest
+from pipelines.jobs.models import Backtest, Package, Promote, Score
 from pipelines.jobs.monitoring import Monitor
-from pipelines.jobs.serving import Backtest, Package, Promote, Score
 from pipelines.jobs.training import Retrain, Train
 
 Kinds = Annotated[Ingest | Train | Retrain | Backtest | Score | Promote | Package | Monitor, Field(discriminator="job")]

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from forecaster.spec import Spec
-from pipelines.jobs.schedule import Schedule
+from pipelines.jobs.firing import Schedule
 from pipelines.training.settings import model_name
 
 

@@ -8,8 +8,8 @@ from jaxtyping import Float64
 from numpy import ndarray
 from scipy import stats
 
-from pipelines.batches.split import after
 from pipelines.data.panel import Panel
+from pipelines.evaluation.split import after
 
 _MOST = 10_000  # values on each side, drawn evenly: up to so many the test is exact
 

@@ -5,8 +5,8 @@ import pandas as pd
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from pipelines.batches.unit import changes
 from pipelines.data.panel import Panel
+from pipelines.evaluation.unit import changes
 
 _SEASONS = 4  # how many seasons back seasonal naive looks for one that is no gap, as forecaster.pointwise does
 
@@ -15,7 +15,7 @@ def unit(
     panel: Panel, season: int, series: Int64[ndarray, " rows"], origin: Int64[ndarray, " rows"]
 ) -> Float64[ndarray, " rows"]:
     """The mean absolute difference to one season before, of the first `origin` values of a series; NaN where there is
-    none: `pipelines.batches.unit.naive_error` of what was known."""
+    none: `pipelines.evaluation.unit.naive_error` of what was known."""
     known = changes(panel, season)
     # Not one sum over all series: beside large ones, small ones would lose their digits.
     total = np.append(pd.Series(known.share).groupby(known.series).cumsum(), np.nan)

@@ -12,11 +12,11 @@ from forecaster.errors import DataError
 from forecaster.manifest import Category, Covariate, DataSpec
 from forecaster.model import Model
 from forecaster.spec import EnsembleSpec, ModelSpec, Task
-from pipelines.batches.split import after, split
 from pipelines.data.panel import Panel
 from pipelines.evaluation import figures
 from pipelines.evaluation.backtest import backtest
 from pipelines.evaluation.contest import Verdict, contest
+from pipelines.evaluation.split import after, split
 from pipelines.recipes.recipe import Recipe
 from pipelines.registry.promotion import KeptError
 from pipelines.registry.versions import Champion, Version, champion

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipelines.batches.split import HeldOut
 from pipelines.data.panel import Panel
 from pipelines.evaluation import figures
 from pipelines.evaluation.scores import Scores
+from pipelines.evaluation.split import HeldOut
 from pipelines.tracking.run import Run
 from pipelines.training.candidate import Candidate
 from pipelines.training.fitting import Point, best

@@ -8,8 +8,8 @@ import torch
 
 from forecaster.manifest import DataSpec
 from forecaster.spec import FitSpec, Task
-from pipelines.batches.split import Split
 from pipelines.data.panel import Panel
+from pipelines.evaluation.split import Split
 from pipelines.training.fitting import Point
 
 RESERVE = 0.85

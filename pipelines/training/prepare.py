@@ -11,8 +11,8 @@ from forecaster.errors import DataError
 from forecaster.model import Model
 from pipelines.batches.covariates import describe
 from pipelines.batches.gaps import scattered
-from pipelines.batches.split import answered, by_series, split
 from pipelines.data.panel import Panel
+from pipelines.evaluation.split import answered, by_series, split
 from pipelines.forecasting.admit import admit
 from pipelines.recipes.recipe import Recipe
 from pipelines.recipes.recipe import choose as choose_recipes

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from forecaster.linear import Linear
 from forecaster.manifest import DataSpec
-from pipelines.batches.unit import unit
 from pipelines.batches.windows import EPOCH, Table, Windows
 from pipelines.data.panel import Panel
+from pipelines.evaluation.unit import unit
 
 WINDOWS = 20_000
 """Windows that a regression learns from at most, a part of them at a time."""

@@ -16,12 +16,12 @@ from forecaster.model import Model
 from forecaster.paths import CAUTIOUS, Dependence
 from forecaster.spec import FitSpec
 from forecaster.train import Batches
-from pipelines.batches.split import HeldOut
-from pipelines.batches.unit import unit
 from pipelines.batches.windows import Table
 from pipelines.data.panel import Panel
 from pipelines.evaluation.backtest import backtest
 from pipelines.evaluation.scores import Scores
+from pipelines.evaluation.split import HeldOut
+from pipelines.evaluation.unit import unit
 from pipelines.recipes.recipe import Recipe
 from pipelines.training.baselines import solve
 from pipelines.training.candidate import Candidate, Trained

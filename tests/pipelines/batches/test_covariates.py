@@ -20,10 +20,10 @@ from forecaster.linear import Covariates, Linear
 from forecaster.manifest import ArtifactSpec, DataSpec, Training
 from forecaster.spec import FitSpec
 from pipelines.batches.covariates import describe, encode
-from pipelines.batches.split import split
 from pipelines.batches.windows import EPOCH, Table, Windows
 from pipelines.data.doors import panel_from_frame, panel_from_series
 from pipelines.data.panel import Panel
+from pipelines.evaluation.split import split
 from pipelines.forecasting.ask import Question, ask
 from pipelines.forecasting.doubts import unseen
 from pipelines.forecasting.predict import Predictions

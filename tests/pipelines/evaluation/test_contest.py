@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 
 from forecaster.support import REAL, Support
-from pipelines.batches.split import HeldOut
-from pipelines.batches.split import origins as rolling
 from pipelines.data.doors import panel_from_series
 from pipelines.evaluation.backtest import Backtest
 from pipelines.evaluation.contest import compare, contest, versus
+from pipelines.evaluation.split import HeldOut
+from pipelines.evaluation.split import origins as rolling
 
 RNG = np.random.default_rng(3)
 

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from forecaster.errors import DataError
 from pipelines.cli.app import app
 from pipelines.jobs.file import read_job
+from pipelines.jobs.models import Score
 from pipelines.jobs.run import moment
-from pipelines.jobs.serving import Score
 from pipelines.jobs.training import Retrain
 from pipelines.registry.promotion import history
 from pipelines.registry.versions import resolve, versions

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from forecaster.batch import Forecast
 from forecaster.quantiles import LEVELS
-from pipelines.batches.split import origins
-from pipelines.batches.unit import naive_error
 from pipelines.data.panel import Panel
 from pipelines.evaluation.backtest import Backtest
+from pipelines.evaluation.split import origins
+from pipelines.evaluation.unit import naive_error
 from pipelines.monitoring.beside import beside
 from pipelines.monitoring.kept import read_kept, rows, write_part
 from pipelines.monitoring.scores import in_all, scores

@@ -8,8 +8,8 @@ from forecaster.build import build
 from forecaster.model import Numeric
 from forecaster.spec import SeasonalNaiveSpec, Task
 from pipelines.batches.covariates import describe
-from pipelines.batches.unit import naive_error
 from pipelines.data.panel import Panel
+from pipelines.evaluation.unit import naive_error
 from pipelines.forecasting.distribution import forecast
 from pipelines.monitoring.hindsight import seasonal_naive, unit
 from tests.pipelines.monitoring.examples import panel as panel_of

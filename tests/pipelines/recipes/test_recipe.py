@@ -15,9 +15,9 @@ from forecaster.errors import DataError
 from forecaster.model import Numeric
 from forecaster.spec import EnsembleSpec, LabelSpec, Task
 from pipelines.batches.covariates import describe
-from pipelines.batches.split import split
 from pipelines.data.doors import panel_from_series
 from pipelines.data.panel import Panel
+from pipelines.evaluation.split import split
 from pipelines.forecasting.ask import Question, ask
 from pipelines.recipes.recipe import Recipe, choose, recipes
 from pipelines.training.plan import Plan

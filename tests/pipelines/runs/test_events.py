@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from forecaster.errors import DataError
 from pipelines.cli.app import app
+from pipelines.jobs.firing import Schedule
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.jobs.run import run
-from pipelines.jobs.schedule import Schedule
 from pipelines.runs.attempts import FAILED, SUCCEEDED, Key
 from pipelines.runs.events import Events
 from pipelines.runs.ledger import Ledger

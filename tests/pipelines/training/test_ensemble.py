@@ -11,11 +11,11 @@ from forecaster.artifact import load_artifact, save
 from forecaster.ensemble import Ensemble
 from forecaster.pointwise import SeasonalNaive, Seen
 from forecaster.spec import EnsembleSpec, FitSpec
-from pipelines.batches.split import split
 from pipelines.data.doors import panel_from_series
 from pipelines.evaluation.backtest import Backtest, backtest
 from pipelines.evaluation.contest import versus
 from pipelines.evaluation.scores import Scores
+from pipelines.evaluation.split import split
 from pipelines.forecasting.predict import predict
 from pipelines.recipes.recipe import Recipe
 from pipelines.training.candidate import Candidate, Trained

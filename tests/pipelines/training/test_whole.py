@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from forecaster.errors import DataError
 from pipelines.batches.covariates import describe
-from pipelines.batches.split import answered, by_series
 from pipelines.batches.windows import Lanes, Table
 from pipelines.champion.file import live
 from pipelines.cli.app import app
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
+from pipelines.evaluation.split import answered, by_series
 from pipelines.pyfunc import forecast as by_mlflow
 from pipelines.sources.read import read
 

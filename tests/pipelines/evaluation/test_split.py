@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from forecaster.errors import DataError
 from forecaster.spec import Task
-from pipelines.batches.split import after, origins, split
 from pipelines.data.doors import panel_from_series
 from pipelines.data.panel import Panel
+from pipelines.evaluation.split import after, origins, split
 
 
 def counting(lengths: list[int]) -> Panel:

@@ -17,7 +17,7 @@ from forecaster.spec import CoreSpec, RecurrentSpec, SeasonalNaiveSpec, Task
 from forecaster.state import part, parts
 from pipelines.batches.covariates import describe
 from pipelines.batches.windows import Table
-from pipelines.champion.memory import Memory, measure
+from pipelines.champion.gradients import Memory, measure
 from pipelines.cli.app import app
 from pipelines.data.doors import panel_from_frame
 from tests.pipelines.conftest import make_artifact, steps

@@ -9,10 +9,10 @@ import pytest
 from forecaster.model import Model
 from forecaster.spec import CoreSpec, FitSpec, RecurrentSpec
 from forecaster.train import Batches
-from pipelines.batches.unit import naive_error, unit
 from pipelines.batches.windows import Table
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
+from pipelines.evaluation.unit import naive_error, unit
 from pipelines.recipes.recipe import Recipe
 from pipelines.training.fitting import batches
 from pipelines.training.prepare import prepare
