@@ -16,7 +16,7 @@ from benchmarks import commands, peers
 from benchmarks.files import found
 from benchmarks.published import Figures, Long
 from forecaster.model import Numeric
-from pipelines.champion.file import live
+from pipelines.champion.load import live
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
 from pipelines.evaluation.backtest import MEDIAN, interval
@@ -45,7 +45,7 @@ def measure(protocol: Long, data: Path, folder: Path, *options: str) -> Iterator
     frame.groupby("unique_id").head(protocol.borders[1]).to_csv(file, index=False)
     commands.train(file, folder, horizon, *options)
     with chdir(folder):
-        artifact = live("forecaster", None)
+        artifact = live("forecaster")
     model = artifact.model
     assert isinstance(model, Numeric)
 

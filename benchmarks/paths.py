@@ -15,7 +15,7 @@ import typer
 from benchmarks.files import SHARED, Folder, found
 from forecaster.artifact import Artifact
 from forecaster.paths import Dependence
-from pipelines.champion.file import live, panel_for
+from pipelines.champion.load import live, panel_for
 from pipelines.data.panel import Panel
 from pipelines.forecasting.predict import predict
 from pipelines.training.job import run
@@ -45,7 +45,7 @@ def measure(case: Case, folder: Path) -> None:
         source=file, horizon=case.horizon, season=case.season, recipes=(case.recipe,), budget=BUDGET, name=case.data
     )
     run(settings)
-    artifact = live(case.data, None)
+    artifact = live(case.data)
     panel = panel_for(artifact, file, None, "error")
     came = pd.read_csv(test).groupby("unique_id")["y"].apply(np.array)
     actual = np.array([came[name][: case.horizon].sum() for name in panel.ids])

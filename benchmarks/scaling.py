@@ -30,7 +30,7 @@ from benchmarks.files import RESULTS
 from benchmarks.provenance import provenance
 from forecaster.artifact import Artifact
 from pipelines.champion.bulk import SHARD
-from pipelines.champion.file import live, panel_for
+from pipelines.champion.load import live, panel_for
 from pipelines.forecasting.predict import predict
 from pipelines.sources.source import Source
 from pipelines.training import job
@@ -111,7 +111,7 @@ def main(
         write(Path("many"), series)
         write(Path("few"), FEW)
         job.run(TrainSettings(source=Source(path="few"), horizon=HORIZON, recipes=(recipe,), budget=20, name="scaling"))
-        artifact = live("scaling", None)
+        artifact = live("scaling")
         alone = in_process(artifact)
         print(f"{recipe}: {alone['rate']:.0f} series a second, {alone['cpu_rate']:.0f} in one of processor time")
         parts, lossy = -(-series * STEPS // SHARD), "Ray, a worker killed half-way"

@@ -18,7 +18,7 @@ from benchmarks import commands, peers
 from benchmarks.files import RESULTS, known
 from benchmarks.provenance import provenance
 from benchmarks.public import SETS, Public
-from pipelines.champion.file import live
+from pipelines.champion.load import live
 from pipelines.evaluation.backtest import backtest
 from pipelines.evaluation.split import origins
 from pipelines.sources.read import read
@@ -55,7 +55,7 @@ def measure(public: Public, budget: str, seed: int) -> dict[str, object]:
         series.to_csv(everything, index=False)
         series[series.groupby("unique_id").cumcount(ascending=False) >= count * horizon].to_csv(history, index=False)
         commands.train(history.resolve(), Path.cwd(), horizon, "--budget", budget, "--seed", str(seed))
-        artifact, held_out = live("forecaster", None), origins(read(everything), horizon, count)
+        artifact, held_out = live("forecaster"), origins(read(everything), horizon, count)
     data, season = artifact.spec.data, artifact.spec.task.seasons[0]
     simple = {
         name: backtest(peers.repeating(horizon, last), data, season, held_out)

@@ -67,8 +67,14 @@ def load_artifact(folder: Path) -> Artifact:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 of the manifest, which names all other sums: the identity of an artifact."""
-    return _sum((folder / MANIFEST).read_bytes())
+    """SHA-256 of the manifest, which names all other sums: the identity of an artifact.
+
+    Raises ArtifactError where there is none.
+    """
+    try:
+        return _sum((folder / MANIFEST).read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"{folder}: no readable artifact: {error}") from error
 
 
 def _unseal(folder: Path) -> dict[str, bytes]:

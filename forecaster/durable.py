@@ -17,7 +17,7 @@ def replacing(place: Path) -> Iterator[Path]:
     """Where to write what will take the place of a file, or be a new folder, when all of it is written.
 
     A crash or a full disk leaves what was there before. One process at a time may write to a place. Raises OSError
-    with the name of the place, which the system leaves out where a file was opened before.
+    with the name of the place instead of that of the new file, or of none, as where a file was opened before.
     """
     fresh = place.with_name(place.name + ".new")
     _remove(fresh)
@@ -26,7 +26,7 @@ def replacing(place: Path) -> Iterator[Path]:
         fresh.replace(place)
     except OSError as error:
         if error.filename in (None, str(fresh)):
-            error.filename = str(place)
+            error.filename, error.filename2 = str(place), None
         raise
     finally:
         _remove(fresh)

@@ -45,11 +45,10 @@ def answer(champion: Champion, body: bytes, keeper: Keeper | None = None) -> byt
         values = numbers(request, predictions)
     else:
         values = labels(predictions)
-    ids = ({"id": one.id, "start": at} for one, at in zip(request.series, begin, strict=True))
-    forecasts = [one | {"freq": data.frequency} | value for one, value in zip(ids, values, strict=True)]
+    told = zip(request.series, begin, values, strict=True)
     response = {
         "model": model_name(champion).model_dump(),
-        "forecasts": forecasts,
+        "forecasts": [{"id": one.id, "start": at, "freq": data.frequency, **value} for one, at, value in told],
         "warnings": doubts(champion.artifact, panel),
     }
     return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)

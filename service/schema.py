@@ -131,7 +131,8 @@ class Card(Wire):
 
 
 def read_request(body: bytes) -> ForecastRequest:
-    """The request in a body. Raises RequestError: 400 for what is not JSON, 422 for what is none; DataError."""
+    """The request in a body. Raises RequestError: 400 for what is not JSON, 422 for what is none; DataError
+    where a level is there twice."""
     try:
         request = ForecastRequest.model_validate_json(body)
     except ValidationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -171,6 +172,14 @@ def test_no_two_files_import_each_other() -> None:
 
 def test_no_two_folders_import_each_other() -> None:
     assert cycle(between_folders(needs(modules(*FLOORS)))) == []
+
+
+def test_folders_of_the_second_floor_import_those_above_them_on_the_page() -> None:
+    told = (ROOT / "docs/architecture.md").read_text().partition("hold the code to:\n")[2].partition("## ")[0]
+    order = [f"pipelines.{name}" for name in re.findall(r"^    (\w+)  ", told, flags=re.MULTILINE)]
+    graph = between_folders(needs(modules("pipelines")))
+    assert set(order) == graph.keys() - {"pipelines", "pipelines.__main__"}
+    assert [(name, target) for i, name in enumerate(order) for target in graph[name] & {*order[i + 1 :]}] == []
 
 
 def test_packages_stay_on_their_floor() -> None:

@@ -1,1 +1,1 @@
-"""From the panel to what a model reads: origins, units, covariates, lanes and windows."""
+"""From the panel to what a model reads: covariates, lanes, windows, and gaps to learn from."""

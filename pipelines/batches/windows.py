@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from numpy import ndarray
+from torch import Tensor
 
 from forecaster.batch import Batch
 from forecaster.manifest import DataSpec
@@ -35,19 +36,18 @@ class Table:
         target, known, known_indptr, past, static = encode(panel, data, horizon)
         answers = np.full(len(panel), np.nan) if panel.whole is None else panel.whole.encode(data)
         units = np.full(len(panel), np.nan) if unit is None else unit
-        self.unit = torch.from_numpy(np.append(units, np.nan)).to(device)
-        self.answers = torch.from_numpy(np.append(answers, np.nan)).to(device) if data.whole is not None else None
-        self.start, self.length = (torch.from_numpy(x) for x in (panel.indptr[:-1], panel.lengths))
-        self.known_start, self.known_length = (
-            torch.from_numpy(known_indptr[:-1]),
-            torch.from_numpy(np.diff(known_indptr)),
-        )
-        self.target = torch.from_numpy(np.append(target, np.nan)).to(device)
-        self.known = torch.from_numpy(np.vstack([known, np.zeros_like(known, shape=(1, known.shape[1]))])).to(device)
-        self.past = torch.from_numpy(np.vstack([past, np.full_like(past, np.nan, shape=(1, past.shape[1]))])).to(device)
-        self.static = torch.from_numpy(np.vstack([static, np.zeros_like(static, shape=(1, static.shape[1]))])).to(
-            device
-        )
+
+        def padded(cells: ndarray, missing: float) -> Tensor:
+            outside = np.full_like(cells, missing, shape=(1, *cells.shape[1:]))
+            return torch.from_numpy(np.concatenate([cells, outside])).to(device)
+
+        self.unit = padded(units, np.nan)
+        self.answers = padded(answers, np.nan) if data.whole is not None else None
+        self.start, self.length = torch.from_numpy(panel.indptr[:-1]), torch.from_numpy(panel.lengths)
+        self.known_start = torch.from_numpy(known_indptr[:-1])
+        self.known_length = torch.from_numpy(np.diff(known_indptr))
+        self.target, self.past = padded(target, np.nan), padded(past, np.nan)
+        self.known, self.static = padded(known, 0), padded(static, 0)
 
     def gather(
         self,

@@ -1,1 +1,1 @@
-"""What the champion is asked outside of the service: forecasts of files of any size, and backtests."""
+"""What the champion is asked outside of the service: forecasts of files of any size, backtests, its gradients."""

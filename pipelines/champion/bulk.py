@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from forecaster.artifact import Artifact, digest, load_artifact
+from forecaster.artifact import Artifact, load_artifact
 from forecaster.durable import replace
 from forecaster.errors import DataError
-from pipelines.champion.file import place
 from pipelines.champion.shards import Job, Piece, deal, forecast
 from pipelines.data.table import check_columns
 from pipelines.forecasting.ask import Question, reading
+from pipelines.registry.versions import Champion
 from pipelines.runs.engine import Engine
 from pipelines.sources.files import naming
 
@@ -32,6 +32,7 @@ NOTE = "_forecast.json"
 
 
 def score_shards(
+    champion: Champion,
     data: str | Path,
     horizon: int | None,
     out: str | Path,
@@ -41,8 +42,6 @@ def score_shards(
     paths: int = 0,
     temperature: float = 1.0,
     seed: int = 0,
-    name: str,
-    model: str | None = None,
     zone: str | None = None,
     duplicates: str = "error",
 ) -> int:
@@ -51,14 +50,21 @@ def score_shards(
     Stopped at any moment, the same call goes on. Engines on several machines need `data` and `out` on all of them.
     Raises DataError where `out` holds something else.
     """
-    folder = place(name, model)
-    artifact = load_artifact(folder)
+    artifact = load_artifact(champion.folder)
     question = Question(horizon or artifact.spec.task.horizon, levels, paths, temperature, seed)
     source, out = _dataset(Path(data), artifact), Path(out)
     rows = sum(fragment.count_rows() for fragment in source.get_fragments())
-    many = max(1, -(-rows // SHARD)), max(1, VALUES // (question.horizon * (len(levels) + paths)))
-    job = Job(artifact, question, zone, duplicates, out.absolute(), source.schema, *many)
-    if _unfinished(job, source, digest(folder)):
+    job = Job(
+        artifact,
+        question,
+        zone,
+        duplicates,
+        out.absolute(),
+        source.schema,
+        shards=max(1, -(-rows // SHARD)),
+        together=max(1, VALUES // (question.horizon * (len(levels) + paths))),
+    )
+    if _unfinished(job, source, champion.digest):
         _all(engine.map(partial(deal, job), _pieces(source)))
         _all(engine.map(partial(forecast, job), range(job.shards)))
         shutil.rmtree(job.work)

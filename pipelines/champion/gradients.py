@@ -13,7 +13,7 @@ from forecaster.gradients import GONE, core_parts, norms, reach
 from forecaster.manifest import DataSpec
 from forecaster.model import Model
 from pipelines.batches.windows import Table
-from pipelines.champion.file import live, panel_for
+from pipelines.champion.load import live, panel_for
 from pipelines.data.panel import Panel
 from pipelines.evaluation import figures
 from pipelines.sources.source import Source, source

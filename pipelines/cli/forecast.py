@@ -55,7 +55,8 @@ def forecast(
     forecaster forecast sales/ --horizon 28 --out forecasts/ --engine ray
     """
     from pipelines.champion.bulk import score_shards
-    from pipelines.champion.file import score
+    from pipelines.champion.load import chosen
+    from pipelines.champion.score import score
     from pipelines.runs.engine import engine as engine_of
     from pipelines.sources.source import source
 
@@ -64,12 +65,14 @@ def forecast(
     else:
         write = partial(score, plain=True)
     rows = write(
-        *(data, horizon, out, levels_of(quantiles)),
+        chosen(name, model),
+        data,
+        horizon,
+        out,
+        levels_of(quantiles),
         paths=paths,
         seed=seed,
         temperature=temperature,
-        name=name,
-        model=model,
         zone=zone,
         duplicates=duplicates,
     )
@@ -94,11 +97,11 @@ def backtest(
 
     forecaster backtest sales.csv --horizon 28 --windows 4
     """
-    from pipelines.champion.file import rolling
+    from pipelines.champion.load import chosen
+    from pipelines.champion.score import rolling
     from pipelines.runs.engine import engine as engine_of
 
     spread = engine_of(engine, workers, address, alone=True)
-    for score, value in rolling(
-        data, horizon, windows, name=name, model=model, zone=zone, duplicates=duplicates, engine=spread
-    ).items():
+    scores = rolling(chosen(name, model), data, horizon, windows, zone=zone, duplicates=duplicates, engine=spread)
+    for score, value in scores.items():
         print(f"{score:24} {value:.4f}")

@@ -47,9 +47,9 @@ def run(
     outcome = run_job(told, as_of, open_ledger())
     if as_json:
         print(json.dumps({"reason": outcome.reason, "version": outcome.version}))
-        raise typer.Exit(outcome.code)
-    version = f" (version {outcome.version})" if outcome.version is not None else ""
-    print(f"{told.kind} {told.name}: {outcome.reason}{version}")
+    else:
+        version = f" (version {outcome.version})" if outcome.version is not None else ""
+        print(f"{told.kind} {told.name}: {outcome.reason}{version}")
     raise typer.Exit(outcome.code)
 
 

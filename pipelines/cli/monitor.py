@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.options import Data, Duplicates, Name, Zone, mendable
-from pipelines.training.settings import MonitorSettings
+from pipelines.monitoring.settings import MonitorSettings
 
 app = typer.Typer()
 

@@ -42,10 +42,11 @@ def mendable() -> Iterator[None]:
         raise typer.Exit(2) from None
     except ValidationError as error:
         for problem in error.errors():
-            print(": ".join(["error", *map(str, problem["loc"]), problem["msg"]]), file=sys.stderr)
+            said = problem["msg"].removeprefix("Value error, ")
+            print(": ".join(["error", *map(str, problem["loc"]), said]), file=sys.stderr)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
+        print("interrupted; the same command goes on from what is done", file=sys.stderr)
         raise typer.Exit(130) from None
     except Exception as error:
         if (fault := passing(error)) is None:

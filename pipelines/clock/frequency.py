@@ -63,9 +63,9 @@ class Frequency:
     def season(self) -> tuple[int, ...]:
         """The usual season lengths in steps, shortest first; (1,) where there is none."""
         if self.is_fixed:
-            cycles: tuple[int, ...] = (
-                (DAY, 7 * DAY) if self.width >= MINUTE else (HOUR, DAY) if self.width >= SECOND else ()
-            )
+            cycles: tuple[int, ...] = ()
+            if self.width >= SECOND:
+                cycles = (DAY, 7 * DAY) if self.width >= MINUTE else (HOUR, DAY)
             counts = [cycle // self.width for cycle in cycles if cycle % self.width == 0]
         elif self.name == "7D":
             counts = [52]

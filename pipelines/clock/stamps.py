@@ -39,6 +39,7 @@ def read_stamps(column: pa.ChunkedArray, zone: str | None, who: Who, field: str 
     A `zone` given here wins over the one that the column names. Raises DataError on empty stamps, on what is
     no time, on naive beside aware stamps, and on several offsets where no zone says what they belong to.
     """
+    zone = parse_zone(zone) if zone else None
     if column.null_count:
         row = int(np.flatnonzero(column.is_null().to_numpy())[0])
         raise DataError("no time", series=who(row), place=f"{field}, row {row + 1}", remedy=_WRITE)
@@ -108,7 +109,7 @@ def _read_text(column: pa.ChunkedArray, zone: str | None, who: Who, field: str) 
     zones = [parse_zone(name) for name in names]
     if zone is None and len(set(zones)) > 1:
         other = np.array([name != zones[0] for name in zones])[which]
-        remedy = "write all with one, or train with a time zone, as in --zone Europe/Berlin"
+        remedy = "write all with one, or name the time zone, as in Europe/Berlin"
         raise refuse(other, f"another UTC offset than {names[0]}", remedy)
     shifts = np.array([local(np.zeros(1, dtype=np.int64), name)[0] for name in zones])
     times = _nanoseconds((times - shifts[which])[codes], "ns", who, field)

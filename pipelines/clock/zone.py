@@ -118,10 +118,7 @@ def _table(zone: str, first: int, last: int) -> tuple[Times, Times]:
         return round(shift.total_seconds())
 
     days = range((first << _BLOCK) // SECOND, ((last + 1) << _BLOCK) // SECOND + 86_400, 86_400)
-    instants, offsets = (
-        [-(2**63) // SECOND + 2 * 86_400],
-        [offset(days[0])],
-    )  # two days of room to add offsets
+    instants, offsets = [-(2**63) // SECOND + 2 * 86_400], [offset(days[0])]  # two days of room to add offsets
     for day in days[1:]:
         after = offset(day)
         if after == offsets[-1]:

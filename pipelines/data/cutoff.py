@@ -39,7 +39,7 @@ class Cutoff:
             return self._scalars(self.since, self._step(), 1, kind)
         if not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
             return None
-        zone = parse_zone(self.zone) if self.zone else None
+        zone = self.zone
         if pa.types.is_timestamp(kind) and kind.tz:
             return self._scalars(self.since, self._moment(zone or parse_zone(kind.tz)), SCALE[kind.unit], kind)
         # A clock that is set back shows earlier times again.
@@ -73,7 +73,7 @@ class Cutoff:
         def who(row: int) -> str:
             return str(ids[series[row]])
 
-        wall, clock, zone = read_stamps(table["ds"], parse_zone(self.zone) if self.zone else None, who)
+        wall, clock, zone = read_stamps(table["ds"], self.zone, who)
         if clock != "wall" or zone is None:
             return table
         moment, (first, last) = self._moment(zone), utc(wall, zone)

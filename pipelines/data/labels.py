@@ -1,7 +1,7 @@
 """The labels of a panel, held against those of a model."""
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 from numpy import ndarray
 
 from forecaster.errors import DataError
@@ -29,7 +29,7 @@ def check_labels(panel: Panel, end: str | None) -> None:
     ended = panel.values == panel.labels.index(end)
     ended[panel.indptr[1:] - 1] = False
     if ended.any():
-        series, place = where_is(panel, int(ended.argmax()))
+        series, place = panel.where(int(ended.argmax()))
         raise DataError(f"something follows {end!r}", series=series, place=place, remedy="split the series there")
 
 
@@ -41,16 +41,8 @@ def recode(panel: Panel, data: DataSpec) -> Float64[ndarray, " total"]:
     observed = ~np.isnan(panel.values)
     if bool(panel.labels) != bool(data.steps) and observed.any():
         row = int(observed.argmax())
-        series, place = where_is(panel, row)
+        series, place = panel.where(row)
         value = repr(panel.labels[int(panel.values[row])]) if panel.labels else f"{panel.values[row]:g}"
         needs = f"labels ({', '.join(data.steps[:9])})" if data.steps else "numbers"
         raise DataError(f"y is {value} and the model reads {needs}", series=series, place=place, remedy=f"give {needs}")
     return translate(panel.values, panel.labels, data.steps) if data.steps and panel.labels else panel.values
-
-
-def where_is(panel: Panel, row: int, indptr: Int64[ndarray, " series+1"] | None = None) -> tuple[str, str]:
-    """The series that a value lies in, and its time; known covariates begin at an `indptr` of their own."""
-    begins = panel.indptr if indptr is None else indptr
-    i = int(np.searchsorted(begins, row, side="right")) - 1
-    time = panel.frequency.advance(panel.start[i : i + 1], np.array([row - begins[i]]), panel.zone)
-    return str(panel.ids[i]), f"ds {panel.frequency.text(int(time[0]), panel.zone)}"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from forecaster.errors import DataError
 from pipelines.clock.frequency import Frequency
 from pipelines.clock.stamps import LARGEST_STEP, localise, read_stamps
-from pipelines.clock.zone import Times, parse_zone
+from pipelines.clock.zone import Times
 from pipelines.data.vocabulary import vocabulary
 
 _NUMBERS = {float, int, type(None), np.float64, np.int64}
@@ -43,7 +43,7 @@ def read_starts(
     if frequency.is_step:
         return np.array(start, dtype=np.int64), None
     texts = pa.chunked_array([[one.isoformat() if isinstance(one, datetime) else one for one in start]])
-    times, clock, zone = read_stamps(texts, parse_zone(zone) if zone else None, ids.__getitem__, "start")
+    times, clock, zone = read_stamps(texts, zone, ids.__getitem__, "start")
     if clock == "wall" and zone:
         times = localise(times, np.arange(len(ids), dtype=np.int32), zone, frequency, ids.__getitem__)
     on_grid = frequency.locate(times, times, zone)[1]

@@ -78,6 +78,13 @@ class Panel:
         clock = self.frequency.advance(self.start[i : i + 1], np.arange(self.lengths[i]), self.zone)
         return self.frequency.stamps(clock, self.zone)
 
+    def where(self, row: int, indptr: Int64[ndarray, " series+1"] | None = None) -> tuple[str, str]:
+        """The series that a value lies in, and its time; known covariates begin at an `indptr` of their own."""
+        begins = self.indptr if indptr is None else indptr
+        i = int(np.searchsorted(begins, row, side="right")) - 1
+        time = self.frequency.advance(self.start[i : i + 1], np.array([row - begins[i]]), self.zone)
+        return str(self.ids[i]), f"ds {self.frequency.text(int(time[0]), self.zone)}"
+
     def ends(self) -> Int64[ndarray, " series"]:
         """The time of the step after each series, where its forecast starts."""
         return self.frequency.advance(self.start, self.lengths, self.zone)

@@ -14,7 +14,6 @@ from pipelines.clock.alike import common_frequency
 from pipelines.clock.frequency import Frequency
 from pipelines.clock.stamps import Stamps, Who, localise, read_stamps
 from pipelines.clock.steps import check_steps
-from pipelines.clock.zone import parse_zone
 from pipelines.data.answers import Answers, collapse
 from pipelines.data.column import distinct, no_number, to_categories, to_labels, to_numbers
 
@@ -56,7 +55,7 @@ def read_rows(
     def who(row: int) -> str:
         return str(ids[series[row]])
 
-    stamps = read_stamps(table["ds"], parse_zone(zone) if zone else None, who)
+    stamps = read_stamps(table["ds"], zone, who)
     grid = _frequency(stamps, series, frequency, zone, who)
     times = stamps.times
     if stamps.clock == "wall" and stamps.zone:
@@ -113,13 +112,10 @@ def read_series(table: pa.Table) -> tuple[NDArray[np.object_], Int32[ndarray, " 
     if "unique_id" not in table.column_names:
         return np.array([SINGLE], dtype=object), np.zeros(table.num_rows, dtype=np.int32)
     words, codes = distinct(table["unique_id"])
-    missing = codes < 0 if "" not in words else (codes < 0) | (codes == words.index(""))
+    missing = codes < 0
     if missing.any():
-        raise DataError(
-            "unique_id is empty",
-            place=f"row {int(missing.argmax()) + 1}",
-            remedy="name the series of each row",
-        )
+        place = f"row {int(missing.argmax()) + 1}"
+        raise DataError("unique_id is empty", place=place, remedy="name the series of each row")
     used = np.flatnonzero(np.bincount(codes, minlength=len(words)))
     order = np.array(sorted(used, key=lambda code: words[code]))
     number = np.zeros(len(words), dtype=np.int32)

@@ -1,1 +1,1 @@
-"""How good forecasts were: rolling origins, scores, contests and pictures of them."""
+"""How good forecasts are: splits by time and rolling origins, scores, contests and pictures of them."""

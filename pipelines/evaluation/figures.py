@@ -72,9 +72,8 @@ def chances(
     figure, axes = canvas(title, (9.5, 1.5 + 0.4 * min(len(labels), 12)))
     positions = along(axes, times)
     ahead = positions[len(history) :]
-    shades = axes.pcolormesh(
-        *(ahead, np.arange(len(labels)), probabilities.T), cmap="Blues", vmin=0, vmax=1, shading="nearest"
-    )
+    rows = np.arange(len(labels))
+    shades = axes.pcolormesh(ahead, rows, probabilities.T, cmap="Blues", vmin=0, vmax=1, shading="nearest")
     figure.colorbar(shades, ax=axes, format=PercentFormatter(1, 0), label="probability")
     codes = np.concatenate([history, actual])
     axes.plot(

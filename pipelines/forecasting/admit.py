@@ -10,7 +10,6 @@ from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
 from forecaster.model import Model, Numeric
 from forecaster.spec import Task
-from pipelines.data.labels import where_is
 from pipelines.data.panel import Panel
 from pipelines.forecasting.distribution import support
 from pipelines.recipes.recipe import Recipe
@@ -53,7 +52,7 @@ def admissible(values: Sequence[float], model: Model, data: DataSpec) -> list[fl
 def _held(panel: Panel, model: Numeric, reader: str) -> None:
     outside = ~model.support.holds(torch.from_numpy(panel.values)).numpy()
     if outside.any():
-        series, place = where_is(panel, row := int(outside.argmax()))
+        series, place = panel.where(row := int(outside.argmax()))
         raise DataError(
             f"the value {panel.values[row]:g}, and {reader} is for {model.support.words}",
             series=series,

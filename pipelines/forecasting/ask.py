@@ -39,6 +39,8 @@ class Question:
             raise DataError(
                 f"quantiles {list(self.levels)}", remedy="give levels between 0 and 1, such as 0.1, 0.5, 0.9"
             )
+        if len({f"{level:g}" for level in self.levels}) < len(self.levels):  # columns are named by them
+            raise DataError(f"quantiles {list(self.levels)}", remedy="give levels that differ in six digits")
         if self.paths < 0 or not 0 <= self.temperature < math.inf:
             raise DataError(
                 f"{self.paths} paths at a temperature of {self.temperature:g}", remedy="give neither below 0"
@@ -75,12 +77,7 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
 
 
 def answer_frame(artifact: Artifact, panel: Panel, question: Question) -> pd.DataFrame:
-    """The forecasts as a table, in which what is told of whole series has no time.
-
-    Raises what `ask` does, and DataError on levels whose columns would have one name.
-    """
-    if len({f"{level:g}" for level in question.levels}) < len(question.levels):
-        raise DataError(f"quantiles {list(question.levels)}", remedy="give levels that differ in six digits")
+    """The forecasts as a table, in which what is told of whole series has no time."""
     frame = ask(artifact, panel, question).frame()
     return frame if artifact.spec.data.whole is None else frame.drop(columns="ds")
 

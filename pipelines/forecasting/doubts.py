@@ -10,7 +10,6 @@ from forecaster.artifact import Artifact
 from forecaster.manifest import ROUNDING, DataSpec
 from forecaster.model import Model, Numeric
 from pipelines.batches.gaps import scattered
-from pipelines.data.labels import where_is
 from pipelines.data.panel import Panel
 
 MOST = 100
@@ -30,7 +29,7 @@ def unread(panel: Panel, model: Model) -> Iterator[str]:
         return
     gaps = ~model.domain.holds(torch.from_numpy(panel.values)).numpy()
     if gaps.any():
-        series, place = where_is(panel, row := int(gaps.argmax()))
+        series, place = panel.where(row := int(gaps.argmax()))
         count = int(panel.having(gaps).sum())
         yield (
             f"series {series!r}, {place}: the value {panel.values[row]:g}, and there were only {model.domain.words} in"
@@ -53,7 +52,7 @@ def _labels(panel: Panel, data: DataSpec) -> Iterator[str]:
     codes, first, count = np.unique(panel.values[observed].astype(np.int64), return_index=True, return_counts=True)
     for code, row, many in zip(codes, observed[first], count, strict=True):
         if (label := panel.labels[code]) not in known:
-            series, place = where_is(panel, int(row))
+            series, place = panel.where(int(row))
             yield (
                 f"series {series!r}, {place}: the label {label!r} was not there in training; {_often(int(many))} read"
                 " as any label, equally likely"
@@ -80,7 +79,7 @@ def _covariates(panel: Panel, data: DataSpec) -> Iterator[str]:
         for column, name, mean in ((i, one.name, one.mean) for i, one in enumerate(covariates) if one.still):
             there = np.flatnonzero(np.abs(cells[:, column] - mean) > ROUNDING * abs(mean))
             if there.size:
-                series, place = where_is(panel, int(there[0]), indptr)
+                series, place = panel.where(int(there[0]), indptr)
                 yield (
                     f"series {series!r}, {place}: the covariate {name!r} is {cells[there[0], column]:.12g} and never"
                     f" moved in training; {_often(len(there))} read as {mean:.12g}"

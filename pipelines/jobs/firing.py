@@ -1,14 +1,14 @@
-"""When an engine runs a job, and how often it tries."""
+"""When a scheduler fires a job, and how often it tries."""
 
 import re
 from datetime import date
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from forecaster.spec import Spec
-from pipelines.training.settings import seconds
+from pipelines.runs.fields import Duration
 
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 """The fields of a cron line, with their first and last values."""
@@ -51,7 +51,7 @@ class Schedule(Spec):
     """The first day: backfills reach back to it."""
     retries: int = Field(3, ge=0, le=100)
     """Further attempts after a fault that may pass."""
-    wait: Annotated[float, BeforeValidator(seconds)] = Field(60.0, gt=0)
+    wait: Duration = Field(60.0, gt=0)
     """Seconds before the second attempt: 30s, 5m, 1h. It doubles with each one after that."""
     watch: str | None = None
     """A file or folder on this machine: the job also runs when something new is there."""

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from pipelines.jobs.job import Job, Outcome, Turn
+from pipelines.runs.fields import Text
 from pipelines.sources.ingest import ingest
 from pipelines.sources.source import Source
-from pipelines.training.settings import Text
 
 
 class Ingest(Job):

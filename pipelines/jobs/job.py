@@ -4,13 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import AfterValidator
 
 from forecaster.spec import Spec
 from pipelines.jobs.firing import Schedule
-from pipelines.training.settings import model_name
+from pipelines.runs.fields import ModelName
 
 
 def nothing() -> None:
@@ -44,10 +41,10 @@ class Turn:
 class Job(Spec, ABC):
     """A job; unknown keys are refused."""
 
-    name: Annotated[str, AfterValidator(model_name)] = "forecaster"
+    name: ModelName = "forecaster"
     """Experiment and registered model."""
     schedule: Schedule | None = None
-    """For an engine: when it is run, and how often it is tried."""
+    """For a scheduler: when it is run, and how often it is tried."""
 
     @property
     def kind(self) -> str:

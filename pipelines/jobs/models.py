@@ -8,15 +8,16 @@ from typing import Literal
 from pydantic import Field
 
 from forecaster.errors import DataError
-from pipelines.champion.file import panel_for, rolling, score
+from pipelines.champion.load import panel_for
+from pipelines.champion.score import rolling, score
 from pipelines.forecasting.predict import TENTHS
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.registry.promotion import KeptError, promote
 from pipelines.registry.versions import resolve, versions
+from pipelines.runs.fields import Text
 from pipelines.sources.source import Source
 from pipelines.tracking.run import Run
 from pipelines.training.challenge import SeenError, incumbent, load, match, unbeaten
-from pipelines.training.settings import Text
 
 
 class Reading(Job):
@@ -43,19 +44,21 @@ class Backtest(Asking):
     windows: int = Field(3, ge=1)
 
     def work(self, turn: Turn) -> Outcome:
-        version = resolve(self.name, self.version).version
+        champion = resolve(self.name, self.version)
         scores = rolling(
-            *(self.source, self.horizon, self.windows),
-            name=self.name,
-            model=version,
+            champion,
+            self.source,
+            self.horizon,
+            self.windows,
             zone=self.zone,
             duplicates=self.duplicates,
             as_of=turn.as_of,
         )
-        with Run.start(self.name, "backtest", tags={"version": version, "as_of": turn.as_of or "latest"}) as run:
+        tags = {"version": champion.version, "as_of": turn.as_of or "latest"}
+        with Run.start(self.name, "backtest", tags=tags) as run:
             run.metrics(scores)
         first = list(scores.items())[:3]
-        return Outcome(", ".join(f"{name} {value:.4f}" for name, value in first), version)
+        return Outcome(", ".join(f"{name} {value:.4f}" for name, value in first), champion.version)
 
 
 class Score(Asking):
@@ -68,18 +71,20 @@ class Score(Asking):
     seed: int = Field(0, ge=0)
 
     def work(self, turn: Turn) -> Outcome:
-        version = resolve(self.name, self.version).version
+        champion = resolve(self.name, self.version)
         rows = score(
-            *(self.source, self.horizon, self.out, self.quantiles),
+            champion,
+            self.source,
+            self.horizon,
+            self.out,
+            self.quantiles,
             paths=self.paths,
             seed=self.seed,
-            name=self.name,
-            model=version,
             zone=self.zone,
             duplicates=self.duplicates,
             as_of=turn.as_of,
         )
-        return Outcome(f"{rows} rows in {self.out}", version)
+        return Outcome(f"{rows} rows in {self.out}", champion.version)
 
 
 class Promote(Reading):

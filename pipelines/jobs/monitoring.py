@@ -4,7 +4,7 @@ from typing import Literal
 
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.monitoring.monitor import monitor
-from pipelines.training.settings import MonitorSettings
+from pipelines.monitoring.settings import MonitorSettings
 
 
 class Monitor(Job, MonitorSettings):

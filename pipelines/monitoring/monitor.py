@@ -18,6 +18,7 @@ from pipelines.monitoring.pictures import pictures
 from pipelines.monitoring.promises import promises
 from pipelines.monitoring.report import Report
 from pipelines.monitoring.scores import in_all, scores
+from pipelines.monitoring.settings import MonitorSettings
 from pipelines.monitoring.verdicts import verdicts
 from pipelines.registry.versions import resolve
 from pipelines.runs.events import Events
@@ -25,7 +26,6 @@ from pipelines.runs.faults import UnavailableError
 from pipelines.runs.ledger import open_ledger
 from pipelines.sources.read import read
 from pipelines.tracking.run import Run
-from pipelines.training.settings import MonitorSettings
 
 log = logging.getLogger(__name__)
 

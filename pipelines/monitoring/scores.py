@@ -7,10 +7,7 @@ from pipelines.monitoring.evidence import bounds
 
 RISK = 0.05
 """How often the bounds of a share that is shown do not hold the true one."""
-_MEANS = (
-    *("error", "promised_error", "naive_error", "quantile_loss", "bias", "promised_bias"),
-    *("promised_coverage",),
-)
+_MEANS = ["error", "promised_error", "naive_error", "quantile_loss", "bias", "promised_bias", "promised_coverage"]
 
 
 def scores(rows: pd.DataFrame, by: str, *, alone: bool = False) -> pd.DataFrame:
@@ -24,7 +21,7 @@ def scores(rows: pd.DataFrame, by: str, *, alone: bool = False) -> pd.DataFrame:
     cell, values = pd.factorize(rows[by], sort=True)
     block = np.arange(len(rows)) if alone else rows["block"].to_numpy()
     held = bounds(rows["inside"].to_numpy(), cell, block, len(values), RISK)
-    told = rows.groupby(cell)[list(_MEANS)].mean().reset_index(drop=True)
+    told = rows.groupby(cell)[_MEANS].mean().reset_index(drop=True)
     told.insert(0, by, values)
     told.insert(1, "forecasts", held.rows.astype(int))
     return told.assign(coverage=held.share, coverage_low=held.low, coverage_high=held.high)

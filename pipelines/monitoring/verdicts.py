@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipelines.monitoring.drift import Drift
 from pipelines.monitoring.evidence import Bounds, above, bounds
-from pipelines.training.settings import Limits
+from pipelines.monitoring.settings import Limits
 
 NOMINAL = 0.8
 """What the interval from the quantile 0.1 to 0.9 should hold."""

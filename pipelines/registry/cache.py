@@ -1,5 +1,6 @@
 """Artifacts of registered models on this machine: fetched once, checked each time, there without MLflow."""
 
+import logging
 import os
 import shutil
 import time
@@ -12,6 +13,8 @@ from urllib.parse import quote
 from forecaster.artifact import Artifact, digest, load_artifact
 from forecaster.errors import ArtifactError
 from pipelines.registry.note import Note
+
+log = logging.getLogger(__name__)
 
 UNUSED = 30 * 24 * 3600
 """Seconds after which an artifact is taken away that nobody asked for and that is no champion."""
@@ -37,9 +40,9 @@ class Cache:
         Raises ArtifactError when what was fetched is not that artifact, and keeps nothing of it.
         """
         place = self.folder / seal
+        with suppress(OSError):  # it may not be there, and whoever may read it may not say so
+            os.utime(place)
         if self.holds(seal):
-            with suppress(OSError):  # whoever may read it may not say so
-                os.utime(place)
             return place
         self.folder.mkdir(parents=True, exist_ok=True)
         self._prune()
@@ -60,10 +63,14 @@ class Cache:
         return note if note is not None and self.holds(note.digest) else None
 
     def _prune(self) -> None:
-        champions = {note.digest for file in self.folder.glob("*.json") if (note := Note.last(file))}
+        try:
+            champions = {Note.read(file).digest for file in self.folder.glob("*.json")}
+        except (OSError, ValueError):  # then nobody knows what is one
+            return
         for place in self.folder.iterdir():
             with suppress(OSError):  # another process may do the same
                 if place.is_dir() and place.name not in champions and place.stat().st_mtime < time.time() - UNUSED:
+                    log.info("nobody asked for %s in a month: it is taken away", place)
                     shutil.rmtree(place)
 
     def note(self, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""A folder of job files, as an engine is told of it."""
+"""A folder of job files, as a scheduler is told of it."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def jobs(folder: Path) -> list[dict[str, Any]]:
     names = [one["asset"] for one in told]
     for file, name in zip(files, names, strict=True):
         if names.count(name) > 1:
-            raise DataError(f"two job files are called {name} by an engine", place=str(file), remedy="rename one")
+            raise DataError(f"two job files have the name {name} in a schedule", place=str(file), remedy="rename one")
     return told
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet
 from forecaster.errors import DataError
 from pipelines.clock.frequency import Frequency
 from pipelines.clock.stamps import localise, read_stamps
-from pipelines.clock.zone import DAY, parse_zone
+from pipelines.clock.zone import DAY
 from pipelines.data.cutoff import Cutoff
 from pipelines.data.table import read_series
 from pipelines.sources.files import Columns, naming, partitions
@@ -135,7 +135,7 @@ def _timed(table: pa.Table, zone: str | None) -> pa.Table:
     def who(row: int) -> str:
         return str(ids[series[row]])
 
-    times, clock, named = read_stamps(table["ds"], parse_zone(zone) if zone else None, who)
+    times, clock, named = read_stamps(table["ds"], zone, who)
     if clock == "wall" and named:
         days = not (times % DAY).any()
         times = localise(times, series, named, Frequency.parse("D" if days else "h"), who)

@@ -16,7 +16,6 @@ from forecaster.quantiles import LEVELS
 from forecaster.spec import FitSpec
 from pipelines.batches.covariates import describe
 from pipelines.batches.gaps import Gaps, draw, guesses, lengths
-from pipelines.data.labels import where_is
 from pipelines.data.panel import Panel
 from pipelines.forecasting.restore import Units, tell
 from pipelines.recipes.recipe import choose
@@ -25,7 +24,7 @@ from pipelines.sources.sink import check, write
 from pipelines.tracking.run import Run
 from pipelines.training import automatic
 from pipelines.training.fitting import Point, converging, train, within
-from pipelines.training.job import Memory
+from pipelines.training.job import RunKeys
 from pipelines.training.logbook import log_curve
 from pipelines.training.prepare import alone, work_folder
 from pipelines.training.settings import FillSettings
@@ -59,7 +58,7 @@ def run(settings: FillSettings, report: Callable[[str, FitSpec, Point], None] = 
     panel = read(settings.source, zone=settings.zone, duplicates=settings.duplicates, to_the_end=True)
     if panel.labels:
         first = int((~np.isnan(panel.values)).argmax())
-        series, place = where_is(panel, first)
+        series, place = panel.where(first)
         label = panel.labels[int(panel.values[first])]
         raise DataError(
             f"y is {label!r}, and only numbers are filled", series=series, place=place, remedy="give numbers"
@@ -97,8 +96,8 @@ def fill(
     model = build_filler(recipe.model, 1 + len(seasons), len(data.calendar), settings.seed).to(device)
 
     folder = work_folder(settings.model_dump_json() + recipe.model_dump_json() + panel.digest)
-    memory = Memory(folder)
-    with alone(folder), Run.start(settings.name, "fill", key=memory.key("fill")) as tracked:
+    keys = RunKeys(folder)
+    with alone(folder), Run.start(settings.name, "fill", key=keys.of("fill")) as tracked:
         tracked.params(settings.model_dump(mode="json") | {"seasons": seasons, "gaps": len(like), "window": WINDOW})
         tracked.dataset(panel, settings.source.name, "fill")
         with converging(settings.recipe):

@@ -109,12 +109,12 @@ def train(
     """
     began = time.perf_counter()
     known, plan = planned(settings, report, champion, engine.workers)
-    memory = Memory(plan.folder)
-    with alone(plan.folder), Run.start(settings.name, "train", key=memory.key("train")) as parent:
+    keys = RunKeys(plan.folder)
+    with alone(plan.folder), Run.start(settings.name, "train", key=keys.of("train")) as parent:
         log_plan(parent, settings, plan)
 
         def child(name: str) -> AbstractContextManager[Run]:
-            return Run.start(settings.name, name, parent=parent, key=memory.key(name))
+            return Run.start(settings.name, name, parent=parent, key=keys.of(name))
 
         if settings.search:
             found = search(plan, settings.search, RESERVE * settings.budget / 2, child, engine)
@@ -179,7 +179,7 @@ def _tell(report: Report, done: Candidate) -> None:
             report(done.name, done.trained.fit, point)
 
 
-class Memory:
+class RunKeys:
     """The keys of a job's MLflow runs, so that after a crash it goes on in the same ones."""
 
     def __init__(self, folder: Path) -> None:
@@ -188,6 +188,6 @@ class Memory:
             replace(file, uuid4().hex.encode())
         self.job = file.read_text()
 
-    def key(self, name: str) -> str:
+    def of(self, name: str) -> str:
         """What a run of the job is found by."""
         return f"{self.job}/{name}"

@@ -106,9 +106,9 @@ def choose(plan: Plan, candidates: list[Candidate]) -> Candidate:
         *before, test = (versus(part) for part in parts)
         if test.pairs >= WITNESSES and test.low > 0 and versus(*parts).low > 0:
             return True
-        known = [test, *(saving for saving in before if saving.pairs)]
-        halved = one.loss < HALF * other.loss and all(saving.share >= 0 for saving in known)
-        return halved or all(map(enough, known))
+        savings = [test, *(saving for saving in before if saving.pairs)]
+        halved = one.loss < HALF * other.loss and all(saving.share >= 0 for saving in savings)
+        return halved or all(map(enough, savings))
 
     standing = [one for one in known if one.trained.recipe.null_model or all(beats(one, other) for other in null)]
     kept = [one for one in standing if not any(_hedges(other, one) for other in standing)]

@@ -33,7 +33,7 @@ def candidate(plan: Plan, name: str, recipe: Recipe, start: Model | None = None)
     """Train a recipe, from other weights if given, on the first part of the data, calibrate it on the next and test it
     on the last, after it was trained on all before that: so what is tested is what will be served, only earlier."""
     began = time.perf_counter()
-    trained = _learn(plan, name, recipe, start)
+    trained = _first_training(plan, name, recipe, start)
     before = plan.split.before
     model = trained.model if before is None else _again(plan, trained, before, "test")
     return judged(plan, trained, model, began)
@@ -54,10 +54,10 @@ def refit(plan: Plan, winner: Candidate) -> Artifact:
     """
     model = _again(plan, winner.trained, plan.panel, "refit")
     test = examine(plan, winner.artifact.model, plan.split.test) if plan.split.test is not None else None
-    return Artifact(describe(plan, winner.trained, plan.panel), model, *_learned(winner.calibration, test))
+    return Artifact(describe(plan, winner.trained, plan.panel), model, *_calibration(winner.calibration, test))
 
 
-def _learn(plan: Plan, name: str, recipe: Recipe, start: Model | None) -> Trained:
+def _first_training(plan: Plan, name: str, recipe: Recipe, start: Model | None) -> Trained:
     """A recipe trained on the first part of the data within the plan's time."""
     model, spec, panel = build(recipe.model, plan.task, plan.seed), recipe.fit, plan.split.train
     if start is not None:
@@ -100,7 +100,7 @@ def judged(plan: Plan, trained: Trained, model: Model, began: float) -> Candidat
     """A recipe as it was trained for the test, calibrated as it was before, and tested."""
     calibrate, seen = plan.split.calibrate, plan.split.train if plan.split.before is None else plan.split.before
     calibration = examine(plan, trained.model, calibrate) if calibrate is not None else None
-    calibrator, dependence = _learned(calibration)
+    calibrator, dependence = _calibration(calibration)
     test = examine(plan, model, plan.split.test, calibrator) if plan.split.test is not None else None
     artifact = Artifact(describe(plan, trained, seen), model.eval(), calibrator, dependence)
     return Candidate(trained, artifact, calibration, test, time.perf_counter() - began, plan.split.seen)
@@ -164,7 +164,7 @@ def examine(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrator 
     return backtest(model, plan.data, plan.task.seasons[0], held_out, calibrator)
 
 
-def _learned(*tests: Scores | None) -> tuple[Calibrator | None, Dependence]:
+def _calibration(*tests: Scores | None) -> tuple[Calibrator | None, Dependence]:
     """What is learned from data that models have not seen: how wide intervals are, and how errors go on."""
     known = [test for test in tests if test is not None]
     return type(known[0]).joined(known).residuals() if known else (None, CAUTIOUS)

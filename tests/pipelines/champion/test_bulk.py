@@ -17,6 +17,7 @@ from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from pipelines.champion import bulk
 from pipelines.champion.bulk import score_shards
+from pipelines.champion.load import chosen
 from pipelines.cli.app import app
 from pipelines.data.doors import panel_from_frame
 from pipelines.forecasting.ask import Question, answer_frame
@@ -75,7 +76,7 @@ def model(table: pd.DataFrame, tmp_path: Path) -> Path:
 
 
 def score(data: Path, out: Path, model: Path, engine: Engine, paths: int = 0, seed: int = 0) -> int:
-    return score_shards(data, None, out, LEVELS, engine, paths=paths, seed=seed, name="none", model=str(model))
+    return score_shards(chosen("none", str(model)), data, None, out, LEVELS, engine, paths=paths, seed=seed)
 
 
 def digests(out: Path) -> dict[str, str]:

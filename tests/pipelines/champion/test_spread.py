@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.champion import file as score
+from pipelines.champion import score
 from pipelines.registry.versions import resolve
 from pipelines.runs.engine import Engine
 from tests.pipelines.conftest import hourly

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.champion.file import score
+from pipelines.champion.load import chosen
+from pipelines.champion.score import score
 from pipelines.cli.app import app
 from pipelines.data.panel import Panel
 from pipelines.pyfunc import log_model
@@ -71,7 +72,7 @@ def test_what_is_restored_in_an_empty_folder_forecasts_the_same(
 
     def forecasts(version: str) -> bytes:
         out = tmp_path / f"{version}.csv"
-        score(series, 4, out, (0.1, 0.5, 0.9), name=NAME, model=version, zone="Australia/Melbourne")
+        score(chosen(NAME, version), series, 4, out, (0.1, 0.5, 0.9), zone="Australia/Melbourne")
         return out.read_bytes()
 
     save, load, move, *_ = blocks("backup_and_restore.md")

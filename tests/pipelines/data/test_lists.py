@@ -95,7 +95,7 @@ def request(**changes: Any) -> Panel:
         ),
         (
             {"start": [START, "2024-01-01T00:00+02:00"]},
-            "series 'b', start .*: another UTC offset than .01:00; write all with one, or train",
+            "series 'b', start .*: another UTC offset than .01:00; write all with one, or name",
         ),
         ({"start": [START, "noon"]}, "series 'b', start 'noon': not a time; write"),
         (

@@ -96,7 +96,7 @@ CASES: list[tuple[pd.DataFrame, dict[str, Any], str]] = [
     (
         table(["2024-01-01T00+01:00", "2024-07-01T00+02:00"]),
         {},
-        "'2024-07-01T00.02:00': another UTC offset .*; write all with one, or train with a",
+        "'2024-07-01T00.02:00': another UTC offset .*; write all with one, or name the",
     ),
     (
         table(["2024-01-01T00+01:00", "2024-01-01T01"]),

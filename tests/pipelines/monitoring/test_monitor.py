@@ -25,12 +25,13 @@ from pipelines.monitoring.drift import drift
 from pipelines.monitoring.kept import rows, write_part
 from pipelines.monitoring.monitor import monitor
 from pipelines.monitoring.promises import promises
+from pipelines.monitoring.settings import MonitorSettings
 from pipelines.registry.versions import resolve, versions
 from pipelines.runs.events import Events
 from pipelines.runs.ledger import open_ledger
 from pipelines.tracking.connection import connect
 from pipelines.training.job import run
-from pipelines.training.settings import MonitorSettings, TrainSettings
+from pipelines.training.settings import TrainSettings
 from tests.pipelines.processes import free_port
 
 DAYS, LIVE = 50, 14

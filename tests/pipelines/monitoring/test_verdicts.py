@@ -7,8 +7,8 @@ from numpy import ndarray
 from scipy import stats
 
 from pipelines.monitoring.drift import Drift
+from pipelines.monitoring.settings import Limits
 from pipelines.monitoring.verdicts import verdicts
-from pipelines.training.settings import Limits
 
 TRIALS, DAYS, ROWS = 200, 28, 24
 EXACT = Limits(risk=0.05, error=0, naive=0, coverage=0, drift=1e-9, missing=0)

@@ -57,7 +57,7 @@ def test_parquet_keeps_the_zone(kind: str, tmp_path: Path) -> None:
 
 
 def test_offsets_of_a_csv_file_need_a_zone_where_they_change(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"another UTC offset than .*; .*--zone Europe/Berlin"):
+    with pytest.raises(DataError, match=r"another UTC offset than .*; .*name the time zone, as in Europe/Berlin"):
         read(write(table(), tmp_path, ".csv"))
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from forecaster.errors import DataError
 from pipelines.batches.covariates import describe
 from pipelines.batches.windows import Lanes, Table
-from pipelines.champion.file import live
+from pipelines.champion.load import live
 from pipelines.cli.app import app
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
@@ -153,7 +153,7 @@ def test_kinds_that_differ_in_dynamics_alone_are_told_apart(home: Path) -> None:
     assert loss < 0.5 * log_loss(truth[new.index], np.tile([2 / 3, 1 / 3], (len(new), 1)))
 
     asked = data[data["unique_id"].isin(unknown)]
-    pd.testing.assert_frame_equal(by_mlflow(live("kinds", None), asked, {}).set_index("unique_id"), new, rtol=1e-5)
+    pd.testing.assert_frame_equal(by_mlflow(live("kinds"), asked, {}).set_index("unique_id"), new, rtol=1e-5)
     assert float(cli("backtest", "data.csv", "--name", "kinds").split()[1]) < 0.3
     assert "steps back" in cli("gradients", "data.csv", "--name", "kinds", "--steps", "5")
 

@@ -1,0 +1,39 @@
+"""Fields of settings and of job files: durations, names, and words that YAML takes for something else."""
+
+import re
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: object) -> object:
+    """A duration such as 90s, 5m, 1.5h or a number of seconds.
+
+    >>> seconds("1.5m")
+    90.0
+    """
+    if isinstance(text, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)):
+        return float(match[1]) * UNITS[match[2] or "s"]
+    return text
+
+
+def text(value: object) -> object:
+    """YAML reads 2026-11-21 as a date and 7 as a number, where words are meant."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def model_name(text: str) -> str:
+    """A name that MLflow, a file system and a URL all take."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
+        raise ValueError("a name has letters, digits, dot, dash and underscore, and starts with a letter or a digit")
+    return text
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+ModelName = Annotated[str, AfterValidator(model_name)]
+Text = Annotated[str, BeforeValidator(text)]
