@@ -24,8 +24,8 @@ from benchmarks.provenance import provenance
 from benchmarks.race import HORIZON, Race
 from forecaster.build import build
 from forecaster.model import Model, Numeric
+from forecaster.models.recurrent import OVERLAP
 from forecaster.quantiles import LEVELS
-from forecaster.recurrent import OVERLAP
 from forecaster.spec import CoreSpec, EnsembleSpec, FitSpec, RecurrentSpec, Task
 from forecaster.train import fit
 from pipelines.batches.covariates import describe

@@ -7,24 +7,28 @@ import torch
 
 from forecaster.catalogue import make
 from forecaster.cells import CELLS
-from forecaster.compose import Dense, Residual, Stack
 from forecaster.core import Core
-from forecaster.decoder import Decoder, Direct, Unrolled
-from forecaster.encoder import Bidirectional
-from forecaster.ensemble import Ensemble
+from forecaster.cores.compose import Dense, Residual, Stack
+from forecaster.cores.decoder import Decoder, Direct, Unrolled
+from forecaster.cores.encoder import Bidirectional
+from forecaster.cores.kalman import Kalman
+from forecaster.cores.plain import Plain
+from forecaster.cores.window import Encoded, Window
 from forecaster.errors import DataError
-from forecaster.filler import Filler
 from forecaster.head import Head
 from forecaster.heads import HEADS
-from forecaster.kalman import Kalman
-from forecaster.labels.counts import LabelCounts
-from forecaster.labels.recurrent import LabelRecurrent
-from forecaster.linear import NONE, Covariates, Linear
-from forecaster.logarithm import Logarithm
 from forecaster.model import Model
-from forecaster.plain import Plain
-from forecaster.pointwise import SeasonalNaive
-from forecaster.recurrent import Recurrent
+from forecaster.models.ensemble import Ensemble
+from forecaster.models.filler import Filler
+from forecaster.models.labels.counts import LabelCounts
+from forecaster.models.labels.recurrent import LabelRecurrent
+from forecaster.models.linear import NONE, Covariates, Linear
+from forecaster.models.logarithm import Logarithm
+from forecaster.models.pointwise import SeasonalNaive
+from forecaster.models.recurrent import Recurrent
+from forecaster.models.structural import Structural
+from forecaster.models.theta import Theta
+from forecaster.models.whole import Blind, Reader, Recurring, WholeLabel, WholeNumber
 from forecaster.spec import (
     CoreSpec,
     EnsembleSpec,
@@ -40,11 +44,7 @@ from forecaster.spec import (
     ThetaSpec,
     WholeSpec,
 )
-from forecaster.structural import Structural
 from forecaster.support import REAL
-from forecaster.theta import Theta
-from forecaster.whole import Blind, Reader, Recurring, WholeLabel, WholeNumber
-from forecaster.window import Encoded, Window
 
 LAGS = 2048
 """Columns of lags that least squares solve in seconds."""

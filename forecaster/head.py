@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple, final
 from jaxtyping import Float, Float32, Float64
 from torch import Tensor, nn
 
-from forecaster.scale import normalise
+from forecaster.cores.scale import normalise
 from forecaster.support import REAL, Support
 
 

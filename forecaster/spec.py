@@ -68,7 +68,7 @@ class Task(Spec):
 
 
 class RecurrentSpec(Spec):
-    """`forecaster.recurrent.Recurrent`."""
+    """`forecaster.models.recurrent.Recurrent`."""
 
     kind: Literal["recurrent"] = "recurrent"
     core: CoreSpec = CoreSpec()
@@ -83,7 +83,7 @@ class RecurrentSpec(Spec):
 
 
 class LinearSpec(Spec):
-    """`forecaster.linear.Linear`: a linear map of the last values."""
+    """`forecaster.models.linear.Linear`: a linear map of the last values."""
 
     kind: Literal["linear"] = "linear"
     lags: int = Field(0, ge=0)
@@ -101,7 +101,7 @@ class LinearSpec(Spec):
 
 
 class SeasonalNaiveSpec(Spec):
-    """`forecaster.pointwise.SeasonalNaive`: the last season repeated."""
+    """`forecaster.models.pointwise.SeasonalNaive`: the last season repeated."""
 
     kind: Literal["seasonal_naive"] = "seasonal_naive"
     season: int = Field(0, ge=0)
@@ -109,7 +109,7 @@ class SeasonalNaiveSpec(Spec):
 
 
 class ThetaSpec(Spec):
-    """`forecaster.theta.Theta`: exponential smoothing with drift, of each series by itself."""
+    """`forecaster.models.theta.Theta`: exponential smoothing with drift, of each series by itself."""
 
     kind: Literal["theta"] = "theta"
     memory: int = Field(256, ge=1)
@@ -117,7 +117,7 @@ class ThetaSpec(Spec):
 
 
 class StateSpaceSpec(Spec):
-    """`forecaster.structural.Structural`: level, trend and seasons by Kalman's filter."""
+    """`forecaster.models.structural.Structural`: level, trend and seasons by Kalman's filter."""
 
     kind: Literal["state_space"] = "state_space"
     harmonics: int = Field(6, ge=0)
@@ -127,7 +127,7 @@ class StateSpaceSpec(Spec):
 
 
 class EnsembleSpec(Spec):
-    """`forecaster.ensemble.Ensemble`: the median or mean of several models."""
+    """`forecaster.models.ensemble.Ensemble`: the median or mean of several models."""
 
     kind: Literal["ensemble"] = "ensemble"
     members: tuple["ModelSpec", ...] = Field(min_length=1)
@@ -136,21 +136,21 @@ class EnsembleSpec(Spec):
 
 
 class LabelRecurrentSpec(Spec):
-    """`forecaster.labels.recurrent.LabelRecurrent`."""
+    """`forecaster.models.labels.recurrent.LabelRecurrent`."""
 
     kind: Literal["label_recurrent"] = "label_recurrent"
     core: CoreSpec = CoreSpec()
 
 
 class LabelCountsSpec(Spec):
-    """`forecaster.labels.counts.LabelCounts`: frequencies (order 0) or a Markov chain (order 1)."""
+    """`forecaster.models.labels.counts.LabelCounts`: frequencies (order 0) or a Markov chain (order 1)."""
 
     kind: Literal["label_counts"] = "label_counts"
     order: Literal[0, 1]
 
 
 class WholeSpec(Spec):
-    """`forecaster.whole`: one label or one number for a whole series."""
+    """`forecaster.models.whole`: one label or one number for a whole series."""
 
     kind: Literal["whole"] = "whole"
     core: CoreSpec | None = None

@@ -14,9 +14,13 @@ from forecaster.cells import CELLS
 from forecaster.cells.ar import Autoregressive
 from forecaster.cells.fused import GRU, LSTM, Elman
 from forecaster.cells.peephole import PeepholeLSTM
-from forecaster.compose import Dense, Dilated, Residual, Stack
 from forecaster.core import Core
-from forecaster.encoder import Bidirectional, Encoder
+from forecaster.cores.compose import Dense, Dilated, Residual, Stack
+from forecaster.cores.encoder import Bidirectional, Encoder
+from forecaster.cores.kalman import Kalman
+from forecaster.cores.plain import Plain
+from forecaster.cores.scale import Smoothing
+from forecaster.cores.window import Window
 from forecaster.head import Head
 from forecaster.heads.bernoulli import Bernoulli
 from forecaster.heads.binned import Binned
@@ -25,11 +29,8 @@ from forecaster.heads.log_normal import LogNormal
 from forecaster.heads.negative_binomial import NegativeBinomial, ZeroInflatedNegativeBinomial
 from forecaster.heads.quantile import Quantile
 from forecaster.heads.student_t import StudentT
-from forecaster.kalman import Kalman
-from forecaster.labels import LabelModel
 from forecaster.model import Model, Numeric
-from forecaster.plain import Plain
-from forecaster.scale import Smoothing
+from forecaster.models.labels import LabelModel
 from forecaster.spec import (
     CoreSpec,
     EnsembleSpec,
@@ -46,7 +47,6 @@ from forecaster.spec import (
     WholeSpec,
 )
 from forecaster.state import detach
-from forecaster.window import Window
 
 CORES: dict[str, Callable[[], Core]] = {name: partial(cell, 2, 3) for name, cell in CELLS.items()} | {
     "markov": lambda: Autoregressive(2, 3, order=1),

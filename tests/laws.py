@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from forecaster.batch import Batch, Chances, Forecast
 from forecaster.core import Core
-from forecaster.encoder import Encoder
+from forecaster.cores.encoder import Encoder
 from forecaster.head import Anchor, Head
 from forecaster.model import Carry, Model, Numeric
 from forecaster.quantiles import LEVELS, interpolate

@@ -7,9 +7,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from forecaster.cores.scale import BOUND
 from forecaster.head import Anchor, Head
 from forecaster.quantiles import normal_quantiles
-from forecaster.scale import BOUND
 from forecaster.support import POSITIVE
 
 WIDEST = 1.5

@@ -13,10 +13,10 @@ from numpy import ndarray
 
 from forecaster.batch import Forecast
 from forecaster.conformal import Calibrator
-from forecaster.labels import LabelModel
 from forecaster.manifest import DataSpec
 from forecaster.metrics import coverage, mase, mean_known, msis, pinball, smape, weighted_quantile_loss
 from forecaster.model import Model, Numeric
+from forecaster.models.labels import LabelModel
 from forecaster.paths import Dependence
 from forecaster.quantiles import LEVELS
 from forecaster.support import REAL, Support

@@ -8,7 +8,7 @@ import pandas as pd
 
 from forecaster.artifact import Artifact
 from forecaster.errors import DataError
-from forecaster.labels import LabelModel
+from forecaster.models.labels import LabelModel
 from pipelines.data.panel import Panel
 from pipelines.forecasting.admit import readable
 from pipelines.forecasting.predict import TENTHS, Predictions, predict

@@ -9,9 +9,9 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from forecaster.labels import LabelModel
 from forecaster.manifest import DataSpec
 from forecaster.model import Carry
+from forecaster.models.labels import LabelModel
 from pipelines.batches.histories import at_the_end
 from pipelines.clock.frequency import Frequency
 from pipelines.data.panel import Panel

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from forecaster.batch import Forecast
-from forecaster.filler import Filler
+from forecaster.cores.scale import BOUND
+from forecaster.models.filler import Filler
 from forecaster.quantiles import LEVELS
-from forecaster.scale import BOUND
 from pipelines.batches.gaps import Gaps
 from pipelines.data.panel import Panel
 

@@ -8,7 +8,7 @@ from numpy import ndarray
 from pipelines.data.panel import Panel
 from pipelines.evaluation.unit import changes
 
-_SEASONS = 4  # how many seasons back seasonal naive looks for one that is no gap, as forecaster.pointwise does
+_SEASONS = 4  # how many seasons back seasonal naive looks for one that is no gap, as forecaster.models.pointwise does
 
 
 def unit(
@@ -33,7 +33,7 @@ def seasonal_naive(
     origin: Int64[ndarray, " rows"],
     step: Int64[ndarray, " rows"],
 ) -> Float64[ndarray, " rows"]:
-    """What `forecaster.pointwise.SeasonalNaive` says for `step` (from 1), knowing the first `origin` values.
+    """What `forecaster.models.pointwise.SeasonalNaive` says for `step` (from 1), knowing the first `origin` values.
 
     The last season again; over a gap one of the three seasons before, or else the last known value.
     """

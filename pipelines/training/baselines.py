@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
-from forecaster.ensemble import Ensemble
-from forecaster.labels.counts import LabelCounts
-from forecaster.linear import Linear
 from forecaster.manifest import DataSpec
 from forecaster.model import Model
-from forecaster.whole import WholeLabel
+from forecaster.models.ensemble import Ensemble
+from forecaster.models.labels.counts import LabelCounts
+from forecaster.models.linear import Linear
+from forecaster.models.whole import WholeLabel
 from pipelines.data.labels import recode
 from pipelines.data.panel import Panel
 from pipelines.training.regression import regress

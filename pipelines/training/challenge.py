@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from forecaster.artifact import Artifact, load_artifact
-from forecaster.ensemble import Ensemble
 from forecaster.errors import DataError
 from forecaster.manifest import Category, Covariate, DataSpec
 from forecaster.model import Model
+from forecaster.models.ensemble import Ensemble
 from forecaster.spec import EnsembleSpec, ModelSpec, Task
 from pipelines.data.panel import Panel
 from pipelines.evaluation import figures

@@ -12,8 +12,8 @@ from numpy import ndarray
 from scipy.optimize import nnls
 from torch import Tensor
 
-from forecaster.linear import Linear
 from forecaster.manifest import DataSpec
+from forecaster.models.linear import Linear
 from pipelines.batches.windows import EPOCH, Table, Windows
 from pipelines.data.panel import Panel
 from pipelines.evaluation.unit import unit

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecaster.ensemble import Ensemble, pooled
+from forecaster.models.ensemble import Ensemble, pooled
 from forecaster.spec import EnsembleSpec, SeasonalNaiveSpec
 from pipelines.evaluation.backtest import Backtest
 from pipelines.evaluation.contest import Saving, versus

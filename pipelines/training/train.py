@@ -9,10 +9,10 @@ from pathlib import Path
 from forecaster.artifact import Artifact
 from forecaster.build import build
 from forecaster.conformal import Calibrator
-from forecaster.ensemble import Ensemble
 from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, Training
 from forecaster.model import Model
+from forecaster.models.ensemble import Ensemble
 from forecaster.paths import CAUTIOUS, Dependence
 from forecaster.spec import FitSpec
 from forecaster.train import Batches

@@ -7,15 +7,15 @@ from torch import nn
 
 from forecaster.build import build, build_core
 from forecaster.cells.fused import GRU, LSTM, Elman
-from forecaster.compose import Dense, Residual, Stack
 from forecaster.core import Core
+from forecaster.cores.compose import Dense, Residual, Stack
+from forecaster.cores.plain import Plain
 from forecaster.errors import DataError
 from forecaster.heads.gaussian import Gaussian
 from forecaster.heads.quantile import Quantile
-from forecaster.linear import Linear
-from forecaster.plain import Plain
-from forecaster.pointwise import SeasonalNaive
-from forecaster.recurrent import Recurrent
+from forecaster.models.linear import Linear
+from forecaster.models.pointwise import SeasonalNaive
+from forecaster.models.recurrent import Recurrent
 from forecaster.spec import CoreSpec, HeadSpec, LinearSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
 from tests.examples import MODELS
 

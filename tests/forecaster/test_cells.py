@@ -7,7 +7,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from forecaster.cells.fused import GRU, LSTM, Elman
-from forecaster.compose import Dilated
+from forecaster.cores.compose import Dilated
 from forecaster.state import State
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from forecaster.cells import CELLS
 from forecaster.cells.fused import GRU, LSTM
-from forecaster.compose import Dense, Dilated, Residual
-from forecaster.plain import Plain
+from forecaster.cores.compose import Dense, Dilated, Residual
+from forecaster.cores.plain import Plain
 from tests import laws
 from tests.examples import CORES, FORGETFUL, core, core_case, seeds
 

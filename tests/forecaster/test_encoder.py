@@ -9,9 +9,9 @@ from torch.testing import assert_close
 
 from forecaster.cells.fused import GRU, LSTM
 from forecaster.core import Core
-from forecaster.decoder import Bridge, Direct, Unrolled
-from forecaster.encoder import Bidirectional, Encoder
-from forecaster.window import Encoded, Window
+from forecaster.cores.decoder import Bridge, Direct, Unrolled
+from forecaster.cores.encoder import Bidirectional, Encoder
+from forecaster.cores.window import Encoded, Window
 from tests import laws
 from tests.examples import ENCODERS, seeds
 

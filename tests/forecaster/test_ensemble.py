@@ -8,8 +8,8 @@ import torch
 from torch.testing import assert_close
 
 from forecaster.build import build
-from forecaster.ensemble import Ensemble
 from forecaster.errors import DataError
+from forecaster.models.ensemble import Ensemble
 from forecaster.spec import EnsembleSpec, LabelCountsSpec, Task
 from forecaster.state import part
 from tests import laws

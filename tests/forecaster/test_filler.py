@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from forecaster.batch import Batch
 from forecaster.build import build_filler
 from forecaster.errors import DataError
-from forecaster.filler import Filler
+from forecaster.models.filler import Filler
 from forecaster.quantiles import LEVELS
 from forecaster.spec import CoreSpec, HeadSpec, RecurrentSpec, SeasonalNaiveSpec
 

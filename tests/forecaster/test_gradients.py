@@ -8,7 +8,7 @@ from torch import Tensor
 from forecaster.core import Core
 from forecaster.errors import DataError
 from forecaster.gradients import core_parts, norms
-from forecaster.pointwise import Pointwise
+from forecaster.models.pointwise import Pointwise
 from forecaster.state import State, take, transform
 from tests.examples import CORES, MODELS, batch, core_case, seeds
 from tests.laws import chunk

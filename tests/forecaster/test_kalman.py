@@ -12,7 +12,7 @@ from statsmodels.tsa.statespace.structural import UnobservedComponents
 from torch import Tensor
 from torch.testing import assert_close
 
-from forecaster.kalman import Kalman
+from forecaster.cores.kalman import Kalman
 from forecaster.state import State
 
 HORIZON = 9

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from forecaster.batch import Batch, Chances
-from forecaster.labels.counts import LabelCounts
-from forecaster.labels.model import LabelModel, tokens
 from forecaster.model import Carry
+from forecaster.models.labels.counts import LabelCounts
+from forecaster.models.labels.model import LabelModel, tokens
 from forecaster.spec import FitSpec
 from forecaster.state import detach
 from forecaster.train import fit

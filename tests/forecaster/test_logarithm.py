@@ -11,10 +11,10 @@ from torch.testing import assert_close
 
 from forecaster.batch import Batch, Forecast
 from forecaster.build import build
-from forecaster.logarithm import Logarithm
+from forecaster.cores.scale import MOST
 from forecaster.model import Carry
+from forecaster.models.logarithm import Logarithm
 from forecaster.quantiles import LEVELS
-from forecaster.scale import MOST
 from forecaster.spec import Task
 from tests import laws
 from tests.examples import RECURRENT, batch, lone, seeds

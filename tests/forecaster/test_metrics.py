@@ -12,7 +12,7 @@ from sklearn.metrics import mean_pinball_loss
 
 from forecaster import metrics
 from forecaster.batch import Batch
-from forecaster.pointwise import SeasonalNaive
+from forecaster.models.pointwise import SeasonalNaive
 from forecaster.quantiles import LEVELS
 from tests.examples import seeds
 

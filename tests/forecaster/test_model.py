@@ -14,11 +14,11 @@ from torch.testing import assert_close
 
 from forecaster.batch import Batch, Forecast
 from forecaster.build import build
+from forecaster.cores.scale import MOST
 from forecaster.head import Anchor
 from forecaster.model import Carry, Model, seasonal
+from forecaster.models.recurrent import Recurrent
 from forecaster.quantiles import LEVELS, interpolate
-from forecaster.recurrent import Recurrent
-from forecaster.scale import MOST
 from forecaster.spec import CoreSpec, EnsembleSpec, LinearSpec, RecurrentSpec, StateSpaceSpec, Task
 from forecaster.state import detach
 from tests import laws

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from forecaster.scale import BOUND, Smoothing, normalise
+from forecaster.cores.scale import BOUND, Smoothing, normalise
 
 
 def double(values: list[float]) -> Tensor:

@@ -10,8 +10,8 @@ from statsmodels.tsa.forecasting.theta import ThetaModel
 from torch import Tensor
 from torch.testing import assert_close
 
-from forecaster.pointwise import Seen
-from forecaster.theta import Theta, slope, smooth, smoothed
+from forecaster.models.pointwise import Seen
+from forecaster.models.theta import Theta, slope, smooth, smoothed
 
 nan = math.nan
 HORIZON = 10

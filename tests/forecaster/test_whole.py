@@ -15,11 +15,11 @@ from torch.testing import assert_close
 from forecaster.batch import Batch, Chances, Forecast
 from forecaster.build import build
 from forecaster.model import Model, Numeric
+from forecaster.models.whole import WholeLabel
 from forecaster.quantiles import LEVELS
 from forecaster.spec import FitSpec, Task, WholeSpec
 from forecaster.state import detach
 from forecaster.train import fit
-from forecaster.whole import WholeLabel
 from tests import laws
 from tests.examples import WHOLE, moved, seeds, whole_batch
 

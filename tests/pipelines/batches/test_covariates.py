@@ -16,8 +16,8 @@ from sklearn.linear_model import LinearRegression, Ridge
 
 from forecaster.artifact import Artifact
 from forecaster.build import build
-from forecaster.linear import Covariates, Linear
 from forecaster.manifest import ArtifactSpec, DataSpec, Training
+from forecaster.models.linear import Covariates, Linear
 from forecaster.spec import FitSpec
 from pipelines.batches.covariates import describe, encode
 from pipelines.batches.windows import EPOCH, Table, Windows

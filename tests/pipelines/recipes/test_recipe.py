@@ -10,9 +10,9 @@ import torch
 
 from forecaster.artifact import load_artifact, save
 from forecaster.build import build
-from forecaster.ensemble import Ensemble
 from forecaster.errors import DataError
 from forecaster.model import Numeric
+from forecaster.models.ensemble import Ensemble
 from forecaster.spec import EnsembleSpec, LabelSpec, Task
 from pipelines.batches.covariates import describe
 from pipelines.data.doors import panel_from_series

@@ -8,8 +8,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from forecaster.artifact import load_artifact, save
-from forecaster.ensemble import Ensemble
-from forecaster.pointwise import SeasonalNaive, Seen
+from forecaster.models.ensemble import Ensemble
+from forecaster.models.pointwise import SeasonalNaive, Seen
 from forecaster.spec import EnsembleSpec, FitSpec
 from pipelines.data.doors import panel_from_series
 from pipelines.evaluation.backtest import Backtest, backtest

@@ -5,9 +5,9 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch
-from forecaster.labels.model import LabelModel, cross_entropy, tokens
 from forecaster.model import Carry
-from forecaster.pointwise import fill_forward
+from forecaster.models.labels.model import LabelModel, cross_entropy, tokens
+from forecaster.models.pointwise import fill_forward
 from forecaster.state import where
 
 

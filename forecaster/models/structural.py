@@ -7,12 +7,12 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
-from forecaster.kalman import Kalman
+from forecaster.cores.kalman import Kalman
+from forecaster.cores.scale import normalise, worth
 from forecaster.model import Carry, Numeric
+from forecaster.models.pointwise import fill_forward
 from forecaster.parallel import mean_loss
-from forecaster.pointwise import fill_forward
 from forecaster.quantiles import LEVELS, normal_quantiles
-from forecaster.scale import normalise, worth
 from forecaster.state import part, parts, where
 from forecaster.support import REAL
 

@@ -5,8 +5,8 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from forecaster.core import Core
-from forecaster.decoder import Decoder
-from forecaster.encoder import Encoder
+from forecaster.cores.decoder import Decoder
+from forecaster.cores.encoder import Encoder
 from forecaster.state import State
 
 

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
 from forecaster.core import Core
-from forecaster.decoder import silent
+from forecaster.cores.decoder import silent
+from forecaster.cores.scale import Smoothing, normalise
 from forecaster.head import Anchor
 from forecaster.heads.quantile import Quantile
-from forecaster.labels.model import LabelModel, cross_entropy
 from forecaster.model import Carry, Numeric
+from forecaster.models.labels.model import LabelModel, cross_entropy
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS
-from forecaster.scale import Smoothing, normalise
 from forecaster.state import part, parts, where
 
 

@@ -1,5 +1,5 @@
 """Series of labels instead of numbers: their models, the recurrent one and the two that are counted."""
 
-from forecaster.labels.model import LabelModel
+from forecaster.models.labels.model import LabelModel
 
 __all__ = ["LabelModel"]

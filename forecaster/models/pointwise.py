@@ -9,10 +9,10 @@ from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
 from forecaster.batch import Batch, Forecast
+from forecaster.cores.scale import normalise
 from forecaster.model import Carry, Numeric
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS, normal_quantiles
-from forecaster.scale import normalise
 from forecaster.state import where
 from forecaster.support import REAL
 

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor, nn
 
-from forecaster.labels.model import tokens
-from forecaster.pointwise import Pointwise, Seen, mean_of_known
-from forecaster.scale import normalise
+from forecaster.cores.scale import normalise
+from forecaster.models.labels.model import tokens
+from forecaster.models.pointwise import Pointwise, Seen, mean_of_known
 
 
 class Covariates(NamedTuple):

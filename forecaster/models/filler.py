@@ -5,7 +5,7 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
-from forecaster.encoder import Encoder
+from forecaster.cores.encoder import Encoder
 from forecaster.head import Anchor, Head
 from forecaster.learner import Learner
 from forecaster.parallel import mean_loss

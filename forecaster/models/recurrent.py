@@ -7,14 +7,14 @@ from jaxtyping import Float, Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
-from forecaster.compose import Dilated
 from forecaster.core import Core
-from forecaster.decoder import Decoder
+from forecaster.cores.compose import Dilated
+from forecaster.cores.decoder import Decoder
+from forecaster.cores.scale import Smoothing, normalise, worth
 from forecaster.head import Anchor, Head
 from forecaster.model import Carry, Numeric, seasonal
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS
-from forecaster.scale import Smoothing, normalise, worth
 from forecaster.state import part, parts, where
 
 OVERLAP = 8

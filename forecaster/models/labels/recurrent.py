@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from forecaster.batch import Batch
 from forecaster.core import Core
-from forecaster.labels.model import LabelModel, cross_entropy, tokens
 from forecaster.model import Carry, seasonal
+from forecaster.models.labels.model import LabelModel, cross_entropy, tokens
 from forecaster.state import part, parts, where
 
 

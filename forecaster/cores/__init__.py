@@ -1,0 +1,1 @@
+"""Cores beyond single cells, and what stands around a core: scale, encoders, decoders."""

@@ -1,0 +1,1 @@
+"""Models, each four methods around tensors: `forecaster.model` is their contract."""
