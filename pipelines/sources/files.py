@@ -48,7 +48,9 @@ def read_files(path: str, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
             files = partitions(system, place)
             if not files:
                 raise DataError(f"{path}: no file in this folder ends with .parquet", remedy="check the path")
-            return _together([table for file in files for table in _parquet(system, file, columns, cutoff)])
+            tables = [table for file in files for table in _parquet(system, file, columns, cutoff)]
+            with naming(path, "give each column one type in all files, and ds one time zone"):
+                return _together(tables)
         if place.endswith(".parquet"):
             return _together(list(_parquet(system, place, columns, cutoff)))
         if place.endswith((".csv", ".csv.gz")):

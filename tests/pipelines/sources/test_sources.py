@@ -130,6 +130,14 @@ def test_text_that_is_not_utf8(tmp_path: Path) -> None:
         read(path)
 
 
+def test_files_of_a_folder_whose_times_are_of_two_zones(tmp_path: Path) -> None:
+    for zone in ("UTC", "Europe/Berlin"):
+        times = pd.date_range("2024-01-01", periods=3, freq="D", tz=zone)
+        pd.DataFrame({"ds": times, "y": 1.5}).to_parquet(tmp_path / f"{zone[:3]}.parquet", index=False)
+    with pytest.raises(DataError, match=r"ds has incompatible types.*; give .* ds one time zone"):
+        read(tmp_path)
+
+
 def test_missing_files_and_empty_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         read(tmp_path / "none.csv")
