@@ -58,18 +58,21 @@ def forecast(
     from pipelines.champion.load import chosen
     from pipelines.champion.score import score
     from pipelines.runs.engine import engine as engine_of
+    from pipelines.sources.sink import check
     from pipelines.sources.source import source
 
+    levels = levels_of(quantiles)
     if out.endswith("/"):
         write = partial(score_shards, engine=engine_of(engine, workers, address))
     else:
+        check(out, data)
         write = partial(score, plain=True)
     rows = write(
         chosen(name, model),
         data,
         horizon,
         out,
-        levels_of(quantiles),
+        levels,
         paths=paths,
         seed=seed,
         temperature=temperature,
