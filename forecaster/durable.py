@@ -26,7 +26,8 @@ def replacing(place: Path) -> Iterator[Path]:
         fresh.replace(place)
     except OSError as error:
         if error.filename in (None, str(fresh)):
-            error.filename, error.filename2 = str(place), None
+            error.filename = str(place)
+            del error.filename2
         raise
     finally:
         _remove(fresh)

@@ -16,10 +16,10 @@ from forecaster.durable import replace
 from forecaster.errors import DataError
 from pipelines.champion.shards import Job, Piece, deal, forecast
 from pipelines.data.table import check_columns
-from pipelines.forecasting.ask import Question, reading
+from pipelines.forecasting.ask import Question, check_names, reading
 from pipelines.registry.versions import Champion
 from pipelines.runs.engine import Engine
-from pipelines.sources.files import naming
+from pipelines.sources.files import ALIKE, naming
 
 PIECE = 2**22
 """Rows that are dealt out at a time, or one row group where it is larger."""
@@ -50,6 +50,7 @@ def score_shards(
     Stopped at any moment, the same call goes on. Engines on several machines need `data` and `out` on all of them.
     Raises DataError where `out` holds something else.
     """
+    check_names(levels)
     artifact = load_artifact(champion.folder)
     question = Question(horizon or artifact.spec.task.horizon, levels, paths, temperature, seed)
     source, out = _dataset(Path(data), artifact), Path(out)
@@ -83,6 +84,7 @@ def _dataset(data: Path, artifact: Artifact) -> ds.Dataset:
     with naming(str(data)):
         opened = partial(ds.dataset, [str(file.absolute()) for file in files], format=form)
         schemas = [fragment.physical_schema for fragment in opened().get_fragments()]
+    with naming(str(data), ALIKE):
         whole = pa.unify_schemas(schemas, promote_options="permissive")  # files may differ in the type of a number
     check_columns(whole.names, covariates)
     if "unique_id" not in whole.names:

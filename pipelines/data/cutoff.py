@@ -39,7 +39,7 @@ class Cutoff:
             return self._scalars(self.since, self._step(), 1, kind)
         if not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
             return None
-        zone = self.zone
+        zone = parse_zone(self.zone) if self.zone else None
         if pa.types.is_timestamp(kind) and kind.tz:
             return self._scalars(self.since, self._moment(zone or parse_zone(kind.tz)), SCALE[kind.unit], kind)
         # A clock that is set back shows earlier times again.

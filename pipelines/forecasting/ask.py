@@ -39,8 +39,6 @@ class Question:
             raise DataError(
                 f"quantiles {list(self.levels)}", remedy="give levels between 0 and 1, such as 0.1, 0.5, 0.9"
             )
-        if len({f"{level:g}" for level in self.levels}) < len(self.levels):  # columns are named by them
-            raise DataError(f"quantiles {list(self.levels)}", remedy="give levels that differ in six digits")
         if self.paths < 0 or not 0 <= self.temperature < math.inf:
             raise DataError(
                 f"{self.paths} paths at a temperature of {self.temperature:g}", remedy="give neither below 0"
@@ -76,8 +74,18 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
     return predict(artifact, panel, question.horizon, question.levels, *sampling)
 
 
+def check_names(levels: tuple[float, ...]) -> None:
+    """Raises DataError on levels by which two columns of a table would have one name."""
+    if len({f"{level:g}" for level in levels}) < len(levels):
+        raise DataError(f"quantiles {list(levels)}", remedy="give levels that differ in six digits")
+
+
 def answer_frame(artifact: Artifact, panel: Panel, question: Question) -> pd.DataFrame:
-    """The forecasts as a table, in which what is told of whole series has no time."""
+    """The forecasts as a table, in which what is told of whole series has no time.
+
+    Raises what `ask` and `check_names` do.
+    """
+    check_names(question.levels)
     frame = ask(artifact, panel, question).frame()
     return frame if artifact.spec.data.whole is None else frame.drop(columns="ds")
 

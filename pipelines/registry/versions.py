@@ -63,7 +63,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Champion:
-    """The artifact of a registered model in a folder of this machine, checked."""
+    """A model in a folder of this machine: a version of a registered one, which was checked, or what a user names."""
 
     name: str
     version: str

@@ -17,6 +17,9 @@ from pipelines.data.table import check_columns
 from pipelines.runs.faults import FULL
 from pipelines.sources.storage import file_system
 
+ALIKE = "give each column one type in all files, and ds one time zone"
+"""What to do about files of a folder that do not go together."""
+
 
 class Columns(NamedTuple):
     """The columns that are wanted beside unique_id, ds and y."""
@@ -49,7 +52,7 @@ def read_files(path: str, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
             if not files:
                 raise DataError(f"{path}: no file in this folder ends with .parquet", remedy="check the path")
             tables = [table for file in files for table in _parquet(system, file, columns, cutoff)]
-            with naming(path, "give each column one type in all files, and ds one time zone"):
+            with naming(path, ALIKE):
                 return _together(tables)
         if place.endswith(".parquet"):
             return _together(list(_parquet(system, place, columns, cutoff)))

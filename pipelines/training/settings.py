@@ -1,4 +1,4 @@
-"""What a training job is told, as one frozen, checked value."""
+"""What jobs that train are told, each as one frozen, checked value."""
 
 from pathlib import Path
 from typing import Literal

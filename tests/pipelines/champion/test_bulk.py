@@ -213,11 +213,16 @@ def test_data_that_cannot_be_dealt_out_is_refused(data: Path, table: pd.DataFram
     table.to_csv(tmp_path / "table.csv")
     table.drop(columns="unique_id").to_parquet(tmp_path / "single.parquet")
     table.drop(columns="price").to_parquet(tmp_path / "poor.parquet")
+    (tmp_path / "zones").mkdir()
+    for zone in ("UTC", "Asia"):
+        times = pd.date_range("2024-01-01", periods=len(table), freq="h", tz=zone.replace("Asia", "Asia/Tokyo"))
+        table.assign(ds=times).to_parquet(tmp_path / "zones" / f"{zone}.parquet")
     for name, message in {
         "table.csv": "a folder of forecasts is made from a Parquet file or a folder of them",
         "nowhere.parquet": "made from a Parquet file",
         "single.parquet": "there is no column unique_id",
         "poor.parquet": "no column 'price'",
+        "zones": "give each column one type in all files, and ds one time zone",
     }.items():
         with pytest.raises(DataError, match=message):
             score(tmp_path / name, tmp_path / "out", model, Processes(1))

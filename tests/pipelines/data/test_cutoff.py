@@ -167,3 +167,21 @@ def test_a_model_learns_nothing_from_after_the_as_of(home: Path) -> None:
     training = load_artifact(resolve("forecaster").folder).spec.training
     assert training.until == "2024-10-20 12:00+02:00"
     assert training.digest == truth(whole, moment).digest
+
+
+@pytest.mark.parametrize("zone", ["+10", "Z", "GMT+1", "Europe/Berlin"])
+@pytest.mark.parametrize("written", [None, "UTC"])
+def test_a_zone_however_it_is_written(zone: str, written: str | None, tmp_path: Path) -> None:
+    times = pd.date_range("2024-01-01", periods=48, freq="h", tz=written)
+    pd.DataFrame({"ds": times, "y": np.arange(48.0)}).to_parquet(tmp_path / "a.parquet", index=False)
+    whole = read(tmp_path / "a.parquet", zone=zone)
+    cut = read(tmp_path / "a.parquet", zone=zone, as_of="2024-01-02T05")
+    until = pd.Timestamp("2024-01-02T05", tz=whole.zone)
+    assert cut.total == (pd.DatetimeIndex(whole.times(0)) <= until).sum()
+
+
+def test_a_zone_that_there_is_not(tmp_path: Path) -> None:
+    times = pd.date_range("2024-01-01", periods=48, freq="h")
+    pd.DataFrame({"ds": times, "y": 1.5}).to_parquet(tmp_path / "a.parquet", index=False)
+    with pytest.raises(DataError, match="unknown time zone 'Nowhere'"):
+        read(tmp_path / "a.parquet", zone="Nowhere", as_of="2024-01-02")

@@ -23,7 +23,7 @@ from forecaster.spec import (
 )
 from pipelines.data.doors import panel_from_series
 from pipelines.data.panel import Panel
-from pipelines.forecasting.ask import Question, ask
+from pipelines.forecasting.ask import Question, answer_frame, ask
 from pipelines.forecasting.doubts import doubts
 from tests.examples import Example
 
@@ -53,7 +53,6 @@ def days(*series: list[float | None], frequency: str = "D") -> Panel:
         ({"levels": (0.5, 1.0)}, "quantiles [0.5, 1.0]"),
         ({"levels": (math.nan,)}, "quantiles [nan]"),
         ({"levels": ()}, "quantiles []"),
-        ({"levels": (0.1234567, 0.1234568)}, "quantiles [0.1234567, 0.1234568]; give levels that differ in six digits"),
         ({"paths": -1}, "-1 paths"),
         ({"temperature": math.inf}, "a temperature of inf"),
     ],
@@ -61,6 +60,13 @@ def days(*series: list[float | None], frequency: str = "D") -> Panel:
 def test_what_cannot_be_asked_of_any_model(question: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         Question(**({"horizon": 3} | question))
+
+
+def test_two_levels_are_two_columns() -> None:
+    near = Question(3, (0.09999999999999998, 0.1, 0.5))
+    ask(asked(NAIVE), days([1, 2, 3]), near)
+    with pytest.raises(DataError, match="give levels that differ in six digits"):
+        answer_frame(asked(NAIVE), days([1, 2, 3]), near)
 
 
 @pytest.mark.parametrize("model", [NAIVE, GRU, BOTH, COUNTS])

@@ -13,11 +13,12 @@ from mlflow import MlflowClient
 
 from forecaster.artifact import digest, load_artifact
 from forecaster.errors import ArtifactError, DataError
+from pipelines.champion.load import chosen
 from pipelines.data.panel import Panel
 from pipelines.pyfunc import log_model
 from pipelines.registry import versions as registry
 from pipelines.registry.promotion import history, latest, promote, rollback
-from pipelines.registry.versions import register, resolve, versions
+from pipelines.registry.versions import Champion, copies, register, resolve, versions
 from pipelines.runs.faults import UnavailableError
 from pipelines.tracking.connection import connect
 from pipelines.tracking.run import Run
@@ -71,6 +72,14 @@ def test_from_a_run_to_a_checked_artifact(store: str, home: Path, add: Callable[
     assert champion.folder == home / "mlruns" / "cache" / seal
     assert digest(champion.folder) == seal
     assert load_artifact(champion.folder).spec == load_artifact(folder).spec
+
+
+def test_a_number_is_a_version_and_a_path_a_folder(home: Path, add: Callable[..., str], artifact: Make) -> None:
+    assert add() == "1"
+    other, seal = artifact(1)
+    shutil.copytree(other, home / "1")
+    assert chosen("m", "1") == resolve("m", "1")
+    assert chosen("m", "./1") == Champion("m", "./1", seal, Path("1"))
 
 
 def test_versions_are_counted_and_described(entry: Callable[..., str]) -> None:
@@ -212,10 +221,16 @@ def test_copies_that_nobody_wants_for_a_month_go_when_another_is_fetched(home: P
     champion = resolve("m")
     old, wanted, new = (add(seed=seed) for seed in (1, 2, 3))
     unused, used = resolve("m", old), resolve("m", wanted)
+    note = copies().note("other")
+    note.write_text("damaged")  # so that nobody knows which artifacts are champions
     for one in (champion, unused, used):
         os.utime(one.folder, (0, 0))
     resolve("m", wanted)
     fetched = resolve("m", new)
+    assert unused.folder.is_dir()
+    note.unlink()
+    shutil.rmtree(fetched.folder)
+    assert resolve("m", new) == fetched
     assert {file.name for file in (home / "mlruns" / "cache").iterdir() if file.is_dir()} == {
         one.digest for one in (champion, used, fetched)
     }

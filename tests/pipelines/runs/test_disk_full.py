@@ -114,6 +114,14 @@ def test_a_small_file(tmp_path: Path) -> None:
         assert sorted(file.name for file in disk.iterdir()) == ["ballast", "note"]
 
 
+def test_an_error_names_the_place_once(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    for place, said in (("none/x", "No such file or directory"), ("folder", "Is a directory")):
+        with pytest.raises(OSError, match=said) as error:
+            replace(tmp_path / place, b"x")
+        assert str(error.value).endswith(f"{said}: {str(tmp_path / place)!r}")
+
+
 @pytest.mark.parametrize("number", sorted(FULL))
 def test_a_quota_is_a_full_disk_and_no_fault_of_the_file(number: int) -> None:
     with pytest.raises(OSError, match="sales") as full, naming("sales.parquet"):
