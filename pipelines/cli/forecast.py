@@ -11,6 +11,7 @@ from pipelines.cli.options import (
     Duplicates,
     EngineName,
     Horizon,
+    Model,
     Name,
     Workers,
     Zone,
@@ -34,7 +35,7 @@ def forecast(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same paths.")] = 0,
     temperature: Annotated[float, typer.Option(min=0, help="Of paths; 0: the likeliest labels, the medians.")] = 1.0,
     name: Name = "forecaster",
-    model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
+    model: Model = None,
     zone: Zone = None,
     duplicates: Duplicates = "error",
     engine: EngineName = "processes",
@@ -65,7 +66,7 @@ def forecast(
     if out.endswith("/"):
         write = partial(score_shards, engine=engine_of(engine, workers, address))
     else:
-        check(out, data)
+        check(out, data)  # here too, before a model is fetched
         write = partial(score, plain=True)
     rows = write(
         chosen(name, model),
@@ -89,7 +90,7 @@ def backtest(
     horizon: Horizon = None,
     windows: Annotated[int, typer.Option(min=1, help="Rolling origins, a horizon apart.")] = 3,
     name: Name = "forecaster",
-    model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
+    model: Model = None,
     zone: Zone = None,
     duplicates: Duplicates = "error",
     engine: EngineName = "processes",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.options import Data, Duplicates, Name, Zone, mendable
+from pipelines.cli.options import Data, Duplicates, Model, Name, Zone, mendable
 
 app = typer.Typer()
 
@@ -15,7 +15,7 @@ def gradients(
     data: Data,
     steps: Annotated[int, typer.Option(min=1, help="Recurrent steps to look back.")] = 100,
     name: Name = "forecaster",
-    model: Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")] = None,
+    model: Model = None,
     zone: Zone = None,
     duplicates: Duplicates = "error",
 ) -> None:

@@ -23,6 +23,8 @@ Season = Annotated[
     int | None, typer.Option(min=1, help="Steps in a season; by the frequency, or as values come back, if left out.")
 ]
 Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
+Model = Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")]
+Version = Annotated[str | None, typer.Option(help="A version instead of the champion.")]
 Zone = Annotated[str | None, typer.Option(help="Time zone of time stamps without one, such as Europe/Berlin.")]
 Duplicates = Annotated[str, typer.Option(help="Two rows for one time: error, mean, sum, first or last.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes, of this machine or of the cluster.")]

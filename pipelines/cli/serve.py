@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.options import Name, mendable
+from pipelines.cli.options import Name, Version, mendable
 from pipelines.training.settings import TrainSettings
 
 app = typer.Typer()
@@ -18,7 +18,7 @@ def serve(
     name: Name = "forecaster",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    model: Annotated[str | None, typer.Option(help="A version instead of the champion.")] = None,
+    model: Version = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
 ) -> None:
     """Serve the champion: POST /forecast. Another champion is served within seconds; a version that is named stays."""
@@ -39,7 +39,7 @@ def serve(
 @mendable()
 def package(
     name: Name = "forecaster",
-    model: Annotated[str | None, typer.Option(help="A version instead of the champion.")] = None,
+    model: Version = None,
 ) -> None:
     """Build a Bento of the champion: it serves without this repository and without MLflow."""
     from pipelines.registry.versions import resolve

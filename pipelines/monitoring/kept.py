@@ -85,7 +85,7 @@ def read_kept(path: Path, model: str, *, steps: bool, zone: str | None, version:
             [str(file) for file in files], schema=pa.schema({**_COLUMNS, "ds": clock, "model": pa.string()})
         )
         table = data.to_table([*_COLUMNS, "ds"], filter=chosen)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: {error}", remedy="remove the file that is none of kept forecasts") from error
     if lacking := [name for name in ("ds", *_NUMBERS) if table[name].null_count]:
         message = f"{path}: forecasts without {', '.join(lacking)}"

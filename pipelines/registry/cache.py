@@ -65,7 +65,8 @@ class Cache:
     def _prune(self) -> None:
         try:
             champions = {Note.read(file).digest for file in self.folder.glob("*.json")}
-        except (OSError, ValueError):  # then nobody knows what is one
+        except (OSError, ValueError) as error:  # then nobody knows what is one
+            log.warning("old copies stay in %s, for a note cannot be read: %s", self.folder, error)
             return
         for place in self.folder.iterdir():
             with suppress(OSError):  # another process may do the same

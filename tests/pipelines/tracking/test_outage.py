@@ -85,20 +85,25 @@ def silent(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.Monke
         yield
 
 
+@pytest.fixture
+def address(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """The folder of a new store, and where jobs look for the server of it that a test starts."""
+    folder, uri = tmp_path / "store", f"http://127.0.0.1:{free_port()}"
+    folder.mkdir()
+    shutil.copy(empty_database, folder / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return folder, uri
+
+
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_training_goes_on_without_mlflow_and_is_told_to_it_later(
     fault: signal.Signals,
     settings: TrainSettings,
     calls: list[float],
     home: Path,
-    tmp_path: Path,
-    empty_database: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    address: tuple[Path, str],
 ) -> None:
-    folder, uri = tmp_path / "store", f"http://127.0.0.1:{free_port()}"
-    folder.mkdir()
-    shutil.copy(empty_database, folder / "mlflow.db")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    folder, uri = address
     epochs: list[str] = []
     with mlflow_server(folder, uri) as server:
 
@@ -141,12 +146,9 @@ def again(settings: TrainSettings, uri: str) -> None:
 
 
 def test_mlflow_that_is_back_before_the_end_has_all_of_it(
-    settings: TrainSettings, home: Path, tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+    settings: TrainSettings, home: Path, address: tuple[Path, str]
 ) -> None:
-    folder, uri = tmp_path / "store", f"http://127.0.0.1:{free_port()}"
-    folder.mkdir()
-    shutil.copy(empty_database, folder / "mlflow.db")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    folder, uri = address
     epochs: list[str] = []
     with mlflow_server(folder, uri) as server:
 
