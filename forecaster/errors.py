@@ -29,4 +29,7 @@ def _rebuild(message: str, series: str | None, place: str | None, remedy: str | 
 
 
 class ArtifactError(Exception):
-    """A folder that is not an artifact, or not as it was written."""
+    """A folder that is not an artifact, or not as it was written; the message is one line, whatever it quotes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))

@@ -22,7 +22,8 @@ def chosen(name: str, model: str | None = None) -> Champion:
     """The champion of a name, one of its versions, which are numbers, or the artifact in a folder, whose path is its
     version."""
     if model is not None and not model.isdigit() and Path(model).is_dir():
-        return Champion(name, model, digest(Path(model)), Path(model))
+        folder = Path(model).absolute()
+        return Champion(name, model, digest(folder), folder)
     return resolve(name, model)
 
 

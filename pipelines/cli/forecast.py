@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from forecaster.errors import DataError
 from pipelines.cli.options import (
     Address,
     Data,
@@ -65,6 +66,9 @@ def forecast(
     levels = levels_of(quantiles)
     if out.endswith("/"):
         write = partial(score_shards, engine=engine_of(engine, workers, address))
+    elif (engine, workers, address) != ("processes", None, None):
+        remedy = "end --out with / to write a folder, or leave --engine, --workers and --address out"
+        raise DataError(f"{out} is one file, which one process writes", remedy=remedy)
     else:
         check(out, data)  # here too, before a model is fetched
         write = partial(score, plain=True)

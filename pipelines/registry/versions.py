@@ -190,7 +190,7 @@ def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Champion:
             return Path(mlflow.artifacts.download_artifacts(source, dst_path=str(scratch), tracking_uri=tracking_uri()))
         except (MlflowException, OSError) as error:
             tell_full(error, cache.folder)
-            raise ArtifactError(f"{title} cannot be fetched from its store: {' '.join(str(error).split())}") from error
+            raise ArtifactError(f"{title} cannot be fetched from its store: {error}") from error
 
     return Champion(found.name, str(found.version), seal, cache.artifact(seal, download))
 

@@ -16,7 +16,7 @@ from pipelines.clock.stamps import localise, read_stamps
 from pipelines.clock.zone import DAY
 from pipelines.data.cutoff import Cutoff
 from pipelines.data.table import read_series
-from pipelines.sources.files import Columns, naming, partitions
+from pipelines.sources.files import ALIKE, Columns, naming, partitions
 from pipelines.sources.read import read_table
 from pipelines.sources.source import Source, source
 from pipelines.sources.storage import file_system, put
@@ -56,6 +56,7 @@ def ingest(
     if table.num_rows:
         table = _timed(table, zone)
         before.check(table.schema, str(place))
+        table = before.zoned(table)
     elif before.last is not None:
         table = before.schema.empty_table()
     else:
@@ -101,7 +102,8 @@ class Held:
                 schemas.append(opened.schema_arrow)
                 ids.update(table["unique_id"].unique().to_pylist())
                 latest.append(pc.max(table["ds"].cast(pa.int64())).as_py())
-        schema = pa.unify_schemas(schemas, promote_options="permissive") if schemas else pa.schema([])
+        with naming(store, ALIKE):
+            schema = pa.unify_schemas(schemas, promote_options="permissive") if schemas else pa.schema([])
         return cls(schema, max((one for one in latest if one is not None), default=None), ids)
 
     def check(self, schema: pa.Schema, place: str) -> None:
@@ -114,6 +116,12 @@ class Held:
             if was != now and "nothing" not in (was, now):
                 remedy = f"give {was}, or begin a new store"
                 raise DataError(f"{place}: {field.name} holds {now}, and in the store {was}", remedy=remedy)
+
+    def zoned(self, table: pa.Table) -> pa.Table:
+        """A table with its moments in the zone of the store: whoever exports it may have moved, or changed clocks."""
+        if "ds" not in self.schema.names:
+            return table
+        return table.set_column(table.column_names.index("ds"), "ds", table["ds"].cast(self.schema.field("ds").type))
 
 
 def kind(of: pa.DataType) -> str:

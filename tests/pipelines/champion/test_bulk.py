@@ -249,3 +249,6 @@ def test_the_command_line_forecasts_into_a_folder(data: Path, model: Path, home:
     result = CliRunner().invoke(app, [*command, "--address", "10.0.0.1:6379"])
     assert result.exit_code == 2
     assert "add --engine ray" in result.output
+    result = CliRunner().invoke(app, [*command, "--out", "one.csv"])
+    assert result.exit_code == 2
+    assert "end --out with / to write a folder" in result.output

@@ -156,6 +156,25 @@ def test_a_column_more_and_one_that_is_empty_go_in(tmp_path: Path) -> None:
     assert len(stored(store)) == 3
 
 
+def test_a_source_that_moves_to_another_zone_goes_into_that_of_the_store(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    ingest(written(hours(), tmp_path / "a.parquet"), store, "2024-10-26")
+    moved = hours().assign(ds=lambda frame: frame["ds"].dt.tz_convert("America/New_York"))
+    ingest(written(moved, tmp_path / "b.parquet"), store, "2024-10-30")
+    whole = stored(written(hours(), tmp_path / "a.parquet"))
+    assert stored(store).zone == whole.zone == BERLIN
+    assert np.array_equal(stored(store).values, whole.values, equal_nan=True)
+
+
+def test_partitions_of_two_zones_are_told(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    ingest(written(hours(), tmp_path / "a.parquet"), store, "2024-10-26")
+    moved = hours().assign(ds=lambda frame: frame["ds"].dt.tz_convert("America/New_York"))
+    written(moved, store / "2024-10-27T000000.parquet")
+    with pytest.raises(DataError, match=r"store: .*; give each column one type in all files, and ds one time zone"):
+        ingest(written(hours(), tmp_path / "a.parquet"), store, "2024-10-30")
+
+
 def test_a_corrupted_partition_is_named(store: str, tmp_path: Path) -> None:
     source = written(hours(), tmp_path / "a.parquet")
     file = ingest(source, store, "2024-10-26").file
