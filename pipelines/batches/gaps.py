@@ -12,33 +12,10 @@ from numpy import ndarray
 from forecaster.batch import Batch
 from forecaster.manifest import DataSpec
 from pipelines.batches.windows import EPOCH, Table
-from pipelines.data.grid import offsets
 from pipelines.data.panel import Panel
 
-ENOUGH = 10
-"""Values that tell at which distance they come."""
 SHARE = 0.2
 """Of the values that are hidden in training."""
-
-
-def scattered(panel: Panel) -> Iterator[str]:
-    """A sentence on series of which most values come at one distance of more than two steps: months among days."""
-    observed = ~np.isnan(panel.values)
-    count = np.diff(offsets(observed)[panel.indptr])
-    where = np.flatnonzero(observed & np.repeat((count >= ENOUGH) & (2 * count < panel.lengths), panel.lengths))
-    of = np.searchsorted(panel.indptr, where, side="right") - 1
-    within = np.diff(of) == 0
-    gap, of = np.diff(where)[within], of[1:][within]
-    some, begins, gaps = np.unique(of, return_index=True, return_counts=True)
-    usual = gap[np.lexsort((gap, of))][begins + gaps // 2]  # the median
-    near = np.abs(gap - np.repeat(usual, gaps)) <= np.repeat(usual, gaps) / 8
-    found = np.flatnonzero((usual > 2) & (np.diff(offsets(near)[[*begins, len(near)]]) > 0.7 * gaps))
-    if found.size:
-        name, every = str(panel.ids[some[found[0]]]), usual[found[0]]
-        yield (
-            f"in {len(found)} of {len(panel)} series values come far apart, as in {name!r} every {every} steps of"
-            f" {panel.frequency.name!r}; what lies between is read as missing"
-        )
 
 
 def lengths(panel: Panel) -> Int64[ndarray, "gaps"]:

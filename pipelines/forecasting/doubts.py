@@ -1,4 +1,4 @@
-"""What a panel says that a model has never seen, in sentences: it is answered all the same, and not to be trusted."""
+"""What a model has never seen, or looks like a mistake, in sentences: it is answered, and not to be trusted."""
 
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -9,16 +9,16 @@ import torch
 from forecaster.artifact import Artifact
 from forecaster.manifest import ROUNDING, DataSpec
 from forecaster.model import Model, Numeric
-from pipelines.batches.gaps import scattered
+from pipelines.data.oddities import oddities
 from pipelines.data.panel import Panel
 
 MOST = 100
-"""Sentences on what a model has never seen: a word of its own in each row would make more of them than forecasts."""
+"""Sentences at most: a word of its own in each row would make more of them than forecasts."""
 
 
 def doubts(artifact: Artifact, panel: Panel) -> tuple[str, ...]:
-    """A sentence on each thing in a panel that the model has never seen, and how it is read; on `MOST` at most."""
-    every = chain(unread(panel, artifact.model), unseen(panel, artifact.spec.data), scattered(panel))
+    """A sentence on each thing in a panel to be doubted, and how it is read; on `MOST` of them at most."""
+    every = chain(unread(panel, artifact.model), unseen(panel, artifact.spec.data), oddities(panel))
     told, more = tuple(islice(every, MOST)), next(every, None)
     return told if more is None else (*told, "there is more that was not there in training")
 

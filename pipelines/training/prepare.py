@@ -10,7 +10,7 @@ from pathlib import Path
 from forecaster.errors import DataError
 from forecaster.model import Model
 from pipelines.batches.covariates import describe
-from pipelines.batches.gaps import scattered
+from pipelines.data.oddities import oddities
 from pipelines.data.panel import Panel
 from pipelines.evaluation.split import answered, by_series, split
 from pipelines.forecasting.admit import admit
@@ -46,7 +46,7 @@ def planned(
         whole=settings.target,
         as_of=settings.as_of,
     )
-    for sentence in scattered(panel):
+    for sentence in oddities(panel):
         log.warning(sentence)
     panel = panel if panel.whole is None else answered(panel)
     chosen = choose_recipes(settings.recipes or automatic.recipes(panel), automatic.kind(panel))

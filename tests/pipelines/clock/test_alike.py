@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError
-from pipelines.batches.gaps import scattered
 from pipelines.data.doors import panel_from_frame
+from pipelines.data.oddities import oddities
 from pipelines.data.panel import Panel
 
 
@@ -66,7 +66,7 @@ def test_no_majority_blames_no_one() -> None:
 def test_where_few_series_are_coarser_their_gaps_are_told_of(coarse: str, fine: str) -> None:
     panel = read(series("a", fine, 900), series("b", coarse, 30), series("c", fine, 900))
     assert panel.frequency.name == fine
-    (told,) = scattered(panel)
+    (told,) = oddities(panel)
     usual = int(np.median(np.diff(np.flatnonzero(~np.isnan(panel.series(1))))))
     apart = f"in 1 of 3 series values come far apart, as in 'b' every {usual} steps of '{fine}'"
     assert told == f"{apart}; what lies between is read as missing"
@@ -78,10 +78,10 @@ def test_days_on_which_little_was_sold_are_days(share: float, seed: int) -> None
     sold = [series(name, "D", 1000) for name in "abcdef"]
     panel = read(series("each", "D", 30), *(table[random.random(len(table)) < share] for table in sold))
     assert panel.frequency.name == "D"
-    assert not list(scattered(panel))
+    assert not list(oddities(panel))
 
 
 def test_a_few_stamps_are_no_frequency() -> None:
     panel = read(series("a", "W-SUN", 9), series("b", "D", 100), series("c", "W-SUN", 9))
     assert panel.frequency.name == "D"
-    assert not list(scattered(panel))
+    assert not list(oddities(panel))

@@ -1,0 +1,66 @@
+"""What in a panel looks like a mistake, in sentences: it is read as it stands."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from numpy import ndarray
+
+from forecaster.manifest import ROUNDING
+from pipelines.data.grid import offsets
+from pipelines.data.panel import Panel
+
+ENOUGH = 10
+"""Values that tell how far apart they come, and how far from their median."""
+FAR = 20
+"""How many times as far from the median as the others a value is that is told of."""
+FEW = 100
+"""One value in so many can be far from all others."""
+
+
+def oddities(panel: Panel) -> Iterator[str]:
+    """A sentence on values that come far apart, and one on values that lie far from all others."""
+    yield from _scattered(panel)
+    if not panel.labels:
+        yield from _astray(panel)
+
+
+def _scattered(panel: Panel) -> Iterator[str]:
+    """A sentence on series of which most values come at one distance of more than two steps: months among days."""
+    observed = ~np.isnan(panel.values)
+    count = np.diff(offsets(observed)[panel.indptr])
+    where = np.flatnonzero(observed & np.repeat((count >= ENOUGH) & (2 * count < panel.lengths), panel.lengths))
+    of = np.searchsorted(panel.indptr, where, side="right") - 1
+    within = np.diff(of) == 0
+    gap, of = np.diff(where)[within], of[1:][within]
+    some, begins, gaps = np.unique(of, return_index=True, return_counts=True)
+    usual = gap[np.lexsort((gap, of))][begins + gaps // 2]  # the median
+    near = np.abs(gap - np.repeat(usual, gaps)) <= np.repeat(usual, gaps) / 8
+    found = np.flatnonzero((usual > 2) & (np.diff(offsets(near)[[*begins, len(near)]]) > 0.7 * gaps))
+    if found.size:
+        name, every = str(panel.ids[some[found[0]]]), usual[found[0]]
+        yield (
+            f"in {len(found)} of {len(panel)} series values come far apart, as in {name!r} every {every} steps of"
+            f" {panel.frequency.name!r}; what lies between is read as missing"
+        )
+
+
+def _astray(panel: Panel) -> Iterator[str]:
+    far = np.concatenate([_far(panel.series(i)) for i in range(len(panel))])
+    if far.any():
+        series, place = panel.where(row := int(far.argmax()))
+        yield (
+            f"series {series!r}, {place}: the value {panel.values[row]:g} is over {FAR} times as far from the median as"
+            f" the others, like {int(far.sum())} in {int(panel.having(far).sum())} series; leave y empty where that is"
+            " a mistake"
+        )
+
+
+def _far(values: Float64[ndarray, "length"]) -> Bool[ndarray, "length"]:
+    """Which values, one in `FEW` at most, are `FAR` times as far from the median as any other."""
+    known = values[~np.isnan(values)]
+    if len(known) < ENOUGH:
+        return np.zeros(len(values), dtype=bool)
+    median, others = np.median(known), len(known) - max(1, len(known) // FEW)
+    usual = np.partition(np.abs(known - median), others - 1)[others - 1]
+    return np.asarray((usual > ROUNDING * abs(median)) & (np.abs(values - median) > FAR * usual))
