@@ -68,7 +68,7 @@ def same(now: Any, then: Any) -> bool:
 
 def make(folder: Path) -> None:
     """An artifact of each kind, trained here, a request and the answer to it."""
-    from pipelines.registry.versions import resolve
+    from pipelines.registry.fetch import resolve
     from pipelines.training.job import train
     from pipelines.training.settings import TrainSettings
 

@@ -17,7 +17,7 @@ from forecaster.errors import DataError
 from pipelines.champion.shards import Job, Piece, deal, forecast
 from pipelines.data.table import check_columns
 from pipelines.forecasting.ask import Question, check_names, reading
-from pipelines.registry.versions import Champion
+from pipelines.registry.fetch import Champion
 from pipelines.runs.engine import Engine
 from pipelines.sources.files import ALIKE, naming
 

@@ -11,7 +11,7 @@ from pipelines.data.panel import Panel
 from pipelines.evaluation.split import after
 from pipelines.forecasting.ask import reading
 from pipelines.forecasting.doubts import doubts
-from pipelines.registry.versions import Champion, resolve
+from pipelines.registry.fetch import Champion, resolve
 from pipelines.sources.read import read
 from pipelines.sources.source import Source, source
 

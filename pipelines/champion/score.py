@@ -11,7 +11,7 @@ from pipelines.champion.load import panel_for
 from pipelines.evaluation.backtest import backtest
 from pipelines.evaluation.split import ended, origins
 from pipelines.forecasting.ask import Question, answer_frame
-from pipelines.registry.versions import Champion
+from pipelines.registry.fetch import Champion
 from pipelines.runs.engine import HERE, Engine
 from pipelines.sources.sink import check, write, write_forecasts
 from pipelines.sources.source import Source, source

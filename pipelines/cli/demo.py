@@ -15,8 +15,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from forecaster.errors import DataError
+from pipelines.registry.fetch import Champion, copies, resolve
 from pipelines.registry.follow import start
-from pipelines.registry.versions import Champion, copies, resolve
 from pipelines.sources.read import read
 from pipelines.tracking.connection import tracking_uri
 

@@ -22,8 +22,8 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
 ) -> None:
     """Serve the champion: POST /forecast. Another champion is served within seconds; a version that is named stays."""
+    from pipelines.registry.fetch import copies, resolve
     from pipelines.registry.follow import beside
-    from pipelines.registry.versions import copies, resolve
 
     champion = resolve(name, model)
     command = [sys.executable, "-P", "-m", "service"]
@@ -42,7 +42,7 @@ def package(
     model: Version = None,
 ) -> None:
     """Build a Bento of the champion: it serves without this repository and without MLflow."""
-    from pipelines.registry.versions import resolve
+    from pipelines.registry.fetch import resolve
 
     champion = resolve(name, model)
     command = [sys.executable, "-P", "-m", "service.package", str(champion.folder), "--name", champion.name]

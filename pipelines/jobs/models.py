@@ -12,8 +12,9 @@ from pipelines.champion.load import panel_for
 from pipelines.champion.score import rolling, score
 from pipelines.forecasting.predict import TENTHS
 from pipelines.jobs.job import Job, Outcome, Turn
+from pipelines.registry.fetch import resolve
 from pipelines.registry.promotion import KeptError, promote
-from pipelines.registry.versions import resolve, versions
+from pipelines.registry.versions import versions
 from pipelines.runs.fields import Text
 from pipelines.sources.source import Source
 from pipelines.tracking.run import Run

@@ -20,7 +20,7 @@ from pipelines.monitoring.report import Report
 from pipelines.monitoring.scores import in_all, scores
 from pipelines.monitoring.settings import MonitorSettings
 from pipelines.monitoring.verdicts import verdicts
-from pipelines.registry.versions import resolve
+from pipelines.registry.fetch import resolve
 from pipelines.runs.events import Events
 from pipelines.runs.faults import UnavailableError
 from pipelines.runs.ledger import open_ledger

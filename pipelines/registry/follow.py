@@ -8,8 +8,8 @@ from threading import Thread
 
 from forecaster.durable import replace
 from forecaster.errors import ArtifactError, DataError
+from pipelines.registry.fetch import copies, named, resolve
 from pipelines.registry.note import Note, refusal
-from pipelines.registry.versions import copies, named, resolve
 from pipelines.runs.faults import UnavailableError
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,9 @@ from pipelines.evaluation.backtest import backtest
 from pipelines.evaluation.contest import Verdict, contest
 from pipelines.evaluation.split import after, split
 from pipelines.recipes.recipe import Recipe
+from pipelines.registry.fetch import Champion, champion
 from pipelines.registry.promotion import KeptError
-from pipelines.registry.versions import Champion, Version, champion
+from pipelines.registry.versions import Version
 from pipelines.tracking.run import Run
 from pipelines.training.candidate import Candidate
 from pipelines.training.plan import Plan

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.champion import score
-from pipelines.registry.versions import resolve
+from pipelines.registry.fetch import resolve
 from pipelines.runs.engine import Engine
 from tests.pipelines.conftest import hourly
 from tests.pipelines.training.test_job import QUICK, forecaster, series

@@ -17,8 +17,9 @@ from pipelines.champion.score import score
 from pipelines.cli.app import app
 from pipelines.data.panel import Panel
 from pipelines.pyfunc import log_model
+from pipelines.registry.fetch import resolve
 from pipelines.registry.promotion import history, promote
-from pipelines.registry.versions import register, resolve
+from pipelines.registry.versions import register
 from pipelines.runs.attempts import SUCCEEDED, Key
 from pipelines.runs.ledger import open_ledger
 from pipelines.tracking.run import Run

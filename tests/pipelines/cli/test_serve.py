@@ -16,8 +16,9 @@ import pytest
 
 from pipelines.data.panel import Panel
 from pipelines.pyfunc import log_model
+from pipelines.registry.fetch import resolve
 from pipelines.registry.promotion import promote, rollback
-from pipelines.registry.versions import register, resolve
+from pipelines.registry.versions import register
 from pipelines.tracking.run import Run
 from tests.pipelines.conftest import flip
 from tests.pipelines.processes import free_port

@@ -18,7 +18,7 @@ from forecaster.errors import DataError
 from pipelines.cli.app import app
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
-from pipelines.registry.versions import resolve
+from pipelines.registry.fetch import resolve
 from pipelines.sources.read import read
 
 BERLIN = "Europe/Berlin"

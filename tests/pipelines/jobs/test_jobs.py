@@ -21,8 +21,9 @@ from pipelines.jobs.file import read_job
 from pipelines.jobs.models import Score
 from pipelines.jobs.run import moment
 from pipelines.jobs.training import Retrain
+from pipelines.registry.fetch import resolve
 from pipelines.registry.promotion import history
-from pipelines.registry.versions import resolve, versions
+from pipelines.registry.versions import versions
 from pipelines.tracking.connection import connect
 
 DAYS = 240

@@ -26,7 +26,8 @@ from pipelines.monitoring.kept import rows, write_part
 from pipelines.monitoring.monitor import monitor
 from pipelines.monitoring.promises import promises
 from pipelines.monitoring.settings import MonitorSettings
-from pipelines.registry.versions import resolve, versions
+from pipelines.registry.fetch import resolve
+from pipelines.registry.versions import versions
 from pipelines.runs.events import Events
 from pipelines.runs.ledger import open_ledger
 from pipelines.tracking.connection import connect

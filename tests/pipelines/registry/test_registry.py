@@ -17,8 +17,9 @@ from pipelines.champion.load import chosen
 from pipelines.data.panel import Panel
 from pipelines.pyfunc import log_model
 from pipelines.registry import versions as registry
+from pipelines.registry.fetch import Champion, copies, resolve
 from pipelines.registry.promotion import history, latest, promote, rollback
-from pipelines.registry.versions import Champion, copies, register, resolve, versions
+from pipelines.registry.versions import register, versions
 from pipelines.runs.faults import UnavailableError
 from pipelines.tracking.connection import connect
 from pipelines.tracking.run import Run
@@ -79,7 +80,7 @@ def test_a_number_is_a_version_and_a_path_a_folder(home: Path, add: Callable[...
     other, seal = artifact(1)
     shutil.copytree(other, home / "1")
     assert chosen("m", "1") == resolve("m", "1")
-    assert chosen("m", "./1") == Champion("m", "./1", seal, Path("1"))
+    assert chosen("m", "./1") == Champion("m", "./1", seal, home / "1")
 
 
 def test_versions_are_counted_and_described(entry: Callable[..., str]) -> None:

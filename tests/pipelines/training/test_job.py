@@ -25,8 +25,9 @@ from forecaster.spec import FitSpec
 from forecaster.train import Batches, Step, fit
 from pipelines.cli.app import app
 from pipelines.recipes.recipe import Recipe, recipes
+from pipelines.registry.fetch import resolve
 from pipelines.registry.promotion import history
-from pipelines.registry.versions import resolve, versions
+from pipelines.registry.versions import versions
 from pipelines.training import fitting
 from pipelines.training.prepare import alone
 

@@ -24,8 +24,8 @@ from pipelines.evaluation.backtest_labels import LabelBacktest
 from pipelines.evaluation.figures import chances
 from pipelines.forecasting.doubts import unseen
 from pipelines.recipes.recipe import Recipe, choose, recipes
+from pipelines.registry.fetch import resolve
 from pipelines.registry.promotion import history
-from pipelines.registry.versions import resolve
 from pipelines.training import automatic
 from service.forecast import answer
 from service.source import Champion
