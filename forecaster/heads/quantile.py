@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from forecaster.head import Standard
-from forecaster.quantiles import LEVELS, interpolate, normal_quantiles
+from forecaster.quantiles import LEVELS, interpolate, masses, normal_quantiles
 
 
 class Quantile(Standard):
@@ -31,9 +31,7 @@ class Quantile(Standard):
         number = torch.arange(self.width)
         above = (number[:, None] > self.middle) & (number[:, None] <= number)
         below = (number[:, None] < self.middle) & (number[:, None] >= number)
-        evenly = tuple((k + 0.5) / 1000 for k in range(1000))
-        mass = interpolate(torch.eye(self.width, dtype=torch.float64), levels, evenly).mean(-1)
-        self.register_buffer("mass", mass, persistent=False)  # what each quantile adds to the expectation
+        self.register_buffer("mass", masses(levels), persistent=False)
         gaps = normal_quantiles(levels, self.get_buffer("grid")).diff()
         width = torch.cat([gaps[: self.middle], gaps.new_zeros(1), gaps[self.middle :]]) / 4
         self.register_buffer("outward", (above.float() - below.float()) * width[:, None], persistent=False)

@@ -94,6 +94,22 @@ class Panel:
         values, past = (crop(cells, self.indptr, lengths) for cells in (self.values, self.past))
         return replace(self, values=values, past=past, indptr=offsets(lengths))
 
+    def last(self, steps: int) -> "Panel":
+        """Only the last `steps` values of each series, as if it had begun with them."""
+        lengths = np.minimum(self.lengths, steps)
+        gone = self.lengths - lengths
+        reach = np.diff(self.known_indptr) - gone
+        kept, ahead = stretches(self.indptr[:-1] + gone, lengths), stretches(self.known_indptr[:-1] + gone, reach)
+        return replace(
+            self,
+            start=self.frequency.advance(self.start, gone, self.zone),
+            values=self.values[kept],
+            past=self.past[kept],
+            indptr=offsets(lengths),
+            known=self.known[ahead],
+            known_indptr=offsets(reach),
+        )
+
     def having(self, such: Bool[ndarray, " total"]) -> Bool[ndarray, " series"]:
         """Whether each series has a step that is such a one."""
         before = offsets(such.astype(np.int64))

@@ -11,6 +11,7 @@ What is to be told of whole series is split by series: each is in one part, from
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from forecaster.spec import Task
 from pipelines.data.cutoff import Cutoff
 from pipelines.data.panel import Panel
 
+_BEGUN = 512  # origins that tell how wide the intervals of a young series are
 _ENOUGH = 64  # held-out horizons that say enough of a model, over all series
 _LEAST = 2  # origins where there is room: all series share a day
 _MANY = 1000  # series; of more, another copy of their histories costs more than it tells
@@ -132,6 +134,18 @@ def after(panel: Panel, until: str | None) -> Int64[ndarray, "series"]:
     time = np.full(len(panel), Cutoff(until, panel.zone).last(panel.frequency))
     last, _ = panel.frequency.locate(time, panel.start, panel.zone)
     return panel.lengths - np.clip(last + 1, 0, panel.lengths)
+
+
+def begun(held_out: HeldOut) -> Iterator[tuple[int, HeldOut]]:
+    """Up to `_BEGUN` origins before which only the last 1, 2, 4 ... steps are known, up to half a typical history."""
+    some = held_out.rows(0, len(held_out.actual), -(-len(held_out.actual) // _BEGUN))
+    assert some is not None
+    steps = 1
+    while 2 * steps <= np.median(some.panel.lengths):
+        panel = some.panel.last(steps)
+        seen = panel.having(~np.isnan(panel.values))[:, None]
+        yield steps, HeldOut(panel, np.where(seen, some.actual, np.nan))
+        steps *= 2
 
 
 def answered(panel: Panel) -> Panel:

@@ -12,7 +12,7 @@ from forecaster.batch import Forecast
 from forecaster.conformal import Calibrator
 from forecaster.manifest import DataSpec
 from forecaster.model import Carry, Numeric
-from forecaster.quantiles import LEVELS
+from forecaster.quantiles import LEVELS, masses
 from forecaster.support import Support
 from pipelines.batches.histories import at_the_end
 from pipelines.data.panel import Panel
@@ -60,15 +60,23 @@ def distribution(
 ) -> Distribution:
     """What a model says of the next `horizon` steps of every series."""
     raw = raw_forecast(model, data, panel, horizon)
-    mean = _within(data, panel, raw.mean)
 
-    def calibrated(unit: float) -> Forecast:
+    def calibrated(unit: float) -> Float64[Tensor, "series horizon levels"]:
         """For series whose values lie so far apart at least."""
-        made = raw if calibrator is None else replace(calibrator, unit=min(unit, calibrator.unit)).apply(raw)
-        return replace(made, quantiles=_within(data, panel, model.support.nearest(made.quantiles)), mean=mean)
+        made = raw
+        if calibrator is not None:
+            made = replace(calibrator, unit=min(unit, calibrator.unit)).apply(raw, panel.lengths)
+        return model.support.nearest(made.quantiles)
 
-    other = calibrated(model.support.unit) if data.integral and panel.fractions.any() else None
-    return Distribution(model, data, panel, calibrated(support(model, data).unit), other)
+    like, other = calibrated(support(model, data).unit), calibrated(model.support.unit)
+    lifted = _within(data, panel, other) - other  # what cannot be below zero is zero, and the mean larger by that
+    mean = _within(data, panel, raw.mean + lifted @ masses(LEVELS))
+
+    def told(quantiles: Float64[Tensor, "series horizon levels"]) -> Forecast:
+        return Forecast(LEVELS, _within(data, panel, quantiles), mean)
+
+    broken = data.integral and panel.fractions.any()
+    return Distribution(model, data, panel, told(like), told(other) if broken else None)
 
 
 def support(model: Numeric, data: DataSpec) -> Support:
@@ -86,13 +94,6 @@ def _within(data: DataSpec, panel: Panel, values: Float64[Tensor, "series ..."])
 def _having(panel: Panel, such: Bool[ndarray, " total"], like: Tensor) -> Bool[Tensor, "series ..."]:
     """Which series have such a value, with as many dimensions as `like`."""
     return torch.from_numpy(panel.having(such)).view(-1, *[1] * (like.dim() - 1))
-
-
-def forecast(
-    model: Numeric, data: DataSpec, panel: Panel, horizon: int, calibrator: Calibrator | None = None
-) -> Forecast:
-    """The distribution of the next `horizon` steps of every series, calibrated and in such values as the data has."""
-    return distribution(model, data, panel, horizon, calibrator).forecast()
 
 
 def raw_forecast(model: Numeric, data: DataSpec, panel: Panel, horizon: int) -> Forecast:

@@ -18,9 +18,9 @@ from forecaster.spec import FitSpec
 from forecaster.train import Batches
 from pipelines.batches.windows import Table
 from pipelines.data.panel import Panel
-from pipelines.evaluation.backtest import backtest
+from pipelines.evaluation.backtest import Backtest, backtest
 from pipelines.evaluation.scores import Scores
-from pipelines.evaluation.split import HeldOut
+from pipelines.evaluation.split import HeldOut, begun
 from pipelines.evaluation.unit import unit
 from pipelines.recipes.recipe import Recipe
 from pipelines.training.baselines import solve
@@ -54,7 +54,10 @@ def refit(plan: Plan, winner: Candidate) -> Artifact:
     """
     model = _again(plan, winner.trained, plan.panel, "refit")
     test = examine(plan, winner.artifact.model, plan.split.test) if plan.split.test is not None else None
-    return Artifact(describe(plan, winner.trained, plan.panel), model, *_calibration(winner.calibration, test))
+    calibrator, dependence = _calibration(winner.calibration, test)
+    if calibrator is not None and plan.split.test is not None and plan.panel.whole is None:
+        calibrator = _with_young(plan, winner.artifact.model, plan.split.test, calibrator)
+    return Artifact(describe(plan, winner.trained, plan.panel), model, calibrator, dependence)
 
 
 def _first_training(plan: Plan, name: str, recipe: Recipe, start: Model | None) -> Trained:
@@ -162,6 +165,16 @@ def _folder(plan: Plan, name: str) -> Path:
 def examine(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrator | None = None) -> Scores:
     """A backtest of a model, calibrated if it is, on what is held out."""
     return backtest(model, plan.data, plan.task.seasons[0], held_out, calibrator)
+
+
+def _with_young(plan: Plan, model: Model, held_out: HeldOut, calibrator: Calibrator) -> Calibrator:
+    """Also for series that have just begun, as if those that are held out had: it is not known how they did begin."""
+    told = {}
+    for steps, young in begun(held_out):
+        test = examine(plan, model, young)
+        assert isinstance(test, Backtest)
+        told[steps] = test.forecast, young.actual
+    return calibrator.with_young(told)
 
 
 def _calibration(*tests: Scores | None) -> tuple[Calibrator | None, Dependence]:

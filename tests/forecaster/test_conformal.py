@@ -226,3 +226,54 @@ def test_json_round_trip_is_exact(seed: int) -> None:
     assert read.levels == calibrator.levels
     assert read.residuals == calibrator.residuals
     assert np.array_equal(read.shares, calibrator.shares)
+
+
+def sure(forecast: Forecast, share: float) -> Forecast:
+    """Intervals that have only a share of their width."""
+    median = forecast.quantiles[..., 6:7]
+    return replace(forecast, quantiles=torch.lerp(median, forecast.quantiles, share))
+
+
+def test_intervals_of_young_series_are_as_wide_as_those_that_were_held_out_had_needed() -> None:
+    """Of one value the model says that it never moves, and of four that it hardly does."""
+    forecast, actual = case(400, 2, 0)
+    told = {1: (sure(forecast, 0), actual), 4: (sure(forecast, 0.1), actual)}
+    calibrator = learned(forecast, actual).with_young(told)
+    assert (calibrator.young[1] >= calibrator.young[4]).all()
+    assert (calibrator.young[4] >= calibrator.shares).all()
+    fresh, came = case(400, 2, 1)
+    for length, share, most in ((1, 0.0, 1.0), (3, 0.0, 1.0), (4, 0.1, 1.0), (7, 0.1, 1.0), (8, 1.0, 0.9)):
+        known = sure(fresh, share)
+        held = inside(calibrator.apply(known, np.full(400, length)), came)[:, 2]  # of the 80 % intervals
+        assert ((held > 0.7) & (held < most)).all()
+        assert share == 1.0 or (inside(calibrator.apply(known), came)[:, 2] < 0.1).all()
+
+
+def test_each_series_is_widened_by_its_own_length() -> None:
+    forecast, actual = case(60, 2, 0)
+    calibrator = learned(forecast, actual).with_young({k: (sure(forecast, 0.1), actual) for k in (1, 2, 4)})
+    lengths = np.array([1, 2, 3, 4, 7, 8, 500])
+    some = Forecast(LEVELS, forecast.quantiles[:7], forecast.mean[:7])
+    moved = calibrator.apply(some, lengths).quantiles
+    for row in range(len(lengths)):
+        one = Forecast(LEVELS, some.quantiles[row : row + 1], some.mean[row : row + 1])
+        assert torch.equal(calibrator.apply(one, lengths[row : row + 1]).quantiles[0], moved[row])
+    assert torch.equal(moved[5:], calibrator.apply(some).quantiles[5:])
+    read = Calibrator.from_json(calibrator.to_json())
+    assert torch.equal(read.apply(some, lengths).quantiles, moved)
+
+
+def test_what_was_written_before_young_series_were_told_apart_is_read() -> None:
+    forecast, actual = case(60, 2, 0)
+    calibrator = learned(forecast, actual)
+    text = calibrator.to_json().replace(',\n "young": []', "")
+    assert "young" not in text
+    assert np.array_equal(Calibrator.from_json(text).shares, calibrator.shares)
+
+
+def test_a_skewed_interval_is_narrowed_and_stays_on_both_sides_of_its_median() -> None:
+    quantiles = torch.tensor([[1.0, 2, 3, 4, 5, 6, 7, 17, 27, 47, 77, 107, 207]], dtype=torch.float64)[None]
+    forecast = Forecast(LEVELS, quantiles, quantiles[..., 6])
+    moved = Calibrator(LEVELS, np.full((1, 6), -0.25), 1000).apply(forecast).quantiles[0, 0]
+    torch.testing.assert_close(moved[:6], 7 - (7 - quantiles[0, 0, :6]) / 10)
+    torch.testing.assert_close(moved[7:], quantiles[0, 0, 7:] - (quantiles[0, 0, 7:] - quantiles[0, 0, :6].flip(0)) / 4)

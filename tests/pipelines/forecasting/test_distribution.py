@@ -12,7 +12,7 @@ from forecaster.artifact import Artifact
 from forecaster.batch import Forecast
 from forecaster.conformal import Calibrator
 from forecaster.model import Numeric
-from forecaster.quantiles import LEVELS, interpolate
+from forecaster.quantiles import LEVELS, interpolate, masses
 from forecaster.spec import CoreSpec, RecurrentSpec
 from forecaster.support import BINARY, POSITIVE, REAL, Support
 from pipelines.batches.covariates import describe
@@ -62,6 +62,19 @@ def test_a_tail_goes_on_from_the_quantiles_before_they_are_rounded() -> None:
     raw = raw_forecast(made.model, made.spec.data, counted, 6).quantiles
     far = interpolate(raw, LEVELS, (0.0001, 0.9999)).clamp(min=0).numpy()
     assert (np.abs(predict(made, counted, 6, (0.0001, 0.9999)).quantiles - far) <= 0.5).all()
+
+
+@given(st.lists(st.integers(0, 9), min_size=3, max_size=20).filter(any), st.floats(0, 0.5))
+def test_the_mean_is_that_of_what_is_told_where_nothing_can_be_below_zero(values: list[int], share: float) -> None:
+    """Calibration adds as much above as below."""
+    data = steps([value + 0.5 * (value > 0) for value in values])
+    made = widened(artifact(LSTM, data), share, 0.0)
+    assert made.spec.data.positive
+    assert isinstance(made.model, Numeric)
+    raw = raw_forecast(made.model, made.spec.data, data, 6)
+    told = distribution(made.model, made.spec.data, data, 6, made.calibrator).like
+    moved = told.quantiles @ masses(LEVELS) - raw.quantiles @ masses(LEVELS)
+    torch.testing.assert_close(told.mean, raw.mean + moved)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, -0.2])

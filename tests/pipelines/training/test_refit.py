@@ -105,3 +105,25 @@ def test_lag_regression_keeps_a_straight_line_straight(home: Path) -> None:
     made = predict(artifact, panel, 12).mean
     expected = lines[:, -1:] + np.arange(1, 13) * np.array([[1.0], [-3.0], [0.1]])
     assert np.allclose(made, expected, rtol=0.05)
+
+
+def test_intervals_of_young_series_hold_too(home: Path) -> None:
+    """Of a model that takes one value, or equal ones, for a series that never moves."""
+    random = np.random.default_rng(0)
+    levels = 10 + random.normal(0, 1, (160, 60)).cumsum(1) / 4 + random.normal(0, 1, (160, 60))
+    panel = panel_from_series([f"s{i}" for i in range(160)], [0] * 160, levels.tolist(), "step")
+    settings = TrainSettings(source=home / "none.csv", horizon=3, season=1, budget=60)
+    recipe = Recipe.model_validate({"summary": "", "model": {"kind": "linear"}})
+    known = panel.cut(panel.lengths - 3)
+    artifact = refit(plan := prepare(settings, known, {"linear": recipe}), candidate(plan, "linear", recipe))
+    assert artifact.calibrator is not None
+    assert list(artifact.calibrator.young) == [1, 2, 4, 8, 16]
+    for steps in (1, 2, 3, 5, 8):
+        told = predict(artifact, known.last(steps), 3, (0.1, 0.9))
+        inside = (told.quantiles[..., 0] <= levels[:, -3:]) & (levels[:, -3:] <= told.quantiles[..., 1])
+        assert 0.65 < inside.mean() < 0.95
+        raw = predict(
+            replace(artifact, calibrator=replace(artifact.calibrator, young={})), known.last(steps), 3, (0.1, 0.9)
+        )
+        width = [np.diff(one.quantiles)[..., 0].mean() for one in (told, raw)]
+        print(steps, inside.mean(), width)
