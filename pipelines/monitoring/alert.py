@@ -1,19 +1,16 @@
 """Who is told: a webhook, and Prometheus by way of a file."""
 
-import json
 import logging
 import math
-import os
-import re
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
+import requests
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from forecaster.errors import DataError
 from pipelines.monitoring.report import Report
+from pipelines.runs.fields import expand
 
 TOLD = {
     "forecasts": "Forecast steps that have met their actual value.",
@@ -39,13 +36,7 @@ log = logging.getLogger(__name__)
 
 def address(webhook: str) -> str:
     """The URL with the variables of the environment in it. Raises DataError, which does not show them."""
-
-    def value(match: re.Match[str]) -> str:
-        if (found := os.environ.get(match[1])) is None:
-            raise DataError(f"the environment has no variable {match[1]}, which the webhook names", remedy="set it")
-        return found
-
-    url = re.sub(r"\$\{(\w+)\}", value, webhook)
+    url = expand(webhook, "the webhook")
     if urlsplit(url).scheme not in ("http", "https"):
         raise DataError("the webhook is no http or https URL", remedy="such as https://host/path/${TOKEN}")
     return url
@@ -61,13 +52,12 @@ def call(url: str, report: Report) -> bool:
         "breaches": [vars(breach) for breach in report.breaches],
         "overall": {name: None if math.isnan(value) else value for name, value in report.overall.items()},
     }
-    request = Request(url, json.dumps(said).encode(), {"Content-Type": "application/json"})
     try:
-        with urlopen(request, timeout=SECONDS):
-            return True
-    except (URLError, OSError, ValueError) as error:  # its text may show the URL, and that a secret
+        requests.post(url, json=said, timeout=SECONDS).raise_for_status()
+    except requests.RequestException as error:  # its text may show the URL, and that a secret
         log.error("the webhook did not take the breaches of %s: %s", report.name, type(error).__name__)
         return False
+    return True
 
 
 def expose(report: Report, file: Path) -> None:

@@ -8,7 +8,7 @@ from numpy import ndarray
 from pipelines.clock.frequency import Frequency
 from pipelines.clock.zone import DAY, local
 from pipelines.data.panel import Panel
-from pipelines.monitoring.hindsight import seasonal_naive, unit
+from pipelines.monitoring.hindsight import naive_error_at, seasonal_naive
 
 QUANTILES = {0.1: "q0.1", 0.5: "q0.5", 0.9: "q0.9"}
 
@@ -49,7 +49,7 @@ def _scored(kept: pd.DataFrame, panel: Panel, season: int) -> dict[str, ndarray]
     series, step = series[there], step[there]
     origin = np.maximum(at + 1 - step, 0)
     actual = panel.values[panel.indptr[series] + at]
-    size = unit(panel, season, series, origin)
+    size = naive_error_at(panel, season, series, origin)
     size[~(size > 0)] = np.nan
     quantile = {level: kept[name].to_numpy()[there] for level, name in QUANTILES.items()}
     short = {level: actual - value for level, value in quantile.items()}

@@ -11,7 +11,7 @@ from pipelines.evaluation.unit import changes
 _SEASONS = 4  # how many seasons back seasonal naive looks for one that is no gap, as forecaster.models.pointwise does
 
 
-def unit(
+def naive_error_at(
     panel: Panel, season: int, series: Int64[ndarray, " rows"], origin: Int64[ndarray, " rows"]
 ) -> Float64[ndarray, " rows"]:
     """The mean absolute difference to one season before, of the first `origin` values of a series; NaN where there is

@@ -17,9 +17,9 @@ from forecaster.errors import DataError
 from pipelines.clock.zone import local
 from pipelines.forecasting.predict import Predictions
 
-LEVELS = (0.1, 0.5, 0.9)
+KEPT_LEVELS = (0.1, 0.5, 0.9)
 """Quantile levels that every forecast that is kept has."""
-_NUMBERS = ("mean", *(f"q{level:g}" for level in LEVELS))
+_NUMBERS = ("mean", *(f"q{level:g}" for level in KEPT_LEVELS))
 _COLUMNS = {
     "unique_id": pa.string(),
     "step": pa.int64(),

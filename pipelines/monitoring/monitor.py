@@ -30,8 +30,9 @@ from pipelines.tracking.run import Run
 log = logging.getLogger(__name__)
 
 
-def monitor(settings: MonitorSettings) -> Report:
-    """Judge the forecasts that have come due, and tell it: in a file, to Prometheus, a webhook, the ledger and MLflow.
+def monitor(settings: MonitorSettings, key: str | None = None) -> Report:
+    """Judge the forecasts that have come due, and tell it: in a file, to Prometheus, a webhook, the ledger and MLflow,
+    there in the run of this `key` if there is one.
 
     Raises DataError where there is no such model, where it is none of numbers by time, or where forecasts or values
     cannot be read.
@@ -49,7 +50,7 @@ def monitor(settings: MonitorSettings) -> Report:
     if report.reasons:
         Events(open_ledger()).call("retrain", report.name, report.reasons)
     try:
-        _log(settings, report, html)
+        _log(settings, report, html, key)
     except UnavailableError as error:
         log.warning("MLflow was not told of this: %s", error)
     return report
@@ -72,6 +73,7 @@ def judge(settings: MonitorSettings) -> Report:
     version = champion.version if settings.versions == "champion" else None
     steps = panel.frequency.is_step
     kept = read_kept(settings.forecasts, settings.name, steps=steps, zone=panel.zone, version=version)
+    kept = kept[kept["step"] <= spec.task.horizon]  # further ahead nothing was promised
     due = beside(kept, panel, spec.task.seasons[0], settings.days, settings.group)
     rows = promises(settings.name, set(due["version"])).beside(due)
     moved = drift(panel, spec.training.until)
@@ -88,9 +90,9 @@ def judge(settings: MonitorSettings) -> Report:
     )
 
 
-def _log(settings: MonitorSettings, report: Report, html: str) -> None:
+def _log(settings: MonitorSettings, report: Report, html: str, key: str | None) -> None:
     """A run among those of the model's experiment."""
-    with Run.start(settings.name, "monitor", tags={"breaches": str(len(report.breaches))}) as run:
+    with Run.start(settings.name, "monitor", key=key, tags={"breaches": str(len(report.breaches))}) as run:
         run.params(settings.model_dump(mode="json", exclude={"webhook"}) | {"version": report.version or "all"})
         run.metrics(report.overall | {"drift": report.drift.distance, "breaches": len(report.breaches)})
         _curve(run, report.by_step, "step")

@@ -135,6 +135,18 @@ def test_all_is_as_promised(shop: Path) -> None:
     assert families["forecaster_monitor_error"].samples[0].value == pytest.approx(report.overall["error"])
 
 
+def test_who_asks_far_ahead_blinds_nobody(shop: Path) -> None:
+    """A forecast of two months was promised nothing, and does not make all others one block."""
+    shutil.copytree("wild", "asked")
+    champion = resolve("shop")
+    past = panel_from_frame(world(DAYS, 1.0), zone="Europe/Berlin").cut(np.full(2, 24 * (DAYS - LIVE)))
+    made = predict(load_artifact(champion.folder), past, 24 * 60, (0.1, 0.5, 0.9))
+    write_part(Path("asked"), [rows(made, "shop", champion.version, datetime.now(UTC), zone="Europe/Berlin")])
+    found = monitor(settings(Path("asked"), DOUBLE))
+    assert {(one.rule, one.group) for one in found.breaches} >= {("error", "all series")}
+    assert found.by_step["step"].max() == 24
+
+
 def test_a_wilder_world_is_a_breach_that_everyone_is_told_of(
     shop: Path, hook: tuple[str, list[dict[str, object]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,10 +177,11 @@ def test_a_wilder_world_is_a_breach_that_everyone_is_told_of(
     assert {"report.html", "error_by_day.png", "coverage_by_step.png", "drift.png", "breaches.json"} <= files
 
 
+@pytest.mark.parametrize("token", ["s3cret", "with a s3cret", "s3cret\r\nx"])
 def test_a_dead_webhook_loses_nothing_and_shows_no_secret(
-    shop: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    token: str, shop: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("HOOK_TOKEN", "s3cret")
+    monkeypatch.setenv("HOOK_TOKEN", token)
     url = f"http://127.0.0.1:{free_port()}/" + "${HOOK_TOKEN}"
     report = monitor(settings(Path("wild"), DOUBLE, webhook=url, report=shop / "dead.html"))
     assert report.breaches
