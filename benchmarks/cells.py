@@ -32,7 +32,7 @@ from forecaster.train import fit
 from pipelines.batches.covariates import describe
 from pipelines.batches.windows import EPOCH, Table
 from pipelines.evaluation.unit import unit
-from pipelines.forecasting.distribution import forecast
+from pipelines.forecasting.distribution import distribution
 from pipelines.recipes.recipe import choose
 from pipelines.sources.read import read
 from pipelines.training import automatic
@@ -97,7 +97,7 @@ def compare(name: str, cells: tuple[str, ...], updates: int, seed: int, folder: 
     rows = []
     for cell, model, slow, fast in zip(cells, models, cpu, cuda, strict=True):
         assert isinstance(model, Numeric)
-        made = forecast(model.eval(), data, panel, dataset.horizon)
+        made = distribution(model.eval(), data, panel, dataset.horizon).forecast()
         metrics = score(dataset, panel, actual, made.quantiles.numpy())
         weights = sum(parameter.numel() for parameter in model.parameters())
         rows.append(Row(name, cell, weights, slow, fast, metrics["mase"], metrics["weighted_quantile_loss"]))

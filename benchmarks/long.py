@@ -20,7 +20,7 @@ from pipelines.champion.load import live
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
 from pipelines.evaluation.backtest import MEDIAN, interval
-from pipelines.forecasting.distribution import forecast
+from pipelines.forecasting.distribution import distribution
 
 BLOCK = 200
 """Origins that are forecast from at a time."""
@@ -50,7 +50,7 @@ def measure(protocol: Long, data: Path, folder: Path, *options: str) -> Iterator
     assert isinstance(model, Numeric)
 
     def champion(seen: Panel) -> tuple[Points, Quantiles]:
-        made = forecast(model, artifact.spec.data, seen, horizon, artifact.calibrator)
+        made = distribution(model, artifact.spec.data, seen, horizon, artifact.calibrator).forecast()
         return made.mean.numpy(), made.quantiles.numpy()
 
     yield "ours", score(protocol, panel, champion)

@@ -16,7 +16,7 @@ from forecaster.spec import SeasonalNaiveSpec, Task
 from pipelines.batches.covariates import describe
 from pipelines.data.panel import Panel
 from pipelines.evaluation.backtest import MEDIAN
-from pipelines.forecasting.distribution import forecast
+from pipelines.forecasting.distribution import distribution
 
 Points = Float64[ndarray, "series horizon"]
 Methods = Callable[[Panel, int, int], Iterator[tuple[str, Points]]]
@@ -37,7 +37,8 @@ def repeating(horizon: int, last: int) -> Numeric:
 
 def repeat(panel: Panel, horizon: int, last: int) -> Points:
     """The last values of each series, over and over."""
-    return forecast(repeating(horizon, last), describe(panel), panel, horizon).quantiles.numpy()[..., MEDIAN]
+    told = distribution(repeating(horizon, last), describe(panel), panel, horizon)
+    return told.forecast().quantiles.numpy()[..., MEDIAN]
 
 
 def simple(panel: Panel, horizon: int, season: int) -> Iterator[tuple[str, Points]]:

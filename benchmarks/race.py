@@ -18,7 +18,7 @@ from forecaster.train import fit
 from pipelines.batches.covariates import describe
 from pipelines.batches.windows import Table
 from pipelines.evaluation.unit import unit
-from pipelines.forecasting.distribution import forecast
+from pipelines.forecasting.distribution import distribution
 from pipelines.recipes.recipe import recipes
 from pipelines.sources.read import read
 from pipelines.training import automatic
@@ -60,7 +60,7 @@ class Race:
         for _ in fit(network, batches(table, network, spec), spec):
             pass
         assert isinstance(network, Numeric)
-        return forecast(network.eval(), described, self.panel, HORIZON).quantiles.numpy()
+        return distribution(network.eval(), described, self.panel, HORIZON).forecast().quantiles.numpy()
 
     def by_commands(self, budget: int) -> Float64[ndarray, "series horizon levels"]:
         """`forecaster train` and `forecaster forecast`, each from its start; three trainings in the first."""

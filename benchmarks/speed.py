@@ -32,7 +32,7 @@ from pipelines.batches.covariates import describe
 from pipelines.batches.windows import Table, Windows
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
-from pipelines.forecasting.distribution import forecast
+from pipelines.forecasting.distribution import distribution
 from pipelines.recipes.recipe import recipes
 from pipelines.training.fitting import batches
 
@@ -179,7 +179,7 @@ def plain(network: Plain, table: Table, precision: Precision) -> None:
 
 def memory(table: Table) -> float:
     """MiB by which the peak of the process grows while it reads a million windows."""
-    windows, read, number = Windows(table, lanes=BATCH, context=CONTEXT, ahead=HORIZON, stride=1, seed=0), 0, 0
+    windows, read, number = Windows(table, lanes=BATCH, context=CONTEXT, ahead=HORIZON, seed=0), 0, 0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     while read < 1_000_000:
         read += sum(len(batch.reset) for batch in windows.epoch(number))
@@ -199,7 +199,7 @@ def asking(panel: Panel) -> dict[str, float]:
         each = []
         for _ in range(30):
             began = time.perf_counter()
-            forecast(network, data, one, HORIZON)
+            distribution(network, data, one, HORIZON).forecast()
             each.append(1000 * (time.perf_counter() - began))
         times[f"forecast of a series of {LENGTH} hours, members: {count}"] = float(np.median(each))
     return times

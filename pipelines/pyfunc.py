@@ -29,7 +29,7 @@ from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, DataSpec
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
-from pipelines.forecasting.ask import Question, answer_frame
+from pipelines.forecasting.ask import Question, answer_frame, reading
 from pipelines.forecasting.doubts import doubts
 from pipelines.forecasting.predict import TENTHS
 from pipelines.tracking.run import Run
@@ -80,19 +80,11 @@ class ForecastModel(PythonModel):
 
 def forecast(artifact: Artifact, frame: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
     """Forecasts of a table in the long form, see `ForecastModel`; DataError where they cannot be made."""
-    data = artifact.spec.data
     horizon = int(params.get("horizon", artifact.spec.task.horizon))
     levels = tuple(sorted({float(level) for level in params.get("quantiles", TENTHS)}))
     sampling = int(params.get("paths", 0)), float(params.get("temperature", 1)), int(params.get("seed", 0))
     question = Question(horizon, levels, *sampling)
-    panel = panel_from_frame(
-        frame,
-        frequency=data.frequency,
-        zone=data.zone,
-        known=[column.name for column in data.known],
-        past=[column.name for column in data.past],
-        static=[column.name for column in data.static],
-    )
+    panel = panel_from_frame(frame, **reading(artifact, None, "error"))
     for sentence in doubts(artifact, panel):
         log.warning(sentence)
     return answer_frame(artifact, panel, question)

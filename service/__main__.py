@@ -20,4 +20,5 @@ if __name__ == "__main__":
     try:
         serve(**vars(chosen))
     except ServeError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)  # what a person has to mend, as of every command

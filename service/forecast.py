@@ -14,7 +14,7 @@ from pipelines.data.panel import Panel
 from pipelines.forecasting.ask import Question, ask
 from pipelines.forecasting.doubts import doubts
 from pipelines.forecasting.predict import Predictions
-from pipelines.monitoring.kept import LEVELS
+from pipelines.monitoring.kept import KEPT_LEVELS
 from service.answers import labels, numbers
 from service.keep import Keeper
 from service.schema import MAX_NUMBERS, MAX_VALUE, ForecastRequest, ModelName, Series, read_request
@@ -35,7 +35,7 @@ def answer(champion: Champion, body: bytes, keeper: Keeper | None = None) -> byt
     panel = _panel(request.series, data)
     begin = forecast_starts(request.series, panel, data.zone)
     kept = keeper if request.series[0].start is not None and data.whole is None else None
-    levels = tuple(sorted({*request.quantiles, *(LEVELS if kept else ())}))
+    levels = tuple(sorted({*request.quantiles, *(KEPT_LEVELS if kept else ())}))
     question = Question(request.horizon, levels, request.paths, request.temperature, request.seed)
     predictions = ask(champion.artifact, panel, question)
     if isinstance(predictions, Predictions):

@@ -88,14 +88,14 @@ class Keeper:
     def keep(self, champion: "Champion", predictions: "Predictions") -> None:
         """Put forecasts of a model in line, at once: where it is full they are dropped and counted.
 
-        Only series of the share enter the line, with the mean and `pipelines.monitoring.kept.LEVELS`, whatever was
+        Only series of the share enter the line, with the mean and `pipelines.monitoring.kept.KEPT_LEVELS`, whatever was
         asked for.
         """
-        from pipelines.monitoring.kept import LEVELS  # not above: the supervisor of the workers needs no torch
+        from pipelines.monitoring.kept import KEPT_LEVELS  # not above: the supervisor of the workers needs no torch
 
-        levels = [predictions.levels.index(level) for level in LEVELS]
+        levels = [predictions.levels.index(level) for level in KEPT_LEVELS]
         no_paths = np.empty((len(predictions.ids), 0, predictions.mean.shape[1]))
-        light = replace(predictions, levels=LEVELS, quantiles=predictions.quantiles[..., levels], paths=no_paths)
+        light = replace(predictions, levels=KEPT_LEVELS, quantiles=predictions.quantiles[..., levels], paths=no_paths)
         light = light.select(np.flatnonzero([sampled(str(series), self.share) for series in predictions.ids]))
         size = light.mean.size
         with self.lock:

@@ -67,5 +67,6 @@ if __name__ == "__main__":
     try:
         bento = package(chosen.artifact, chosen.name, chosen.version)
     except (ArtifactError, OSError) as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)  # what a person has to mend, as of every command
     print(f"{bento.tag} in {bento.path}")

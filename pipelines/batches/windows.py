@@ -156,12 +156,9 @@ class Windows:
         lanes: int,
         context: int,
         ahead: int,
-        stride: int,
         seed: int,
         after: Int64[ndarray, "series"] | None = None,
     ) -> None:
-        if context % stride:
-            raise ValueError(f"a context of {context} steps is no multiple of the stride {stride}")
         self.table, self.lanes, self.context, self.ahead, self.seed = table, lanes, context, ahead, seed
         self.places = (table.length.numpy() - (0 if after is None else after)).cumsum()
 

@@ -4,10 +4,12 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -20,6 +22,7 @@ from pipelines.forecasting.ask import Question, check_names, reading
 from pipelines.registry.fetch import Champion
 from pipelines.runs.engine import Engine
 from pipelines.sources.files import ALIKE, naming
+from pipelines.sources.sink import spare
 
 PIECE = 2**22
 """Rows that are dealt out at a time, or one row group where it is larger."""
@@ -51,6 +54,7 @@ def score_shards(
     Raises DataError where `out` holds something else.
     """
     check_names(levels)
+    spare(out, data)
     artifact = load_artifact(champion.folder)
     question = Question(horizon or artifact.spec.task.horizon, levels, paths, temperature, seed)
     source, out = _dataset(Path(data), artifact), Path(out)
@@ -64,6 +68,7 @@ def score_shards(
         source.schema,
         shards=max(1, -(-rows // SHARD)),
         together=max(1, VALUES // (question.horizon * (len(levels) + paths))),
+        last=_last(source),
     )
     if _unfinished(job, source, champion.digest):
         _all(engine.map(partial(deal, job), _pieces(source)))
@@ -90,6 +95,14 @@ def _dataset(data: Path, artifact: Artifact) -> ds.Dataset:
     if "unique_id" not in whole.names:
         raise DataError(f"{data}: there is no column unique_id", remedy="name a file after --out for a single series")
     return opened(schema=pa.schema([whole.field(name) for name in ("unique_id", "ds", "y", *covariates)]))
+
+
+def _last(source: ds.Dataset) -> str | None:
+    """The last time with a y, of all series, as text; None where there is none."""
+    observed = source.scanner(["ds"], filter=~ds.field("y").is_null(nan_is_null=True))
+    latest = [pc.max(batch["ds"]).as_py() for batch in observed.to_batches() if batch.num_rows]
+    last = max(latest, default=None)
+    return last.isoformat() if isinstance(last, date) else None if last is None else str(last)
 
 
 def _unfinished(job: Job, source: ds.Dataset, model: str) -> bool:

@@ -20,6 +20,7 @@ from forecaster.artifact import Artifact
 from pipelines.data.column import distinct
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
+from pipelines.evaluation.split import after
 from pipelines.forecasting.ask import Question, answer_frame, reading
 from pipelines.forecasting.doubts import doubts
 
@@ -46,6 +47,8 @@ class Job:
     shards: int
     together: int
     """Series that are held with their forecasts at a time."""
+    last: str | None
+    """The last time with a y, of all series: what comes after it waits for a forecast."""
 
     @property
     def work(self) -> Path:
@@ -82,7 +85,10 @@ def forecast(job: Job, shard: int) -> None:
     table = pa.concat_tables([piece.read_row_group(shard) for piece in pieces])
     if not table.num_rows:
         return
-    panel = panel_from_frame(table, **reading(job.artifact, job.zone, job.duplicates))
+    panel = panel_from_frame(table, **reading(job.artifact, job.zone, job.duplicates), to_the_end=True)
+    if not panel.known_names:  # else each series ends with its own last y
+        lengths = panel.lengths - after(panel, job.last)
+        panel = panel.cut(np.maximum(lengths, panel.observed(panel.lengths)).clip(min=1))
     for sentence in doubts(job.artifact, panel):
         log.warning(sentence)
     answers = _answers(job, panel, shard)

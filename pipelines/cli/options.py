@@ -22,6 +22,9 @@ Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast; a t
 Season = Annotated[
     int | None, typer.Option(min=1, help="Steps in a season; by the frequency, or as values come back, if left out.")
 ]
+Budget = Annotated[
+    str, typer.Option(help="Time to train networks: 90s, 5m, 1h. Regression, tests and figures come on top.")
+]
 Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
 Model = Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")]
 Version = Annotated[str | None, typer.Option(help="A version instead of the champion.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.options import Name, Version, mendable
+from pipelines.cli.options import Budget, Name, Version, mendable
 from pipelines.training.settings import TrainSettings
 
 app = typer.Typer()
@@ -54,7 +54,7 @@ def package(
 def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of the service.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the MLflow UI.")] = 5000,
-    budget: Annotated[str, typer.Option(help="Time for training.")] = "60s",
+    budget: Budget = "60s",
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again though there is a champion.")] = False,
 ) -> None:
     """Train on the bundled sample, then serve the champion and the MLflow UI until Ctrl-C."""

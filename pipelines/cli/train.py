@@ -7,6 +7,7 @@ import typer
 
 from pipelines.cli.options import (
     Address,
+    Budget,
     Data,
     Duplicates,
     EngineName,
@@ -35,10 +36,15 @@ def train(
         typer.Option(help="pandas frequency (h, 30min, D, W-SUN, MS ...); read from the data if left out."),
     ] = None,
     season: Season = None,
-    budget: Annotated[str, typer.Option(help="Time for training: 90s, 5m, 1h.")] = "5m",
+    budget: Budget = "5m",
     recipe: Annotated[str, typer.Option(help="Candidates by commas: `forecaster recipes`, or YAML files.")] = "",
     search: Annotated[int, typer.Option(min=0, help="Further networks to try, in half of the budget.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, help="The same seed gives the same model for as many updates; the budget sets those by the clock."
+        ),
+    ] = 0,
     name: Name = "forecaster",
     known: Annotated[str, typer.Option(help="Columns known ahead of time, separated by commas.")] = "",
     past: Annotated[str, typer.Option(help="Columns known up to the present.")] = "",
@@ -95,9 +101,9 @@ def fill(
     data: Data,
     out: Annotated[Path, typer.Option(help="The filled series as CSV or Parquet, by the ending.")],
     season: Season = None,
-    budget: Annotated[str, typer.Option(help="Time for training: 90s, 5m, 1h.")] = "60s",
+    budget: Budget = "60s",
     recipe: Annotated[str, typer.Option(help="One that reads in both directions, or a YAML file.")] = "bidirectional",
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same values.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same values for as many updates.")] = 0,
     name: Name = "forecaster",
     zone: Zone = None,
     duplicates: Duplicates = "error",

@@ -5,6 +5,7 @@ grid is a table of its days (or business hours), and positions are look-ups in i
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,6 +120,17 @@ class Frequency:
         grid = slots_of(self.base)
         origin, phase = grid.split(_opening(start, zone))
         return utc(grid.wall(origin + steps * self.multiple) + phase, zone)[0]
+
+    def check(self, start: Times, steps: Times, zone: str | None, ids: Iterable[str], place: str) -> None:
+        """Raises DataError that names the first series which leaves the years 1700 to 2200 within its steps."""
+        try:
+            self.advance(start, steps, zone)
+        except DataError as error:
+            for one, name in enumerate(ids):
+                try:
+                    self.advance(start[[one]], steps[[one]], zone)
+                except DataError:
+                    raise DataError(error.message, series=str(name), place=place, remedy=error.remedy) from None
 
     def stamps(self, times: Times, zone: str | None) -> pd.DatetimeIndex | Times:
         """Times as a table shows them: in their zone where it is known, integers for 'step'."""

@@ -36,7 +36,7 @@ class Cutoff:
         an offset where the data has no zone.
         """
         if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-            return self._scalars(self.since, self._step(), 1, kind)
+            return self._scalars(self.since, self._step(), 1, pa.int64())
         if not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
             return None
         zone = parse_zone(self.zone) if self.zone else None

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from forecaster.errors import DataError
 from pipelines.clock.frequency import Frequency
-from pipelines.clock.zone import Times
 from pipelines.data.grid import offsets, regular
 from pipelines.data.lists import read_categories, read_columns, read_ids, read_starts, read_target
 from pipelines.data.panel import Panel
@@ -83,9 +82,7 @@ def panel_from_series(
         raise DataError("no values", series=ids[int(lengths.argmin())], place="target", remedy="give at least one")
     ahead, reach = read_columns(ids, known, known_names, "known", lengths)
     beside, _ = read_columns(ids, past, past_names, "past", lengths)
-    if error := _leaves(grid, times, reach, zone):
-        far = next(one for one in range(len(ids)) if _leaves(grid, times[[one]], reach[[one]], zone))
-        raise DataError(error.message, series=ids[far], place="start", remedy=error.remedy)
+    grid.check(times, reach, zone, ids, "start")
     return Panel(
         ids=names,
         values=values,
@@ -102,15 +99,6 @@ def panel_from_series(
         static_names=tuple(static_names),
         labels=labels,
     )
-
-
-def _leaves(frequency: Frequency, start: Times, steps: Times, zone: str | None) -> DataError | None:
-    """What is wrong where a series leaves the calendar."""
-    try:
-        frequency.advance(start, steps, zone)
-    except DataError as error:
-        return error
-    return None
 
 
 def _table(frame: pd.DataFrame) -> pa.Table:

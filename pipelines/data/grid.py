@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from forecaster.errors import DataError
-from pipelines.data.table import Rows
+from pipelines.data.table import SINGLE, Rows
 
 DUPLICATES = ("error", "mean", "sum", "first", "last")
 """What to make of several rows for one time."""
@@ -142,6 +142,7 @@ def _doubled(rows: Rows, start: ndarray, place: ndarray, indptr: ndarray, duplic
         naive = rows.zone is None and rows.frequency.is_fixed
         remedy = "remove all but one, or pass --duplicates mean"
         remedy += ", or name the time zone if clocks were set back" if naive else ""
+        remedy += ", or name the series of each row in a column unique_id" if series == SINGLE else ""
         raise DataError(message, series=series, place=when, remedy=remedy)
     return True
 

@@ -14,13 +14,16 @@ ENOUGH = 10
 """Values that tell how far apart they come, and how far from their median."""
 FAR = 20
 """How many times as far from the median as the others a value is that is told of."""
+GAP = 10
+"""How many times as long as all values of its series, and as any other gap, a gap is that is told of."""
 FEW = 100
 """One value in so many can be far from all others."""
 
 
 def oddities(panel: Panel) -> Iterator[str]:
-    """A sentence on values that come far apart, and one on values that lie far from all others."""
+    """A sentence on values that come far apart, one on a gap beyond belief, and one on values far from all others."""
     yield from _scattered(panel)
+    yield from _stray(panel)
     if not panel.labels:
         yield from _astray(panel)
 
@@ -42,6 +45,25 @@ def _scattered(panel: Panel) -> Iterator[str]:
         yield (
             f"in {len(found)} of {len(panel)} series values come far apart, as in {name!r} every {every} steps of"
             f" {panel.frequency.name!r}; what lies between is read as missing"
+        )
+
+
+def _stray(panel: Panel) -> Iterator[str]:
+    known = np.flatnonzero(~np.isnan(panel.values))
+    of = np.searchsorted(panel.indptr, known, side="right") - 1
+    gap, within = np.diff(known), np.diff(of) == 0
+    count = np.bincount(of, minlength=len(panel))[of[1:]]
+    found = [
+        row
+        for row in np.flatnonzero(within & (count >= ENOUGH) & (gap > GAP * count))
+        if gap[row] > GAP * np.sort(gap[within & (of[1:] == of[row])])[-2]  # what is sold seldom has many gaps
+    ]
+    if found:
+        series, place = panel.where(int(known[found[0] + 1]))
+        others = f", and so in {len(found) - 1} more series" if len(found) > 1 else ""
+        yield (
+            f"series {series!r}, {place}: nothing in the {gap[found[0]] - 1} steps of {panel.frequency.name!r} before"
+            f" it, over {GAP} times as many as it has values{others}; correct the time where that is a mistake"
         )
 
 

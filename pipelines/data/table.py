@@ -98,13 +98,19 @@ def check_columns(names: Sequence[str], covariates: Sequence[str], place: str | 
     if twice:
         raise DataError(f"columns named twice: {twice}", place=place, remedy="name each once, as one kind")
     if missing := [name for name in wanted if name not in names]:
-        wide = "y" in missing and "unique_id" not in names
-        raise DataError(
-            f"no column {' and no column '.join(map(repr, missing))}; there are {list(names)}",
-            place=place,
-            remedy="bring it into the long form, a row per series and time with the columns unique_id, ds, y"
-            + (" (pandas.melt does)" if wide else ""),
-        )
+        told = f"no column {' and no column '.join(map(repr, missing))}; there are {list(names)}"
+        raise DataError(told, place=place, remedy=_remedy(missing, names))
+
+
+def _remedy(missing: Sequence[str], names: Sequence[str]) -> str:
+    if len(names) == 1 and (found := [sign for sign in ";\t|" if sign in names[0]]):
+        return f"separate columns by commas, not by {found[0]!r}"
+    if not {"ds", "y"} & set(missing):
+        return "correct its name, or bring it"
+    wide = "y" in missing and "unique_id" not in names
+    return "bring it into the long form, a row per series and time with the columns unique_id, ds, y" + (
+        " (pandas.melt does)" if wide else ""
+    )
 
 
 def read_series(table: pa.Table) -> tuple[NDArray[np.object_], Int32[ndarray, " rows"]]:

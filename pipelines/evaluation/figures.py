@@ -144,7 +144,7 @@ def loss_curve(loss: Sequence[float], validation: Sequence[float]) -> Figure:
     return figure
 
 
-def metric_by_step(candidates: Mapping[str, Float64[ndarray, "horizon"]], metric: str = "MASE") -> Figure:
+def metric_by_step(candidates: Mapping[str, Float64[ndarray, "horizon"]], metric: str) -> Figure:
     """One error by step ahead for every candidate; the best one is heavier and first in the legend."""
     figure, axes = canvas(f"{metric} by step ahead")
     ranked = sorted(candidates.items(), key=lambda item: float(np.nan_to_num(item[1], nan=np.inf).mean()))

@@ -61,6 +61,8 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
             f"the frequency is {panel.frequency.name!r} and the model's is {data.frequency!r}",
             remedy=f"resample to {data.frequency!r}, or ask a model of {panel.frequency.name!r}",
         )
+    if data.whole is None:
+        panel.frequency.check(panel.start, panel.lengths + question.horizon, panel.zone, panel.ids, "horizon")
     readable(panel, model)
     sampling = question.paths, question.temperature, question.seed
     if (values := len(panel) * question.horizon * question.paths) > MOST:

@@ -4,10 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from forecaster.spec import Spec
 from pipelines.jobs.firing import Schedule
 from pipelines.runs.fields import ModelName
+
+Settings = TypeVar("Settings", bound=Spec)
 
 
 def nothing() -> None:
@@ -34,6 +37,8 @@ class Turn:
 
     as_of: str | None
     """Nothing later is read; None where no date was asked for, and all there is may be."""
+    key: str
+    """Of the job and its date, the same in each attempt."""
     exclusive: Callable[[str], AbstractContextManager[None]]
     """Holds the promotion of a model, as long as this attempt is ours."""
 
@@ -50,6 +55,11 @@ class Job(Spec, ABC):
     def kind(self) -> str:
         """What the ledger calls it."""
         return type(self).__name__.lower()
+
+    def settings(self, kind: type[Settings], turn: Turn) -> Settings:
+        """Those of this kind among its own, for the date of the turn."""
+        told = {name: getattr(self, name) for name in kind.model_fields}
+        return kind.model_validate(told | ({"as_of": turn.as_of} if turn.as_of is not None else {}))
 
     @abstractmethod
     def work(self, turn: Turn) -> Outcome:

@@ -56,7 +56,7 @@ class Backtest(Asking):
             as_of=turn.as_of,
         )
         tags = {"version": champion.version, "as_of": turn.as_of or "latest"}
-        with Run.start(self.name, "backtest", tags=tags) as run:
+        with Run.start(self.name, "backtest", key=f"{turn.key}/{champion.version}", tags=tags) as run:
             run.metrics(scores)
         first = list(scores.items())[:3]
         return Outcome(", ".join(f"{name} {value:.4f}" for name, value in first), champion.version)

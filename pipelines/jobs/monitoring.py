@@ -13,7 +13,6 @@ class Monitor(Job, MonitorSettings):
     job: Literal["monitor"]
 
     def work(self, turn: Turn) -> Outcome:
-        told = {name: getattr(self, name) for name in MonitorSettings.model_fields}
-        report = monitor(MonitorSettings.model_validate(told | {"as_of": turn.as_of or self.as_of}))
+        report = monitor(self.settings(MonitorSettings, turn), turn.key)
         well = f"as promised, over {report.overall['forecasts']:.0f} forecasts"
         return Outcome("; ".join(breach.sentence for breach in report.breaches) or well, report.version, report.code)

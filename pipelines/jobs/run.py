@@ -2,11 +2,13 @@
 
 import hashlib
 import logging
+import re
 import time
 from datetime import UTC, datetime
 from functools import partial
 
 from forecaster.errors import DataError
+from pipelines.clock.stamps import STEP
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.runs.attempts import FAILED, SUCCEEDED, Attempt, Key
 from pipelines.runs.ledger import Ledger
@@ -30,7 +32,7 @@ def run(job: Job, as_of: str | None, ledger: Ledger) -> Outcome:
         return Outcome(f"done before, in attempt {attempt.number}: {attempt.reason}", attempt.version)
     with ledger.alive(attempt):
         try:
-            outcome = job.work(Turn(as_of, partial(ledger.exclusive, attempt=attempt)))
+            outcome = job.work(Turn(as_of, "/".join(vars(key).values()), partial(ledger.exclusive, attempt=attempt)))
         except BaseException as error:
             ledger.end(attempt, FAILED, "interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
             raise
@@ -41,11 +43,12 @@ def run(job: Job, as_of: str | None, ledger: Ledger) -> Outcome:
 
 def moment(as_of: str) -> str:
     """An as-of date in its one form, so that the same one is the same. Raises DataError on what is none."""
+    if re.fullmatch(STEP, as_of):
+        return str(int(as_of))
     try:
-        return datetime.fromisoformat(as_of).isoformat().removesuffix("T00:00:00")
+        day = f"{as_of}-01" if re.fullmatch(r"\d{4}-\d\d", as_of) else as_of
+        return datetime.fromisoformat(day).isoformat().removesuffix("T00:00:00")
     except ValueError:
-        if as_of.removeprefix("-").isdigit():
-            return str(int(as_of))
         remedy = "such as 2026-11-21, 2026-11-21T06:00:00+01:00, or a whole number where steps are counted"
         raise DataError(f"--as-of {as_of!r} is no time", remedy=remedy) from None
 

@@ -1,6 +1,5 @@
 """Jobs that train: one only registers what it has trained, the other promotes it where it beats the champion."""
 
-from abc import ABC
 from typing import Literal
 
 from pipelines.jobs.job import Job, Outcome, Turn
@@ -11,25 +10,18 @@ from pipelines.training.screen import Screen
 from pipelines.training.settings import TrainSettings
 
 
-class _Training(Job, TrainSettings, ABC):
-    def settings(self, turn: Turn) -> TrainSettings:
-        """What the training is told."""
-        told = {name: getattr(self, name) for name in TrainSettings.model_fields}
-        return TrainSettings.model_validate(told | {"as_of": turn.as_of or self.as_of})
-
-
-class Train(_Training):
+class Train(Job, TrainSettings):
     """Train and register a version, and leave the champion as it is."""
 
     job: Literal["train"]
 
     def work(self, turn: Turn) -> Outcome:
         with Screen() as screen:
-            result = train(self.settings(turn), screen.report)
+            result = train(self.settings(TrainSettings, turn), screen.report)
         return Outcome(f"registered: {result.winner.name}", result.version, forget=result.forget)
 
 
-class Retrain(_Training):
+class Retrain(Job, TrainSettings):
     """Train a challenger, and promote it where it beats the champion on data that neither has seen."""
 
     job: Literal["retrain"]
@@ -38,7 +30,7 @@ class Retrain(_Training):
         before = incumbent(self.name)
         try:
             with Screen() as screen:
-                result = train(self.settings(turn), screen.report, before)
+                result = train(self.settings(TrainSettings, turn), screen.report, before)
         except SeenError as error:
             return Outcome(f"kept: {error}", before.version if before is not None else None)
         return Outcome(self._settled(result, turn), result.version, forget=result.forget)

@@ -1,11 +1,15 @@
-"""Fields of settings and of job files: durations, names, and words that YAML takes for something else."""
+"""Fields of settings and of job files: durations, names, variables, and words that YAML takes for something else."""
 
+import os
 import re
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from forecaster.errors import DataError
+
+VARIABLE = re.compile(r"\$\{(\w+)\}")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -27,6 +31,17 @@ def text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def expand(text: str, field: str) -> str:
+    """A text in which `${VARIABLE}` stands for one of the environment. Raises DataError, which does not show them."""
+
+    def value(match: re.Match[str]) -> str:
+        if (found := os.environ.get(match[1])) is None:
+            raise DataError(f"the environment has no variable {match[1]}, which {field} names", remedy="set it")
+        return found
+
+    return VARIABLE.sub(value, text)
+
+
 def model_name(text: str) -> str:
     """A name that MLflow, a file system and a URL all take."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
@@ -34,6 +49,6 @@ def model_name(text: str) -> str:
     return text
 
 
-Duration = Annotated[float, BeforeValidator(seconds)]
+Duration = Annotated[float, BeforeValidator(seconds), Field(allow_inf_nan=False)]
 ModelName = Annotated[str, AfterValidator(model_name)]
 Text = Annotated[str, BeforeValidator(text)]

@@ -14,7 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, MetaData, NullPool, create_engine, insert, select, update
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from forecaster.errors import DataError
 from pipelines.runs.attempts import ATTEMPTS, LOCKS, LOST, RUNNING, TABLES, Attempt, Key, dead, this_process
@@ -44,13 +51,16 @@ class Ledger:
                 "such as postgresql+psycopg://user:password@host/database, after pip install 'forecaster[postgres]'"
             )
             raise DataError(f"{VARIABLE} is no database that can be opened: {error}", remedy=remedy) from None
-        with self._answering():
-            create(self.engine, TABLES)
+        try:
+            with self.answering():
+                create(self.engine, TABLES)
+        except DatabaseError as error:
+            raise DataError(f"{VARIABLE} is no database: {error.orig}", remedy="name another") from None
 
     def last(self, key: Key) -> Attempt | None:
         """The newest attempt."""
         newest = select(ATTEMPTS).where(*key.rows()).order_by(ATTEMPTS.c.attempt.desc()).limit(1)
-        with self._answering(), self.engine.connect() as connection:
+        with self.answering(), self.engine.connect() as connection:
             row = connection.execute(newest).first()
         return Attempt.read(row) if row is not None else None
 
@@ -59,7 +69,7 @@ class Ledger:
         chosen = select(ATTEMPTS).order_by(ATTEMPTS.c.began, ATTEMPTS.c.id)
         if name is not None:
             chosen = chosen.where(ATTEMPTS.c.name == name)
-        with self._answering(), self.engine.connect() as connection:
+        with self.answering(), self.engine.connect() as connection:
             return [Attempt.read(row) for row in connection.execute(chosen)]
 
     def begin(self, key: Key, last: Attempt | None) -> Attempt | None:
@@ -74,7 +84,7 @@ class Ledger:
             "seen": now,
         }
         try:
-            with self._answering(), self.engine.begin() as connection:
+            with self.answering(), self.engine.begin() as connection:
                 if last is not None and last.outcome == RUNNING:
                     silent = (ATTEMPTS.c.id == last.id, ATTEMPTS.c.outcome == RUNNING, ATTEMPTS.c.seen == last.seen)
                     ending = {"outcome": LOST, "reason": "no sign of life", "ended": now}
@@ -118,11 +128,11 @@ class Ledger:
         Raises LostError where an attempt that is given is no longer ours.
         """
         try:
-            with self._answering(), self.engine.begin() as connection:
+            with self.answering(), self.engine.begin() as connection:
                 connection.execute(insert(LOCKS).values(name=name))
         except IntegrityError:
             pass
-        with self._answering(), self.engine.begin() as connection:
+        with self.answering(), self.engine.begin() as connection:
             # Writing the row locks it, or all of SQLite, until the end of the transaction.
             connection.execute(update(LOCKS).where(LOCKS.c.name == name).values(owner=this_process()))
             if attempt is not None:
@@ -132,7 +142,8 @@ class Ledger:
             yield
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
+    def answering(self) -> Iterator[None]:
+        """Raise UnavailableError where the database does not answer."""
         try:
             yield
         except OperationalError as error:
@@ -142,7 +153,7 @@ class Ledger:
 
     def _update(self, attempt: Attempt, values: Mapping[str, object]) -> None:
         ours = (ATTEMPTS.c.id == attempt.id, ATTEMPTS.c.outcome == RUNNING)
-        with self._answering(), self.engine.begin() as connection:
+        with self.answering(), self.engine.begin() as connection:
             if not connection.execute(update(ATTEMPTS).where(*ours).values(values)).rowcount:
                 raise LostError(_lost(attempt))
 

@@ -37,7 +37,10 @@ def ask(url: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         response = requests.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=SECONDS)
     except requests.RequestException as error:
         raise UnavailableError(f"Dagster at {url} does not answer ({type(error).__name__})") from None
-    answer: dict[str, Any] = response.json()
+    try:
+        answer: dict[str, Any] = response.json()
+    except requests.JSONDecodeError:
+        raise DataError(f"what answers with status {response.status_code} is no Dagster", place=url) from None
     if errors := answer.get("errors"):
         raise DataError(errors[0]["message"], place=url)
     data: dict[str, Any] = answer["data"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import BufferedReader
 from typing import NamedTuple
 
@@ -113,19 +114,21 @@ def _together(tables: list[pa.Table]) -> pa.Table:
 
 
 def _csv(system: fs.FileSystem, file: str, columns: Columns, cutoff: Cutoff | None) -> pa.Table:
+    # By one thread: a process that ends while others of Arrow's are still ending can abort (exit code 134).
+    read_csv = partial(pyarrow.csv.read_csv, read_options=pyarrow.csv.ReadOptions(use_threads=False))
     # No streaming reader for the head: its thread reads ahead, and after an early close from whatever file has the
     # descriptor by then, so that rows of the reading below can be gone.
     with system.open_input_stream(file) as stream:
         head = pa.BufferReader(BufferedReader(stream).readline())
-    wanted = columns.of(pyarrow.csv.read_csv(head).column_names, file)
+    wanted = columns.of(read_csv(head).column_names, file)
     text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted)
     options = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(columns.texts, pa.dictionary(pa.int32(), pa.string())), include_columns=wanted
     )
     with system.open_input_stream(file) as stream:
         if cutoff is None:
-            return pyarrow.csv.read_csv(stream, convert_options=options)
-        early, written = cutoff.roughly(pyarrow.csv.read_csv(stream, convert_options=text)), pa.BufferOutputStream()
+            return read_csv(stream, convert_options=options)
+        early, written = cutoff.roughly(read_csv(stream, convert_options=text)), pa.BufferOutputStream()
     # The types of columns are told from the early rows alone: as if the file ended with them.
     pyarrow.csv.write_csv(early, written)
-    return pyarrow.csv.read_csv(pa.BufferReader(written.getvalue()), convert_options=options)
+    return read_csv(pa.BufferReader(written.getvalue()), convert_options=options)

@@ -18,20 +18,24 @@ KEY = ("model", "unique_id", "origin")
 
 
 def check(out: Source | str | Path, data: Source | str | Path | None = None) -> None:
-    """Raises DataError on a query, where the ending of a file does not say its format, and where it is the file of the
-    `data`, which would be lost."""
+    """Raises DataError on a query, where the ending of a file does not say its format, and as `spare` does."""
     target = source(out)
-    if data is not None and target.path is not None and _same(target.path, source(data).path):
-        raise DataError(f"{target} is what is read", remedy="write to another file")
+    if data is not None:
+        spare(out, data)
     if target.query is not None:
         raise DataError(f"{target}: nothing can be written to a query", remedy="name a table: url#table")
     if target.path is not None and not target.path.endswith((".csv", ".parquet")):
         raise DataError(f"{target}: the ending says the format", remedy="end it with .csv or .parquet")
 
 
-def _same(one: str, other: str | None) -> bool:
-    """Whether two paths, or URLs, are of one file."""
-    return other is not None and (one == other or Path(one).resolve() == Path(other).resolve())
+def spare(out: Source | str | Path, data: Source | str | Path) -> None:
+    """Raises DataError where what is written would be what is read, or lie in it and be read the next time."""
+    target, origin = source(out).path, source(data).path
+    if target is None or origin is None:
+        return
+    place = Path(target).resolve()
+    if Path(origin).resolve() in (place, *place.parents):
+        raise DataError(f"{target} is what is read, or lies in it", remedy="write to another place")
 
 
 def write(frame: pd.DataFrame, out: str | Path) -> int:

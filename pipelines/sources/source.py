@@ -1,6 +1,5 @@
 """Where data lies, as one frozen, checked value that never shows a password."""
 
-import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,10 +10,10 @@ from sqlalchemy.exc import ArgumentError
 
 from forecaster.errors import DataError
 from forecaster.spec import Spec
+from pipelines.runs.fields import VARIABLE, expand
 
 SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """File systems that pyarrow opens by URL; every other URL is one of a database."""
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _PASSWORD = re.compile(
     r"(://[^:/@]*:)(?!\$\{\w+\}@)[^@]*(?=@)|([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)(?!\$\{)[^&]*"
 )
@@ -69,20 +68,14 @@ class Source(Spec):
 
     def database(self) -> URL:
         """The address of the database, with the variables in it. Raises ValueError on one that is not there."""
-
-        def value(match: re.Match[str]) -> str:
-            if (found := os.environ.get(match[1])) is None:
-                raise ValueError(f"the environment has no variable {match[1]}, which url names")
-            return found
-
         text = self.url or ""
         try:
-            url = make_url(_VARIABLE.sub(value, text) if _VARIABLE.fullmatch(text) else text)
+            url = make_url(expand(text, "url") if VARIABLE.fullmatch(text) else text)
         except ArgumentError:
             raise ValueError("no url of a database: such as postgresql+psycopg://user:${PASSWORD}@host/name") from None
         # Each part by itself, so that a password may have any signs.
         parts: dict[str, Any] = {
-            name: _VARIABLE.sub(value, part) for name, part in url._asdict().items() if isinstance(part, str)
+            name: expand(part, "url") for name, part in url._asdict().items() if isinstance(part, str)
         }
         return url.set(**parts)
 

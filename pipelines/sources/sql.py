@@ -31,8 +31,9 @@ def read_sql(source: Source, columns: Columns, cutoff: Cutoff | None) -> pa.Tabl
             kind = _chunk(["ds"], [(row[names.index("ds")],)])["ds"].type
             if (bounds := cutoff.bounds(kind)) is not None:
                 low, high = bounds
-                asked = asked.where(sa.column("ds") <= high.as_py())
-                asked = asked.where(sa.column("ds") > low.as_py()) if low is not None else asked
+                time: sa.ColumnClause[Any] = sa.column("ds")
+                within = time <= high.as_py() if low is None else (time > low.as_py()) & (time <= high.as_py())
+                asked = asked.where(within | time.is_(None))  # which the reader refuses
         with connection.execution_options(yield_per=CHUNK).execute(asked) as rows:
             parts = [_chunk(wanted, part) for part in rows.partitions()] or [pa.table({name: [] for name in wanted})]
         table = pa.concat_tables(parts, promote_options="permissive")

@@ -8,7 +8,9 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.telemetry import set_telemetry_client
+from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 
+from forecaster.errors import DataError
 from pipelines.tracking.first_use import ensure
 
 SETTINGS = {
@@ -38,12 +40,16 @@ def tracking_uri() -> str:
 
 
 def connect() -> MlflowClient:
-    """A client of the store at `tracking_uri`, independent of MLflow's global state."""
+    """A client of the store at `tracking_uri`, independent of MLflow's global state. Raises DataError on a URI of no
+    kind that MLflow knows."""
     uri = tracking_uri()
     _, local, database = uri.partition("sqlite:///")
     if local:
         ensure(Path(database))
-    return MlflowClient(uri)
+    try:
+        return MlflowClient(uri)
+    except UnsupportedModelRegistryStoreURIException as error:
+        raise DataError(f"MLFLOW_TRACKING_URI: {error}", remedy="such as http://host:5000") from None
 
 
 def user() -> str:
@@ -55,8 +61,13 @@ def user() -> str:
 
 
 def experiment(client: MlflowClient, name: str) -> str:
-    """The id of an experiment, made if need be; artifacts lie beside a local database or on the server."""
+    """The id of an experiment, made if need be; artifacts lie beside a local database or on the server.
+
+    Raises DataError on one that was deleted, whose name MLflow keeps.
+    """
     if (found := client.get_experiment_by_name(name)) is not None:
+        if found.lifecycle_stage != "active":
+            raise DataError(f"the experiment {name!r} was deleted", remedy="restore it in MLflow, or take another name")
         return str(found.experiment_id)
     _, local, database = tracking_uri().partition("sqlite:///")
     artifacts = (Path(database).absolute().parent / "artifacts").as_uri() if local else None

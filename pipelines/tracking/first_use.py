@@ -13,6 +13,7 @@ def ensure(database: Path) -> None:
     """Make the database if it is not there."""
     if database.exists():
         return
+    database.parent.mkdir(parents=True, exist_ok=True)
     with database.with_name(database.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not database.exists():

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -66,19 +67,23 @@ def run(settings: FillSettings, report: Callable[[str, FitSpec, Point], None] = 
     missing = np.isnan(panel.values)
     empty = ~panel.having(~missing)
     wanted, some = missing & ~np.repeat(empty, panel.lengths), panel.select(np.flatnonzero(~empty))
-    quantiles, metrics = np.full((panel.total, len(LEVELS)), np.nan), dict[str, float]()
+    quantiles, metrics, folder = np.full((panel.total, len(LEVELS)), np.nan), dict[str, float](), None
     if wanted.any():
-        quantiles[wanted], metrics = fill(settings, some, report)
+        quantiles[wanted], metrics, folder = fill(settings, some, report)
     frame = panel.frame()
     frame["y"], frame["filled"] = np.where(wanted, quantiles[:, MEDIAN], panel.values), wanted
     frame["q0.1"], frame["q0.9"] = quantiles[:, LOW], quantiles[:, HIGH]
-    return Filled(write(frame, settings.out), int(wanted.sum()), panel.ids[empty].tolist(), metrics)
+    rows = write(frame, settings.out)
+    if folder is not None:
+        shutil.rmtree(folder)
+    return Filled(rows, int(wanted.sum()), panel.ids[empty].tolist(), metrics)
 
 
 def fill(
     settings: FillSettings, panel: Panel, report: Callable[[str, FitSpec, Point], None]
-) -> tuple[Float64[ndarray, "missing levels"], dict[str, float]]:
-    """The quantiles of all missing values, and how well those of held-out ones were told. Keeps a run in MLflow."""
+) -> tuple[Float64[ndarray, "missing levels"], dict[str, float], Path]:
+    """The quantiles of all missing values, how well those of held-out ones were told, and the folder of the work, to
+    be removed once they are written. Keeps a run in MLflow."""
     data = describe(panel)
     (recipe,) = choose((settings.recipe,)).values()
     like, random = lengths(panel), np.random.default_rng(settings.seed)
@@ -116,8 +121,7 @@ def fill(
         metrics = scores(panel.values[test], quantiles(small, test), guesses(panel, seen.values, seasons)[test])
         found = quantiles(every, np.isnan(every))
         tracked.metrics(metrics | {"filled": len(found)})
-    shutil.rmtree(folder)
-    return found, metrics
+    return found, metrics, folder
 
 
 def scores(

@@ -54,7 +54,7 @@ def batches(table: Table, model: Model, spec: FitSpec) -> Batches:
     """The training data in the way the specification asks for."""
     ahead, stride, read = model.horizon, model.stride, spec.bptt * model.stride
     if spec.sampling == "windows":
-        return Windows(table, lanes=spec.lanes, context=read, ahead=ahead, stride=stride, seed=spec.seed)
+        return Windows(table, lanes=spec.lanes, context=read, ahead=ahead, seed=spec.seed)
     goes_on = table.answers is None and isinstance(model, Numeric)  # whole series and words are told from a beginning
     shape = {"lanes": spec.lanes, "chunk": read, "ahead": ahead, "stride": stride, "apart": model.apart}
     return Lanes(table, seed=spec.seed, late=LATE if goes_on else 0.0, **shape)

@@ -175,7 +175,7 @@ def best_penalty(early: Normal, late: Iterator[Examples], prior: Float64[Tensor,
 def draw(model: Linear, table: Table, seed: int, after: Int64[ndarray, "series"] | None = None) -> Iterator[Examples]:
     """Random windows that have a scale and all steps after them, and end after the first `after` steps."""
     lanes, context, ahead = WINDOWS // EPOCH, model.memory, model.horizon
-    windows = Windows(table, lanes=lanes, context=context, ahead=ahead, stride=1, seed=seed, after=after)
+    windows = Windows(table, lanes=lanes, context=context, ahead=ahead, seed=seed, after=after)
     for batch in windows.epoch(0):
         common, level, scale = model.scaled(batch.target, batch.past, batch.static)
         future = (batch.future - level) / scale

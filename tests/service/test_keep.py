@@ -301,5 +301,5 @@ def test_a_folder_that_cannot_be_is_told_before_the_start(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "service", str(model), "--port", "0"]
     environment = {**os.environ, keep.FOLDER: str(tmp_path / "file" / "kept")}
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "forecasts cannot be kept" in ended.stderr

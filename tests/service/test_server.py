@@ -122,7 +122,7 @@ def test_it_is_alive_while_it_works(server: Server) -> None:
 def test_a_taken_port_is_told(server: Server, model: Path) -> None:
     command = [sys.executable, "-m", "service", str(model), "--port", str(server.client.base_url.port)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "choose another port or host" in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -133,7 +133,7 @@ def test_a_damaged_artifact_is_told(folder: Path, model: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     command = [sys.executable, "-m", "service", str(damaged), "--port", "0"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "changed after it was written" in ended.stderr
     assert "Traceback" not in ended.stderr
 

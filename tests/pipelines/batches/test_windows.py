@@ -124,7 +124,7 @@ def test_the_same_number_gives_the_same_batches(sizes: list[int], kind: str, num
         source: Lanes | Windows = (
             Lanes(data, lanes=3, chunk=4, ahead=2, stride=2, seed=5)
             if kind == "lanes"
-            else Windows(data, lanes=3, context=4, ahead=2, stride=2, seed=5)
+            else Windows(data, lanes=3, context=4, ahead=2, seed=5)
         )
         return [batch.target for batch in source.epoch(number)]
 
@@ -149,7 +149,7 @@ def test_every_batch_is_a_mixture() -> None:
 
 @given(lengths)
 def test_windows_are_stretches_of_one_series_that_stand_alone(sizes: list[int]) -> None:
-    for batch in Windows(table(sizes), lanes=7, context=6, ahead=3, stride=2, seed=0).epoch(0):
+    for batch in Windows(table(sizes), lanes=7, context=6, ahead=3, seed=0).epoch(0):
         assert batch.reset.all()
         for row in torch.cat([batch.target, batch.future], 1):
             known = row[~row.isnan()]
@@ -160,7 +160,7 @@ def test_windows_are_stretches_of_one_series_that_stand_alone(sizes: list[int]) 
 @given(st.lists(st.tuples(st.integers(1, 40), st.floats(0, 0.99)), min_size=1, max_size=4))
 def test_windows_end_anywhere_after_the_border(series: list[tuple[int, float]]) -> None:
     sizes, after = [size for size, _ in series], np.array([int(share * size) for size, share in series])
-    windows = Windows(table(sizes), lanes=400, context=6, ahead=3, stride=2, seed=0, after=after)
+    windows = Windows(table(sizes), lanes=400, context=6, ahead=3, seed=0, after=after)
     ends = {int(row[-1]) for batch in windows.epoch(0) for row in batch.target}
     assert ends == {1000 * i + end for i in range(len(sizes)) for end in range(after[i] + 1, sizes[i] + 1)}
 

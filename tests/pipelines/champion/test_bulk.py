@@ -200,13 +200,34 @@ def test_files_may_differ_in_the_type_of_a_number(table: pd.DataFrame, model: Pa
         score(tmp_path / "data", tmp_path / "other", model, Processes(1))
 
 
+def test_rows_that_wait_for_a_forecast_wait_in_every_shard(tmp_path: Path) -> None:
+    """Of series that end early it begins where the last y of all is, as in one file, whoever shares a shard."""
+    random, days = np.random.default_rng(0), pd.date_range("2024-01-01", periods=100)
+    frames = []
+    for i in range(SERIES):
+        y = random.normal(10, 1, 100)
+        y[95 - 5 * (i % 3) :] = np.nan  # the last five wait, and of some series more are missing
+        frames.append(pd.DataFrame({"unique_id": f"s{i:02d}", "ds": days, "y": y}))
+    table = pd.concat(frames)
+    make_artifact(tmp_path / "artifact", panel_from_frame(table))
+    for kind, ds in (("times", table["ds"]), ("text", table["ds"].astype(str))):
+        table.assign(ds=ds).to_parquet(tmp_path / f"{kind}.parquet", index=False)
+        score(tmp_path / f"{kind}.parquet", tmp_path / kind, tmp_path / "artifact", Processes(1))
+        found = read(tmp_path / kind)
+        artifact = load_artifact(tmp_path / "artifact")
+        expected = answer_frame(artifact, panel_from_frame(table), Question(HORIZON, LEVELS))
+        assert found["ds"].min() == pd.Timestamp(days[95])
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-5, check_dtype=False)
+
+
 def test_a_folder_of_something_else_is_refused(data: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     score(data, out, model, Processes(1))
     with pytest.raises(DataError, match="holds something else"):
         score(data, out, model, Processes(1), seed=1)
-    with pytest.raises(DataError, match="holds something else"):
-        score(data, data, model, Processes(1))
+    for inside in (data, data / "month=0" / "out"):
+        with pytest.raises(DataError, match="is what is read, or lies in it"):
+            score(data, inside, model, Processes(1))
 
 
 def test_data_that_cannot_be_dealt_out_is_refused(data: Path, table: pd.DataFrame, model: Path, tmp_path: Path) -> None:

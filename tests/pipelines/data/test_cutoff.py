@@ -114,6 +114,14 @@ def test_steps(step: int, as_text: bool, tmp_path_factory: pytest.TempPathFactor
     assert panel.values.tolist() == np.arange(min(step + 6, 25)).tolist()
 
 
+@pytest.mark.parametrize("kind", ["int8", "int16", "uint32", "float32"])
+@pytest.mark.parametrize(("as_of", "many"), [("40000", 20), ("7", 8)])
+def test_steps_of_any_type(kind: str, as_of: str, many: int, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"unique_id": "a", "ds": np.arange(20).astype(kind), "y": np.arange(20.0)})
+    frame.to_parquet(tmp_path / "data.parquet", index=False)
+    assert read(tmp_path / "data.parquet", as_of=as_of).total == many
+
+
 def test_days_and_times_that_only_a_future_has(tmp_path: Path) -> None:
     days = pd.date_range("2024-01-01", periods=9).strftime("%Y-%m-%d")
     frame = pd.DataFrame({"ds": [*days, "9999-12-31", "2024-01-04T01:23:45"], "y": [*range(9), 5, 5]})

@@ -1,5 +1,7 @@
 """Values far from all others are told of, and whatever many of a kind do is not."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from pipelines.data.oddities import oddities
 from pipelines.data.panel import Panel
 
 
-def days(*series: list[float]) -> Panel:
+def days(*series: Sequence[float | None]) -> Panel:
     return panel_from_series([f"s{i}" for i in range(len(series))], ["2024-01-01"] * len(series), series, "D")
 
 
@@ -22,6 +24,16 @@ def test_a_far_value_is_told_of_with_its_time(wrong: float) -> None:
     assert list(oddities(days(usual, bad, [*bad, *usual]))) == [
         f"series 's1', ds 2024-01-03 00:00: the value {wrong:g} is over 20 times as far from the median as the others,"
         " like 4 in 2 series; leave y empty where that is a mistake"
+    ]
+
+
+def test_a_gap_beyond_belief_is_told_of() -> None:
+    """2123 for 2023, in one of many series; and what is sold ten times in four years is no mistake."""
+    late = [*map(float, range(20)), *[None] * 36500, 1.0]
+    seldom = [value for k in range(20) for value in (1.0 + k % 3, *[None] * (50 + 20 * (k % 4)))]
+    assert list(oddities(days([1.0, 2.0] * 20, late, seldom))) == [
+        "series 's1', ds 2123-12-28 00:00: nothing in the 36500 steps of 'D' before it, over 10 times as many as it"
+        " has values; correct the time where that is a mistake"
     ]
 
 

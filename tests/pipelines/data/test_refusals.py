@@ -28,6 +28,8 @@ CASES: list[tuple[pd.DataFrame, dict[str, Any], str]] = [
         {},
         r"series 'a', ds 2024-01-01 01:00: 2 rows for one time; .*--duplicates mean",
     ),
+    (table([1, 2, 2]).drop(columns="unique_id"), {}, "or name the series of each row in a column unique_id"),
+    (pd.DataFrame({"unique_id;ds;y": ["a;1;2"]}), {}, "separate columns by commas, not by ';'"),
     (table([1, 2, 2, 3, 3]), {}, r"series 'a', ds 2: 2 rows for one time \(and 1 more such times\); remove"),
     (
         table(["2024-01-01T01+01:00", "2024-01-01T00Z"]),
@@ -178,7 +180,7 @@ CASES: list[tuple[pd.DataFrame, dict[str, Any], str]] = [
     (
         table(HOURS),
         {"known": ["price"]},
-        "no column 'price'; there are .'unique_id', 'ds', 'y'.; bring it into",
+        "no column 'price'; there are .'unique_id', 'ds', 'y'.; correct its name",
     ),
     (
         table(HOURS).drop(columns="y"),

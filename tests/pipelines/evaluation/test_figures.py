@@ -105,7 +105,7 @@ def test_the_best_candidate_comes_first_and_one_that_is_unknown_last() -> None:
 
 @pytest.mark.parametrize("candidates", [1, 12])
 def test_any_number_of_candidates(candidates: int) -> None:
-    figure = figures.metric_by_step({f"candidate {k}": np.full(3, float(k)) for k in range(candidates)})
+    figure = figures.metric_by_step({f"candidate {k}": np.full(3, float(k)) for k in range(candidates)}, "MASE")
     assert len(curves(figure)) == candidates
 
 
@@ -125,7 +125,7 @@ def test_a_fading_gradient_has_a_curve_for_each_part_beside_what_counts_as_gone(
         fan(1, 1, np.arange(2)),
         figures.coverage_by_step({0.8: np.array([0.8])}),
         figures.loss_curve([2.0, 1.0], [2.0, 1.5]),
-        figures.metric_by_step({"lstm": np.array([0.5])}),
+        figures.metric_by_step({"lstm": np.array([0.5])}, "MASE"),
         figures.fading({"0.hidden": np.array([1.0, 0.1, 0.0])}, 0.01),
     ],
     ids=["fan", "smallest fan", "coverage", "loss", "metric", "fading"],

@@ -112,6 +112,12 @@ def test_a_model_of_counts_refuses_what_is_none(value: float) -> None:
         ask(asked(COUNTS), days([1, 2, 3], [4, value]), Question(3))
 
 
+def test_a_series_that_would_leave_the_calendar_is_named() -> None:
+    panel = panel_from_series(["near", "far"], ["2024-01-01", "2199-01-01"], [[1.0, 2.0]] * 2, "D")
+    with pytest.raises(DataError, match="series 'far', horizon: a time outside the years 1700 to 2200"):
+        ask(asked(NAIVE), panel, Question(1000))
+
+
 def test_another_frequency_is_refused() -> None:
     with pytest.raises(DataError, match="the frequency is 'W-MON' and the model's is 'D'; resample to 'D'"):
         ask(asked(NAIVE), days([1, 2, 3], frequency="W-MON"), Question(3))

@@ -262,8 +262,9 @@ def test_dates_and_numbers_in_a_job_file_are_words(home: Path) -> None:
 def test_one_date_has_one_form() -> None:
     assert moment("2024-05-01T00:00:00") == moment("2024-05-01") == "2024-05-01"
     assert moment("2024-05-01T06:00") == "2024-05-01T06:00:00"
-    assert moment("20240501") == "2024-05-01"
-    assert [moment(step) for step in ("12", "-3", "007", "12345678")] == ["12", "-3", "7", "12345678"]
+    assert moment("2024-05") == "2024-05-01"
+    steps = ("12", "-3", "007", "12345678", "20240501")
+    assert [moment(step) for step in steps] == ["12", "-3", "7", "12345678", "20240501"]
     with pytest.raises(DataError, match="no time"):
         moment("yesterday")
 

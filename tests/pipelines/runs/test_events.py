@@ -1,5 +1,6 @@
 """Calls for a job, and what a job file says of when it runs."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.jobs.run import run
 from pipelines.runs.attempts import FAILED, SUCCEEDED, Key
 from pipelines.runs.events import Events
+from pipelines.runs.faults import UnavailableError
 from pipelines.runs.ledger import Ledger
 from pipelines.schedule.folder import jobs
 
@@ -137,3 +139,13 @@ def test_the_jobs_of_the_sample_are_jobs(monkeypatch: pytest.MonkeyPatch) -> Non
         CliRunner().invoke(app, ["schedule", "jobs", str(Path(__file__).parents[3] / "pipelines/sample/jobs")]).stdout
     )
     assert [line.split()[0] for line in said.splitlines()] == ["retrain", "score"]
+
+
+def test_a_database_that_is_gone_is_told(tmp_path: Path) -> None:
+    (folder := tmp_path / "there").mkdir()
+    events = Events(Ledger(f"sqlite:///{folder}/ledger.db"))
+    shutil.rmtree(folder)
+    with pytest.raises(UnavailableError, match=r"the ledger .* does not answer"):
+        events.open()
+    with pytest.raises(UnavailableError, match=r"the ledger .* does not answer"):
+        events.call("retrain", "sales", ["drift"])

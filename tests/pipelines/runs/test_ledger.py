@@ -172,6 +172,13 @@ def test_what_is_no_database_is_said_without_its_password(url: str, monkeypatch:
     assert "secret" not in str(error.value)
 
 
+def test_a_file_that_is_no_database_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ledger.db").write_text("garbage, and more of it")
+    monkeypatch.setenv("FORECASTER_LEDGER", f"sqlite:///{tmp_path}/ledger.db")
+    with pytest.raises(DataError, match="FORECASTER_LEDGER is no database: file is not a database"):
+        open_ledger()
+
+
 @pytest.fixture
 def entry(home: Path) -> Callable[[float], str]:
     """Registers a version with a loss, measured by the same origins as all others."""

@@ -7,16 +7,20 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from forecaster.errors import DataError
 from pipelines.cli.app import app
 from pipelines.runs.attempts import LOST, SUCCEEDED, Attempt
 from pipelines.runs.ledger import Ledger, open_ledger
+from pipelines.schedule.backfill import backfill
 from tests.pipelines.jobs.test_jobs import daily
 
 DAYS = [str(date(2024, 6, 1) + timedelta(days)) for days in range(30)]
@@ -81,3 +85,17 @@ def test_thirty_days_with_a_fifth_of_the_runs_killed_are_thirty_successes(server
     assert [one.key.as_of for one in attempts(ledger) if one.outcome == SUCCEEDED] == DAYS
     assert [one.key.as_of for one in attempts(ledger) if one.outcome == LOST] == sorted(doomed)
     assert len(attempts(ledger)) == len(DAYS) + len(doomed)
+
+
+def test_what_answers_and_is_no_dagster_is_told() -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as page:
+        Thread(target=page.handle_request, daemon=True).start()
+        with pytest.raises(DataError, match="what answers with status 404 is no Dagster"):
+            backfill(f"http://127.0.0.1:{page.server_port}", "sales", "2024-06-01", "2024-06-30")

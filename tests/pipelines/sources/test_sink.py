@@ -144,8 +144,11 @@ def test_refusals(said: Said, tmp_path: Path, s3: str) -> None:
         check({"url": "sqlite://", "query": "select 1"})  # type: ignore[arg-type]
     with pytest.raises(DataError, match="the ending says the format"):
         check(f"{tmp_path}/a.xlsx")
-    with pytest.raises(DataError, match=r"a\.csv is what is read; write to another file"):
+    with pytest.raises(DataError, match=r"a\.csv is what is read, or lies in it; write to another place"):
         check(f"{tmp_path}/b/../a.csv", f"{tmp_path}/a.csv")
+    with pytest.raises(DataError, match=r"a\.parquet is what is read, or lies in it"):
+        check(f"{tmp_path}/sales/day=1/a.parquet", tmp_path / "sales")
+    check(f"{tmp_path}/a.parquet", tmp_path / "sales")
     for out, message in (
         (f"{tmp_path}/none/a.csv", r"none/a.csv: .*No such file or directory: '[^']*none/a\.csv'"),
         ("s3://no-such-bucket/a.parquet", "s3://no-such-bucket/a.parquet: .*NO_SUCH_BUCKET"),

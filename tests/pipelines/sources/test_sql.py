@@ -129,3 +129,12 @@ def test_a_column_of_several_types_is_told(tmp_path: Path) -> None:
     engine.dispose()
     with pytest.raises(DataError, match=r"a\.db#a: .*; give a query that casts the column"):
         read(f"{url}#a")
+
+
+def test_a_row_without_a_time_is_refused_also_where_there_is_an_as_of(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    frame = pd.DataFrame({"unique_id": ["a", "a", "b"], "ds": [1, 2, None], "y": [1.0, 2.0, 3.0]})
+    frame.astype({"ds": "Int64"}).to_sql("a", url, index=False)
+    for as_of in (None, "2"):
+        with pytest.raises(DataError, match="series 'b', ds, row 3: no time"):
+            read(f"{url}#a", as_of=as_of)

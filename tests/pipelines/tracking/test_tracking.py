@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.telemetry import get_telemetry_client
 
+from forecaster.errors import DataError
 from pipelines.data.panel import Panel
 from pipelines.runs.faults import UnavailableError
 from pipelines.tracking.connection import SETTINGS, connect, tracking_uri
@@ -52,6 +53,27 @@ def test_another_store_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_sent_to_anyone() -> None:
     assert SETTINGS["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert get_telemetry_client() is None
+
+
+@pytest.mark.usefixtures("store")
+def test_an_experiment_that_was_deleted_is_told() -> None:
+    with Run.start("experiment", "lstm") as run:
+        known = run.experiment_id
+    connect().delete_experiment(known)
+    deleted = "the experiment 'experiment' was deleted; restore it in MLflow"
+    with pytest.raises(DataError, match=deleted), Run.start("experiment", "lstm"):
+        pass
+
+
+def test_a_store_of_no_kind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "foo://bar")
+    with pytest.raises(DataError, match=r"MLFLOW_TRACKING_URI: .*; such as http://host:5000"):
+        connect()
+
+
+def test_a_database_in_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/new/mlflow.db")
+    assert connect().search_experiments()
 
 
 @pytest.mark.usefixtures("store")

@@ -215,6 +215,22 @@ def test_two_values_are_enough_for_a_recipe_of_ones_own(home: Path) -> None:
     assert pd.read_csv(home / "out.csv")["y"].round(1).tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
+def test_what_cannot_be_written_is_not_trained_again(home: Path) -> None:
+    pd.DataFrame({"unique_id": "a", "ds": range(4), "y": [1.0, None, None, 4.0]}).to_csv(home / "tiny.csv", index=False)
+    (home / "out.csv").mkdir()
+    command = [str(home / "tiny.csv"), "--out", str(home / "out.csv"), "--budget", "1s"]
+    code, printed = cli(*command)
+    assert (code, "out.csv: " in printed) == (2, True)
+    (work,) = (home / "mlruns" / "work").iterdir()
+    done = {file: file.read_bytes() for file in work.rglob("*") if file.is_file()}
+    assert done
+    assert cli(*command)[0] == 2
+    assert {file: file.read_bytes() for file in done} == done
+    (home / "out.csv").rmdir()
+    assert cli(*command)[0] == 0
+    assert not any((home / "mlruns" / "work").iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
