@@ -2,7 +2,7 @@
 
 
 class DataError(ValueError):
-    """Input that a user can mend: the message names the series, the place and the remedy.
+    """Input that a user can mend: the message names the series, the place and the remedy, in one line.
 
     >>> str(DataError("two rows for one time", series="a", place="ds 2024-01-01", remedy="remove one"))
     "series 'a', ds 2024-01-01: two rows for one time; remove one"
@@ -17,7 +17,8 @@ class DataError(ValueError):
         self.remedy = remedy
         named = f"series {series!r}" if series else None
         where = ", ".join(part for part in (named, place) if part)
-        super().__init__((f"{where}: " if where else "") + message + (f"; {remedy}" if remedy else ""))
+        told = (f"{where}: " if where else "") + message + (f"; {remedy}" if remedy else "")
+        super().__init__(" ".join(line.strip() for line in told.splitlines()))
 
     def __reduce__(self) -> tuple[object, ...]:
         # An exception is rebuilt from its arguments when it crosses a process: keep the keyword ones.

@@ -1,5 +1,6 @@
 """The champion on data: forecasts into a file or a table, and backtests."""
 
+import logging
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pipelines.registry.fetch import Champion
 from pipelines.runs.engine import HERE, Engine
 from pipelines.sources.sink import check, write, write_forecasts
 from pipelines.sources.source import Source, source
+
+log = logging.getLogger(__name__)
 
 ORIGINS = 2**13
 """Series and origins that are backtested at a time."""
@@ -68,8 +71,11 @@ def rolling(
     cut = ended(panel) if panel.whole is not None else origins(panel, horizon or spec.task.horizon, windows)
     if np.isnan(cut.actual).all():
         raise DataError("nothing is known of what was to be forecast", remedy="ask for a shorter horizon, or give more")
+    told = int((~np.isnan(cut.actual)).any(1).reshape(-1, len(panel)).any(1).sum())
+    if panel.whole is None and told < windows:
+        log.warning("%d of %d windows have something to compare with: series are too short for more", told, windows)
     borders = pairwise([*range(0, len(cut.actual), ORIGINS), len(cut.actual)])
     parts = filter(None, (cut.rows(begin, end) for begin, end in borders))
-    told = artifact.model, spec.data, spec.task.seasons[0]
-    scores = list(engine.map(lambda part: backtest(*told, part, artifact.calibrator), parts))
+    asked = artifact.model, spec.data, spec.task.seasons[0]
+    scores = list(engine.map(lambda part: backtest(*asked, part, artifact.calibrator), parts))
     return type(scores[0]).joined(scores).metrics()

@@ -101,7 +101,7 @@ def backtest(
     workers: Workers = None,
     address: Address = None,
 ) -> None:
-    """Forecast from past origins and compare with what came.
+    """Forecast from past origins and compare with what came, be it what the model has learned from.
 
     forecaster backtest sales.csv --horizon 28 --windows 4
     """

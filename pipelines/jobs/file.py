@@ -19,7 +19,10 @@ _adapter: TypeAdapter[Kinds] = TypeAdapter(Kinds)
 def read_job(file: Path) -> Kinds:
     """The job in a YAML file. Raises DataError, which names the file and the key, on what is none."""
     try:
-        return _adapter.validate_python(yaml.safe_load(file.read_text(encoding="utf-8")))
+        written = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if not isinstance(written, dict):
+            raise DataError("no job", place=str(file), remedy="write a mapping: job: retrain, name: ...")
+        return _adapter.validate_python(written)
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"][1:])

@@ -20,6 +20,10 @@ UNUSED = 30 * 24 * 3600
 """Seconds after which an artifact is taken away that nobody asked for and that is no champion."""
 
 
+class ForeignError(ArtifactError):
+    """What a store holds is not what was registered."""
+
+
 class Cache:
     """A folder of artifacts by their digests, and of the champion that each model had last."""
 
@@ -37,7 +41,7 @@ class Cache:
     def artifact(self, seal: str, fetch: Callable[[Path], Path]) -> Path:
         """The folder of the artifact of this digest; `fetch` brings it into a folder if it is not here.
 
-        Raises ArtifactError when what was fetched is not that artifact, and keeps nothing of it.
+        Raises ForeignError when what was fetched is not that artifact, and keeps nothing of it.
         """
         place = self.folder / seal
         with suppress(OSError):  # it may not be there, and whoever may read it may not say so
@@ -48,7 +52,11 @@ class Cache:
         self._prune()
         with TemporaryDirectory(dir=self.folder) as scratch:
             fetched = fetch(Path(scratch))
-            check(fetched, seal)
+            try:
+                check(fetched, seal)
+            except ArtifactError as error:
+                told = str(error).removeprefix(f"{fetched}: ")  # where that was is of no use to anybody
+                raise ForeignError(f"its store holds another artifact than was registered ({told})") from error
             try:
                 fetched.replace(place)
             except OSError:  # there is one: another process was faster, or it is damaged

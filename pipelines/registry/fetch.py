@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from forecaster.errors import ArtifactError, DataError
 from pipelines.pyfunc import FOLDER
-from pipelines.registry.cache import Cache
+from pipelines.registry.cache import Cache, ForeignError
 from pipelines.registry.note import Note
 from pipelines.registry.versions import ALIAS, DIGEST, absent, numbers, versions
 from pipelines.runs.faults import UnavailableError, tell_full
@@ -104,4 +104,7 @@ def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Champion:
             tell_full(error, cache.folder)
             raise ArtifactError(f"{title} cannot be fetched from its store: {error}") from error
 
-    return Champion(found.name, str(found.version), seal, cache.artifact(seal, download))
+    try:
+        return Champion(found.name, str(found.version), seal, cache.artifact(seal, download))
+    except ForeignError as error:
+        raise ArtifactError(f"{title}: {error}; roll back, or train again") from error

@@ -38,3 +38,14 @@ def test_every_engine_backtests_to_the_same_scores(
     assert printed["processes"] == printed["ray"] == printed["alone"]
     monkeypatch.setattr(score, "ORIGINS", 1000)
     assert forecaster(*command) == printed["alone"]
+
+
+def test_windows_that_series_are_too_short_for_are_told(
+    home: Path, artifact: Callable[[int], tuple[Path, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    hourly().to_parquet(home / "hours.parquet")
+    folder, _ = artifact(0)
+    forecaster("backtest", "hours.parquet", "--windows", "2", "--model", str(folder))
+    assert "windows have something to compare with" not in caplog.text
+    forecaster("backtest", "hours.parquet", "--windows", "5000", "--model", str(folder))
+    assert "of 5000 windows have something to compare with: series are too short for more" in caplog.text

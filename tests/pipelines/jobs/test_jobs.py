@@ -248,6 +248,23 @@ def test_a_wrong_job_file_is_refused_by_file_and_key(home: Path, changes: dict[s
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "no job; write a mapping"),
+        ("- job: train", "no job; write a mapping"),
+        ("{{", "no job can be read"),
+        ("a: [1", "no job can be read"),
+    ],
+)
+def test_a_file_that_is_no_job_is_told_in_one_line(text: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(text)
+    with pytest.raises(DataError, match=told) as error:
+        read_job(tmp_path / "job.yaml")
+    assert "job.yaml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_dates_and_numbers_in_a_job_file_are_words(home: Path) -> None:
     (home / "dated.yaml").write_text(job(home).read_text() + "as_of: 2024-05-01\n")
     told = read_job(home / "dated.yaml")
