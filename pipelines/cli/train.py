@@ -1,5 +1,6 @@
 """Commands that train: the champion, and what fills gaps."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -133,6 +134,10 @@ def fill(
         done = run(settings, screen.report)
     for score, value in done.metrics.items():
         print(f"{score:24} {value:.4f}")
+    errors = {rule: done.metrics.get(rule, math.inf) for rule in ("mae", "mae_linear", "mae_seasonal")}
+    if (best := min(errors, key=lambda rule: errors[rule])) != "mae":
+        rule = best.removeprefix("mae_")
+        print(f"{rule} interpolation told hidden values better: give a larger --budget, or fill by that")
     for series in done.empty:
         print(f"series {series!r} has no observed value and stays empty")
     print(f"{done.filled} of {done.rows} rows filled in {out}")

@@ -205,6 +205,15 @@ def test_without_gaps_nothing_is_trained(home: Path) -> None:
     assert not pd.read_parquet(home / "out.parquet")["filled"].any()
 
 
+def test_where_a_line_is_better_it_is_said(home: Path) -> None:
+    frame = pd.DataFrame({"unique_id": "a", "ds": range(200), "y": np.arange(200.0) + 0.5})
+    frame.loc[frame["ds"] % 9 == 4, "y"] = np.nan
+    frame.to_csv(home / "line.csv", index=False)
+    code, printed = cli(str(home / "line.csv"), "--out", str(home / "out.csv"), "--budget", "1s")
+    assert code == 0, printed
+    assert "linear interpolation told hidden values better: give a larger --budget, or fill by that" in printed
+
+
 def test_two_values_are_enough_for_a_recipe_of_ones_own(home: Path) -> None:
     pd.DataFrame({"unique_id": "a", "ds": range(4), "y": [1.0, None, None, 4.0]}).to_csv(home / "tiny.csv", index=False)
     (home / "own.yaml").write_text((resources.files("pipelines.recipes") / "bidirectional.yaml").read_text())
