@@ -15,7 +15,7 @@ class DataError(ValueError):
         self.series = series
         self.place = place
         self.remedy = remedy
-        named = f"series {series!r}" if series else None
+        named = f"series {series!r}" if series is not None else None
         where = ", ".join(part for part in (named, place) if part)
         told = (f"{where}: " if where else "") + message + (f"; {remedy}" if remedy else "")
         super().__init__(" ".join(line.strip() for line in told.splitlines()))

@@ -98,7 +98,7 @@ def test_two_workers_serve_what_was_trained(compose: Compose) -> None:
     address = f"http://127.0.0.1:{compose.ports['service']}"
     answer = get(f"{address}/forecast", BODY)
     assert answer["model"]["version"] == "1"
-    assert answer["forecasts"][0]["mean"] == list(range(48, 72))  # seasonal naive
+    assert answer["forecasts"][0]["quantiles"]["0.5"] == list(range(48, 72))  # seasonal naive
     late = time.monotonic() + 60  # it is ready with its first worker
     while 'forecaster_workers{version="1"} 2.0' not in text(f"{address}/metrics"):
         assert time.monotonic() < late

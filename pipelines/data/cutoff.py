@@ -90,7 +90,10 @@ class Cutoff:
         return first, last
 
     def _given(self) -> Stamps:
-        return read_stamps(pa.chunked_array([[self.as_of]]), None, lambda row: "", "as_of")
+        try:
+            return read_stamps(pa.chunked_array([[self.as_of]]), None, lambda row: "", "as_of")
+        except DataError as error:
+            raise DataError(error.message, place=error.place, remedy=error.remedy) from None  # it is of no series
 
     def _step(self) -> int:
         times, clock, _ = self._given()

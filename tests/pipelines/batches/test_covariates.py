@@ -244,7 +244,7 @@ class Windowed(NamedTuple):
 
 def examples(model: Linear, data: Panel, described: DataSpec, units: ndarray, after: ndarray | None = None) -> Windowed:
     """The windows that the regression draws."""
-    shape: dict[str, Any] = {"lanes": WINDOWS // EPOCH, "context": LAGS, "ahead": HORIZON, "stride": 1, "seed": 0}
+    shape: dict[str, Any] = {"lanes": WINDOWS // EPOCH, "context": LAGS, "ahead": HORIZON, "seed": 0}
     batches = list(Windows(Table(data, described, unit=units), **shape, after=after).epoch(0))
     target, past, static, known, future, unit = (
         torch.cat([getattr(batch, part) for batch in batches])
