@@ -17,8 +17,6 @@ ENOUGH = 50
 """Residuals that one step needs of its own; with fewer it borrows from its neighbours."""
 CLAIM = 32
 """Held-out origins that the width which a model claims is worth."""
-
-
 LEAST = 0.1
 """Share of its distance to the median that each end of an interval keeps."""
 SIZE = 0.05

@@ -68,7 +68,7 @@ def score_shards(
         source.schema,
         shards=max(1, -(-rows // SHARD)),
         together=max(1, VALUES // (question.horizon * (len(levels) + paths))),
-        last=_last(source),
+        last=_last(source) if not artifact.spec.data.known else None,
     )
     if _unfinished(job, source, champion.digest):
         _all(engine.map(partial(deal, job), _pieces(source)))

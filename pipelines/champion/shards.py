@@ -48,7 +48,7 @@ class Job:
     together: int
     """Series that are held with their forecasts at a time."""
     last: str | None
-    """The last time with a y, of all series: what comes after it waits for a forecast."""
+    """The last time with a y, of all series: what comes after it waits for a forecast. None with known covariates."""
 
     @property
     def work(self) -> Path:

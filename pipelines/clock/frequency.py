@@ -131,6 +131,7 @@ class Frequency:
                     self.advance(start[[one]], steps[[one]], zone)
                 except DataError:
                     raise DataError(error.message, series=str(name), place=place, remedy=error.remedy) from None
+            raise
 
     def stamps(self, times: Times, zone: str | None) -> pd.DatetimeIndex | Times:
         """Times as a table shows them: in their zone where it is known, integers for 'step'."""

@@ -23,9 +23,9 @@ FEW = 100
 def oddities(panel: Panel) -> Iterator[str]:
     """A sentence on values that come far apart, one on a gap beyond belief, and one on values far from all others."""
     yield from _scattered(panel)
-    yield from _stray(panel)
+    yield from _interrupted(panel)
     if not panel.labels:
-        yield from _astray(panel)
+        yield from _outlying(panel)
 
 
 def _scattered(panel: Panel) -> Iterator[str]:
@@ -48,7 +48,8 @@ def _scattered(panel: Panel) -> Iterator[str]:
         )
 
 
-def _stray(panel: Panel) -> Iterator[str]:
+def _interrupted(panel: Panel) -> Iterator[str]:
+    """A sentence on series with one gap that is much longer than all else in them: a year that is wrong."""
     known = np.flatnonzero(~np.isnan(panel.values))
     of = np.searchsorted(panel.indptr, known, side="right") - 1
     gap, within = np.diff(known), np.diff(of) == 0
@@ -67,7 +68,8 @@ def _stray(panel: Panel) -> Iterator[str]:
         )
 
 
-def _astray(panel: Panel) -> Iterator[str]:
+def _outlying(panel: Panel) -> Iterator[str]:
+    """A sentence on the few values that lie far beyond all others of their series: 9,999 where nobody measured."""
     far = np.concatenate([_far(panel.series(i)) for i in range(len(panel))])
     if far.any():
         series, place = panel.where(row := int(far.argmax()))

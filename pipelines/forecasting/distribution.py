@@ -68,7 +68,8 @@ def distribution(
             made = replace(calibrator, unit=min(unit, calibrator.unit)).apply(raw, panel.lengths)
         return model.support.nearest(made.quantiles)
 
-    like, other = calibrated(support(model, data).unit), calibrated(model.support.unit)
+    other = calibrated(model.support.unit)
+    like = calibrated(support(model, data).unit) if data.integral else other
     lifted = _within(data, panel, other) - other  # what cannot be below zero is zero, and the mean larger by that
     mean = _within(data, panel, raw.mean + lifted @ masses(LEVELS))
 

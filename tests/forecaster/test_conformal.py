@@ -242,7 +242,7 @@ def test_intervals_of_young_series_are_as_wide_as_those_that_were_held_out_had_n
     assert (calibrator.young[1] >= calibrator.young[4]).all()
     assert (calibrator.young[4] >= calibrator.shares).all()
     fresh, came = case(400, 2, 1)
-    for length, share, most in ((1, 0.0, 1.0), (3, 0.0, 1.0), (4, 0.1, 1.0), (7, 0.1, 1.0), (8, 1.0, 0.9)):
+    for length, share, most in ((1, 0.0, 0.95), (3, 0.0, 0.95), (4, 0.1, 0.95), (7, 0.1, 0.95), (8, 1.0, 0.9)):
         known = sure(fresh, share)
         held = inside(calibrator.apply(known, np.full(400, length)), came)[:, 2]  # of the 80 % intervals
         assert ((held > 0.7) & (held < most)).all()
