@@ -1,14 +1,15 @@
 """A state is named tensors, batch first, passed in and handed back; it is never an attribute of a module.
 
 Four functions over any state do everything that recurrent models need beside stepping: `detach` (truncated
-back-propagation through time), `where` (reset of lanes), `repeat` (sample paths) and `take` (lanes, sessions).
+back-propagation through time), `where` (reset of lanes), `repeat` (sample paths) and `take` (lanes). Between requests
+a lane is kept as bytes (`pack`).
 """
 
 from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
 State: TypeAlias = dict[str, Tensor]
@@ -56,3 +57,23 @@ def part(state: State, name: str) -> State:
 def parts(**states: State) -> State:
     """The state of a composite from the states of its parts; the inverse of `part`."""
     return {f"{name}.{path}": value for name, state in states.items() for path, value in state.items()}
+
+
+def pack(state: State) -> UInt8[Tensor, "batch bytes"]:
+    """Each lane as bytes, tensor after tensor."""
+    return torch.cat([value.reshape(len(value), -1).view(torch.uint8) for value in state.values()], 1)
+
+
+def unpack(lanes: UInt8[Tensor, "batch bytes"], like: State) -> State:
+    """The inverse of `pack`, for a state with the names, types and shapes of `like`, whose batch may be another.
+
+    >>> state = {"hidden": torch.tensor([[1.5, 2.0]]), "age": torch.tensor([7])}
+    >>> unpack(pack(state), like=state)
+    {'hidden': tensor([[1.5000, 2.0000]]), 'age': tensor([7])}
+    """
+    sizes = [value[:1].numel() * value.element_size() for value in like.values()]
+    columns = zip(like.items(), lanes.split(sizes, 1), strict=True)
+    return {
+        name: cells.clone().flatten().view(value.dtype).view(len(lanes), *value.shape[1:])
+        for (name, value), cells in columns
+    }

@@ -67,7 +67,7 @@ class Room:
         def take(count: int) -> None:
             nonlocal own
             if self.taken + count > self.size:
-                raise _busy("the requests that are waiting are too large together")
+                raise busy("the requests that are waiting are too large together")
             self.taken += count
             own += count
 
@@ -77,7 +77,8 @@ class Room:
             self.taken -= own
 
 
-def _busy(message: str) -> RequestError:
+def busy(message: str) -> RequestError:
+    """503: what was asked may be asked again."""
     return RequestError(503, message, remedy="try again in a second", headers={"Retry-After": "1"})
 
 
@@ -139,7 +140,7 @@ class Queue:
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of `work`. Raises RequestError (503) at once if the line is full."""
         if self.inside >= self.length:
-            raise _busy("too many requests are waiting")
+            raise busy("too many requests are waiting")
         self.inside += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, lambda: work(*args, **kwargs))

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
 from prometheus_client.multiprocess import mark_process_dead
@@ -13,6 +14,9 @@ from starlette.applications import Starlette
 
 from pipelines.registry.note import Note, refusal
 from service.source import Champion, load_champion
+
+if TYPE_CHECKING:
+    from pipelines.streams.recall import Recall
 
 SECONDS = 1.0
 """Between two looks at the note of the champion."""
@@ -34,6 +38,7 @@ class Live:
 
     note: Note
     champion: Champion
+    recall: "Recall"
     card: bytes
     openapi: bytes
 
@@ -41,10 +46,11 @@ class Live:
 def load(note: Note, file: Path) -> Live:
     """The version that a note, which lies in `file`, names; it has answered its example, so that the first request
     finds all warm."""
-    from service.openapi import describe, document  # not above: the supervisor of the workers needs no torch
+    from pipelines.streams.recall import Recall  # not above: the supervisor of the workers needs no torch
+    from service.openapi import describe, document
 
     champion = load_champion(note, file)
-    return Live(note, champion, describe(champion), document(champion))
+    return Live(note, champion, Recall(champion.artifact), describe(champion), document(champion))
 
 
 class Watch:

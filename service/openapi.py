@@ -10,9 +10,18 @@ from pydantic.json_schema import models_json_schema
 
 from forecaster.artifact import Artifact
 from pipelines.forecasting.admit import admissible
+from service.answers import model_name
 from service.errors import ErrorResponse
-from service.forecast import answer, model_name
-from service.schema import MAX_BYTES, Card, ForecastRequest, ForecastResponse
+from service.forecast import answer
+from service.schema import (
+    MAX_BYTES,
+    Card,
+    ForecastRequest,
+    ForecastResponse,
+    ForgetRequest,
+    ForgetResponse,
+    StreamRequest,
+)
 from service.source import Champion
 
 REFUSALS = {
@@ -24,8 +33,11 @@ REFUSALS = {
     500: "An error of the service.",
     503: "Too many requests are waiting, or too large ones; see Retry-After.",
 }
+NOT_HERE = {404: "No series are remembered: the operator has not said in which database."}
 LINKS = {
     "forecast": "/forecast",
+    "stream": "/stream",
+    "forget": "/forget",
     "openapi": "/openapi.json",
     "docs": "/docs",
     "live": "/livez",
@@ -86,7 +98,10 @@ def document(champion: Champion) -> bytes:
     """The OpenAPI document, as JSON, with a request and what `champion` answers to it."""
     request = example(champion.artifact)
     response = orjson.loads(answer(champion, orjson.dumps(request)))
-    models = (ForecastRequest, ForecastResponse, ErrorResponse, Card)
+    models = (
+        *(ForecastRequest, ForecastResponse, StreamRequest, ForgetRequest, ForgetResponse),
+        *(ErrorResponse, Card),
+    )
     _, schemas = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )
@@ -98,18 +113,39 @@ def document(champion: Champion) -> bytes:
     def text(description: str) -> dict[str, Any]:
         return {"200": {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}}
 
-    forecast = {
-        "operationId": "forecast",
-        "summary": "Forecast one series or thousands",
-        "requestBody": {"required": True, "content": body(ForecastRequest, request)},
-        "responses": {
-            "200": {"description": "The forecasts.", "content": body(ForecastResponse, response)},
-            **{
-                str(status): {"description": description, "content": body(ErrorResponse)}
-                for status, description in REFUSALS.items()
-            },
-        },
-    }
+    def post(
+        name: str, summary: str, asks: dict[str, Any], tells: str, answers: dict[str, Any], refusals: dict[int, str]
+    ) -> dict[str, Any]:
+        errors = body(ErrorResponse)
+        told = {"200": {"description": tells, "content": answers}}
+        told |= {str(status): {"description": why, "content": errors} for status, why in refusals.items()}
+        asked = {"required": True, "content": asks}
+        return {"operationId": name, "summary": summary, "requestBody": asked, "responses": told}
+
+    forecast = post(
+        "forecast",
+        "Forecast one series or thousands from their histories",
+        body(ForecastRequest, request),
+        "The forecasts.",
+        body(ForecastResponse, response),
+        REFUSALS,
+    )
+    stream = post(
+        "stream",
+        "Forecast series that are remembered: send the history once, then only what is new",
+        body(StreamRequest, request),
+        "The forecasts that the whole histories would get.",
+        body(ForecastResponse, response),
+        REFUSALS | NOT_HERE,
+    )
+    forget = post(
+        "forget",
+        "Forget series that are remembered",
+        body(ForgetRequest, {"series": ["a"]}),
+        "Those that were.",
+        body(ForgetResponse, {"forgotten": ["a"]}),
+        REFUSALS | NOT_HERE,
+    )
     card = {"200": {"description": "The card.", "content": body(Card)}}
     return orjson.dumps(
         {
@@ -121,6 +157,8 @@ def document(champion: Champion) -> bytes:
             },
             "paths": {
                 "/forecast": {"post": forecast},
+                "/stream": {"post": stream},
+                "/forget": {"post": forget},
                 "/": {"get": {"operationId": "card", "summary": "Which model is live", "responses": card}},
                 "/livez": {"get": {"operationId": "live", "responses": text("The process is alive.")}},
                 "/readyz": {"get": {"operationId": "ready", "responses": text("Forecasts are served.")}},

@@ -20,8 +20,8 @@ from service.source import PACKED, stage
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("forecaster", "pipelines", "service")
 PACKAGES = (
-    *("httptools", "jaxtyping", "numpy", "orjson", "pandas", "pyarrow"),
-    *("prometheus_client", "pydantic", "safetensors", "starlette", "torch", "uvloop"),
+    *("cachetools", "httptools", "jaxtyping", "numpy", "orjson", "pandas", "prometheus_client", "pyarrow"),
+    *("pydantic", "safetensors", "sqlalchemy", "starlette", "torch", "uvloop"),
 )
 """What the service imports when it runs; BentoML adds itself."""
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"

@@ -2,6 +2,8 @@
 
 import logging
 import os
+from collections.abc import Callable
+from functools import cache, partial
 from uuid import uuid4
 
 from starlette.applications import Starlette
@@ -10,11 +12,13 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from forecaster.errors import DataError
+from pipelines.database import UnavailableError
 from pipelines.registry.note import Note
+from pipelines.streams.store import VARIABLE, Streams, database
 from service.errors import RequestError
-from service.guard import Queue, Room, read_json
+from service.guard import Queue, Room, busy, read_json
 from service.keep import Keeper, keeping
-from service.live import load
+from service.live import Live, load
 from service.schema import MAX_BYTES
 from service.source import live_note
 
@@ -37,14 +41,38 @@ log = logging.getLogger("bentoml.forecaster")
 async def forecast(request: Request) -> Response:
     """POST /forecast."""
     state = request.app.state
+    return await _answered(request, lambda body: state.answer(state.live.champion, body, state.keeper))
+
+
+async def stream(request: Request) -> Response:
+    """POST /stream."""
+    state = request.app.state
+    live: Live = state.live
+    return await _answered(
+        request, lambda body: state.go_on(live.champion, live.recall, state.streams(), body, state.keeper)
+    )
+
+
+async def forget(request: Request) -> Response:
+    """POST /forget."""
+    state = request.app.state
+    return await _answered(request, lambda body: state.forget(state.live.champion, state.streams(), body))
+
+
+async def _answered(request: Request, work: Callable[[bytes], bytes]) -> Response:
+    """What the heavy work makes of the body of a request, or what is wrong."""
+    state = request.app.state
     try:
         with state.room.held() as take:
             body = await read_json(request, take, max_bytes=MAX_BYTES, seconds=BODY_SECONDS)
-            answer = await state.queue.run(state.answer, state.live.champion, body, state.keeper)
+            answer = await state.queue.run(work, body)
     except RequestError as refused:
         return refused.response()
     except DataError as error:
         return RequestError.of_data(error).response()
+    except UnavailableError as error:
+        log.error(error)
+        return busy("what is known of series cannot be read or written now").response()
     except Exception:
         incident = uuid4().hex[:12]
         log.exception("incident %s", incident)
@@ -72,6 +100,8 @@ READ = ("GET", "HEAD")
 ROUTES = [
     Route("/", card, methods=READ),
     Route("/forecast", forecast, methods=["POST"]),
+    Route("/stream", stream, methods=["POST"]),
+    Route("/forget", forget, methods=["POST"]),
     Route("/openapi.json", openapi, methods=READ),
     Route("/docs", docs, methods=READ),
 ]
@@ -92,16 +122,28 @@ def application() -> Starlette:
 def go_live(app: Starlette) -> None:
     """Load the champion, and keep what it answers if that is wanted."""
     from service.forecast import answer  # not above: the supervisor of the workers needs no torch
+    from service.stream import forget, go_on
 
     file = live_note()
-    app.state.answer, app.state.live = answer, load(Note.read(file), file)
+    app.state.answer, app.state.go_on, app.state.forget = answer, go_on, forget
+    app.state.live, app.state.streams = load(Note.read(file), file), cache(partial(_opened, database()))
     where = keeping()
     app.state.keeper = Keeper(where) if where else None
     app.state.queue = Queue(threads=max(2, os.cpu_count() or 1), length=LINE)
     app.state.room = Room(ROOM)
 
 
+def _opened(url: str | None) -> Streams:
+    """The series that live on, in a database. Raises RequestError where there is none."""
+    if url is None:
+        remedy = f"send whole histories to POST /forecast, or let the operator set {VARIABLE}"
+        raise RequestError(404, "no series are remembered here", remedy=remedy)
+    return Streams(url)
+
+
 def go_down(app: Starlette) -> None:
-    """Write what is kept and not yet written."""
+    """Write what is kept and not yet written, and close the database."""
     if app.state.keeper:
         app.state.keeper.close()
+    if app.state.streams.cache_info().currsize:
+        app.state.streams().close()

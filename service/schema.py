@@ -1,10 +1,9 @@
 """What goes over the wire: requests, responses and their limits. Input is checked here and in the panel."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from forecaster.errors import DataError
 from service.errors import RequestError
 
 MAX_BYTES = 32 * 2**20
@@ -72,6 +71,39 @@ class ForecastRequest(Wire):
     seed: int = Field(0, ge=0, lt=2**53, description="The same request with the same seed gets the same paths.")
 
 
+class StreamSeries(Series):
+    """What is new of a series, oldest value first; at first its whole history."""
+
+    target: Values = Field(
+        default=[], description="Numbers, or labels for a model of labels; null is a gap. Left out, nothing is new."
+    )
+    known: dict[Name, Numbers] = Field(
+        default={},
+        description="Covariates known ahead: as many values as the target and the horizon together. Where the target"
+        " ends before what is known of the series, from its start to the horizon after that.",
+    )
+
+
+class StreamRequest(ForecastRequest):
+    """What is new of series that the service remembers, and how far to forecast them."""
+
+    series: Annotated[  # type: ignore[assignment]  # a list of a kind of series
+        list[StreamSeries], FailFast(), Field(min_length=1, max_length=MAX_SERIES)
+    ]
+
+
+class ForgetRequest(Wire):
+    """The series to forget."""
+
+    series: Annotated[list[Name], FailFast(), Field(min_length=1, max_length=MAX_SERIES)]
+
+
+class ForgetResponse(Wire):
+    """The series that were forgotten; of others nothing was known."""
+
+    forgotten: list[str]
+
+
 class ModelName(Wire):
     """The model that made a forecast."""
 
@@ -130,18 +162,12 @@ class Card(Wire):
     links: dict[str, str]
 
 
-def read_request(body: bytes) -> ForecastRequest:
-    """The request in a body. Raises RequestError: 400 for what is not JSON, 422 for what is none; DataError
-    where a level is there twice."""
+W = TypeVar("W", bound=Wire)
+
+
+def read_request(kind: type[W], body: bytes) -> W:
+    """The request in a body. Raises RequestError: 400 for what is not JSON, 422 for what is none."""
     try:
-        request = ForecastRequest.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         raise RequestError.of_schema(error, body) from None
-    for index, level in enumerate(request.quantiles):
-        if level in request.quantiles[:index]:
-            raise DataError(
-                f"the level {level!r} is there twice",
-                place=f"quantiles[{index}]",
-                remedy="give each level once",
-            )
-    return request

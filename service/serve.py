@@ -6,7 +6,11 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from forecaster.errors import DataError
+from pipelines.database import UnavailableError
 from pipelines.registry.note import Note
+from pipelines.streams.store import VARIABLE as STREAMS
+from pipelines.streams.store import Streams, database
 from service.keep import FOLDER, Keeping, keeping
 from service.orphan import end_with
 from service.source import SERVER, VARIABLE, WORKERS, load_champion, stage
@@ -32,6 +36,8 @@ def serve(
     address = _free_address(host, port)
     if where := _keeping():
         os.environ[FOLDER] = str(where.folder)  # for we change the folder
+    if streams := _streams():
+        os.environ[STREAMS] = streams
     with tempfile.TemporaryDirectory(prefix="forecaster-") as home:
         with ProcessPoolExecutor(1) as pool:  # torch does not stay in the memory of the supervisor
             note = pool.submit(_sound, model, Path(home, "model"), name, version).result()
@@ -68,6 +74,16 @@ def _keeping() -> Keeping | None:
         return keeping()
     except (ValueError, OSError) as error:
         raise ServeError(f"forecasts cannot be kept: {error}") from error
+
+
+def _streams() -> str | None:
+    """Where streams are, after a look that it is a database."""
+    try:
+        if url := database():
+            Streams(url)
+    except (DataError, UnavailableError) as error:
+        raise ServeError(f"series cannot be remembered: {error}") from error
+    return url
 
 
 def _free_address(host: str, port: int) -> str:

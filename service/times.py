@@ -40,8 +40,8 @@ def _checked(one: Series) -> str | int:
     raise DataError(message, series=one.id, place="start", remedy=remedy)
 
 
-def forecast_starts(series: Sequence[Series], panel: Panel, zone: str | None) -> list[str | int]:
-    """When each forecast begins, in the UTC offset of its series' start.
+def forecast_starts(series: Sequence[Series], panel: Panel, ends: Times, zone: str | None) -> list[str | int]:
+    """The `ends` of series, when their forecasts begin, in the UTC offset of its series' start.
 
     Where that is the offset of the model's `zone` at that time, the forecast has the zone's offset too, on
     the other side of a change of the clocks as well. Raises DataError for several offsets that are not
@@ -50,10 +50,10 @@ def forecast_starts(series: Sequence[Series], panel: Panel, zone: str | None) ->
     if series[0].start is None:
         return [int(length) for length in panel.lengths]
     if panel.frequency.is_step:
-        return [int(end) for end in panel.ends()]
+        return [int(end) for end in ends]
     names = [_offset(str(one.start)) for one in series]
     if "" in names:  # then none has an offset: the panel refuses both kinds together
-        return _texts(local(panel.ends(), panel.zone), None)
+        return _texts(local(ends, panel.zone), None)
     widths = {name: _width(name) for name in set(names)}
     offset = np.array([widths[name] for name in names])
     at_home = np.zeros(len(series), dtype=bool)
@@ -67,9 +67,17 @@ def forecast_starts(series: Sequence[Series], panel: Panel, zone: str | None) ->
             place="start",
             remedy="write all starts with one offset" + (f", or in the time of {zone}" if zone else ""),
         )
-    ends = panel.ends()
     offset = np.where(at_home, local(ends, zone) - ends, offset)
     return _texts(ends + offset, offset)
+
+
+def written(time: int, frequency: str, zone: str | None) -> str | int:
+    """A time of a panel as a request has it, with its offset in the zone."""
+    if frequency == "step":
+        return time
+    clock = np.array([time])
+    wall = local(clock, zone)
+    return _texts(wall, None if zone is None else wall - clock)[0]
 
 
 def _offset(start: str) -> str:

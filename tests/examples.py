@@ -205,7 +205,7 @@ MODELS: dict[str, Example] = RECURRENT | {
         _covariates(Task(horizon=6, stride=3, seasons=(3,))),
     ),
     "ensemble of before": Example(
-        EnsembleSpec(members=(SeasonalNaiveSpec(), RECURRENT["lstm"].spec, LinearSpec(lags=4))),
+        EnsembleSpec(members=(SeasonalNaiveSpec(), RECURRENT["lstm"].spec, LinearSpec(lags=4), StateSpaceSpec())),
         Task(horizon=3, stride=3, seasons=(3,)),
     ),
     "linear": Example(LinearSpec(lags=7), Task(horizon=4, seasons=(2,), past=1)),

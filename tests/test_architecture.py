@@ -22,8 +22,18 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "forecaster": {"jaxtyping", "numpy", "pydantic", "safetensors", "torch"},
     "pipelines": {
-        *{"jaxtyping", "joblib", "matplotlib", "mlflow", "numpy", "optuna", "pandas", "prometheus_client", "pyarrow"},
-        *{"pydantic", "ray", "requests", "scipy", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
+        *{
+            "cachetools",
+            "jaxtyping",
+            "joblib",
+            "matplotlib",
+            "mlflow",
+            "numpy",
+            "optuna",
+            "pandas",
+            "prometheus_client",
+        },
+        *{"pyarrow", "pydantic", "ray", "requests", "scipy", "sqlalchemy", "torch", "tqdm", "typer", "yaml"},
     },
     "service": {
         *{"bentoml", "numpy", "orjson", "pandas", "prometheus_client", "pydantic", "starlette"},

@@ -99,10 +99,12 @@ class Kalman(Core):
             variance = (cross * row).sum(1) + 1
             gain = torch.where(first.unsqueeze(1), level, cross / variance.unsqueeze(1)) * observed.unsqueeze(1)
             gain = gain @ transition.mT
-            mean = mean @ transition.mT + gain * error.unsqueeze(1)
+            begun = (observed | ~first).unsqueeze(1)  # the prior is that of the first value, however late it comes
+            mean = torch.where(begun, mean @ transition.mT + gain * error.unsqueeze(1), mean)
             # Joseph's form, which holds for any gain and keeps the covariance symmetric and positive
             kept = transition - gain.unsqueeze(2) * row.unsqueeze(1)
-            covariance = kept @ covariance @ kept.mT + gain.unsqueeze(2) * gain.unsqueeze(1) + move.diag_embed()
+            after = kept @ covariance @ kept.mT + gain.unsqueeze(2) * gain.unsqueeze(1) + move.diag_embed()
+            covariance = torch.where(begun.unsqueeze(2), after, covariance)
 
             new = rate / -torch.expm1(count.clamp(min=1) * torch.log1p(-rate))  # weights of what was seen (as in Adam)
             size = error.abs() * math.sqrt(math.pi / 2) / variance.sqrt()
@@ -114,8 +116,8 @@ class Kalman(Core):
             rounding = (1e-14 * usual).clamp(min=2.0**-1000)
             unit = torch.where(unit > rounding, unit, 0.0).unsqueeze(1)  # a series that moves less does not move
             features.append(torch.cat([unit, mean, move, covariance.flatten(1)], 1))
-        after = {"mean": mean, "covariance": covariance, "count": count, "deviation": deviation}
-        return after, torch.stack(features, 1)
+        end = {"mean": mean, "covariance": covariance, "count": count, "deviation": deviation}
+        return end, torch.stack(features, 1)
 
     def ahead(
         self, features: Float64[Tensor, "*shape features"], known: Float[Tensor, "*shape horizon known"]

@@ -26,10 +26,12 @@ def at_the_end(
     horizon: int,
     ask: Callable[[Carry, Tensor], tuple[Tensor, ...]],
     side_by_side: int,
+    begun: Carry | None = None,
 ) -> tuple[Tensor, ...]:
     """What `ask` makes of each carry and of what is known for the `horizon` after it, on the CPU, in the panel's order.
 
-    It is asked for several series at once; its tensors are batch first.
+    It is asked for several series at once; its tensors are batch first. Where the carries of all series have `begun`
+    the panel has no steps that they are to read.
     """
     device = next(chain(model.parameters(), model.buffers())).device
     ahead = horizon if data.whole is None else 0  # a series that is over has nothing known of what comes
@@ -39,7 +41,8 @@ def at_the_end(
     answers, places = [], []
     for begin in range(0, len(order), side_by_side):
         series = order[begin : begin + side_by_side]
-        carry, done = model.start(len(series), model.stride), 0
+        carry = model.start(len(series), model.stride) if begun is None else take(begun, torch.from_numpy(series))
+        done = 0
         while len(series):
             upto = min(int(segments[series[0]]), done + SEGMENTS)
             if upto > done:

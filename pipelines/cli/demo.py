@@ -18,6 +18,7 @@ from forecaster.errors import DataError
 from pipelines.registry.fetch import Champion, copies, resolve
 from pipelines.registry.follow import start
 from pipelines.sources.read import read
+from pipelines.streams.store import VARIABLE
 from pipelines.tracking.connection import tracking_uri
 
 NAME = "pedestrians"
@@ -59,7 +60,7 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
     ui += ["--port", str(mlflow_port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     with ExitStack() as children:
         processes = [
-            children.enter_context(_child([*service, "--port", str(port)], {})),
+            children.enter_context(_child([*service, "--port", str(port)], _streams())),
             children.enter_context(_child(ui, UI)),
         ]
         children.callback(_end, processes)
@@ -69,7 +70,8 @@ def serve(live: Champion, port: int, mlflow_port: int) -> None:
         print(f"\nservice   http://127.0.0.1:{port}         (OpenAPI at /openapi.json)")
         print(f"MLflow    http://127.0.0.1:{mlflow_port}{TRAININGS}\n")
         print(
-            f"champion: {live.name} version {live.version}. Try:\n\n{curl(port)}\n\nCtrl-C ends both.",
+            f"champion: {live.name} version {live.version}. Try:\n\n{curl(port)}\n\n"
+            "The same to /stream once, and then only what is new (docs/rest.md). Ctrl-C ends both.",
             flush=True,
         )
         try:
@@ -89,6 +91,11 @@ def curl(port: int) -> str:
     series = [{"id": str(panel.ids[0]), "start": start.isoformat(), "freq": panel.frequency.name, "target": target}]
     body = json.dumps({"series": series, "horizon": HORIZON, "quantiles": [0.1, 0.5, 0.9]})
     return f"curl -s http://127.0.0.1:{port}/forecast -H 'Content-Type: application/json' -d '{body}'"
+
+
+def _streams() -> dict[str, str]:
+    """Where series are remembered, unless the environment says it."""
+    return {} if VARIABLE in os.environ else {VARIABLE: f"sqlite:///{Path('mlruns/streams.db').absolute()}"}
 
 
 def _child(command: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Bool
+from numpy import ndarray
 
 from forecaster.build import build
 from forecaster.errors import DataError
@@ -26,14 +28,14 @@ def admit(panel: Panel, name: str, recipe: Recipe, task: Task) -> None:
         _held(panel, model, f"the recipe {name!r}")
 
 
-def readable(panel: Panel, model: Model) -> None:
+def readable(panel: Panel, model: Model, begun: Bool[ndarray, "series"] | None = None) -> None:
     """Raises DataError on the first value that a model gives no probability to, and on a series without any that it
-    learns something from."""
+    learns something from; those that have `begun` had one before."""
     known = ~np.isnan(panel.values)
     if isinstance(model, Numeric):
         _held(panel, model, "the model")
         known &= model.domain.holds(torch.from_numpy(panel.values)).numpy()
-    nothing = ~panel.having(known)
+    nothing = ~panel.having(known) if begun is None else ~panel.having(known) & ~begun
     if nothing.any():
         words = model.domain.words if isinstance(model, Numeric) else "labels"
         raise DataError(

@@ -11,6 +11,7 @@ from forecaster.errors import DataError
 from forecaster.models.labels import LabelModel
 from pipelines.data.panel import Panel
 from pipelines.forecasting.admit import readable
+from pipelines.forecasting.memory import Memory
 from pipelines.forecasting.predict import TENTHS, Predictions, predict
 from pipelines.forecasting.predict_labels import LabelPredictions, predict_labels
 
@@ -45,8 +46,10 @@ class Question:
             )
 
 
-def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | LabelPredictions:
-    """Forecast every series of `panel`.
+def ask(
+    artifact: Artifact, panel: Panel, question: Question, memory: Memory | None = None
+) -> Predictions | LabelPredictions:
+    """Forecast every series of `panel`. Where they are in `memory`, it has no steps but those ahead.
 
     Raises DataError when the panel does not hold what the model reads, or when the model cannot do what is asked.
     """
@@ -63,7 +66,8 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
         )
     if data.whole is None:
         panel.frequency.check(panel.start, panel.lengths + question.horizon, panel.zone, panel.ids, "horizon")
-    readable(panel, model)
+    if memory is None:
+        readable(panel, model)
     sampling = question.paths, question.temperature, question.seed
     if (values := len(panel) * question.horizon * question.paths) > MOST:
         shape = f"{len(panel)} series x {question.horizon} steps x {question.paths} paths"
@@ -72,8 +76,8 @@ def ask(artifact: Artifact, panel: Panel, question: Question) -> Predictions | L
             remedy="ask for fewer paths, or for a part of the series",
         )
     if isinstance(model, LabelModel):
-        return predict_labels(model, data, panel, question.horizon, *sampling)
-    return predict(artifact, panel, question.horizon, question.levels, *sampling)
+        return predict_labels(model, data, panel, question.horizon, *sampling, memory)
+    return predict(artifact, panel, question.horizon, question.levels, *sampling, memory)
 
 
 def check_names(levels: tuple[float, ...]) -> None:

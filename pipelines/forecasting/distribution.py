@@ -16,6 +16,7 @@ from forecaster.quantiles import LEVELS, masses
 from forecaster.support import Support
 from pipelines.batches.histories import at_the_end
 from pipelines.data.panel import Panel
+from pipelines.forecasting.memory import Memory, Traits
 
 SERIES = 512
 """Series that are read side by side: their gates fit into a core's own cache, which is a quarter faster than 2048."""
@@ -31,7 +32,7 @@ class Distribution:
 
     model: Numeric
     data: DataSpec
-    panel: Panel
+    traits: Traits
     like: Forecast
     """Of series like the data."""
     other: Forecast | None
@@ -46,9 +47,8 @@ class Distribution:
         """What `tell` makes of the forecast and the support of each series."""
         values = tell(self.like, self.support)
         if self.other is not None:
-            broken = _having(self.panel, self.panel.fractions, values)
-            values = torch.where(broken, tell(self.other, self.model.support), values)
-        return _within(self.data, self.panel, values)
+            values = torch.where(_aligned(self.traits.fractions, values), tell(self.other, self.model.support), values)
+        return _within(self.data, self.traits, values)
 
     def forecast(self) -> Forecast:
         """At the levels that models are trained for; the mean is an expectation, of whole numbers hardly ever one."""
@@ -56,28 +56,34 @@ class Distribution:
 
 
 def distribution(
-    model: Numeric, data: DataSpec, panel: Panel, horizon: int, calibrator: Calibrator | None = None
+    model: Numeric,
+    data: DataSpec,
+    panel: Panel,
+    horizon: int,
+    calibrator: Calibrator | None = None,
+    memory: Memory | None = None,
 ) -> Distribution:
-    """What a model says of the next `horizon` steps of every series."""
-    raw = raw_forecast(model, data, panel, horizon)
+    """What a model says of the next `horizon` steps of every series, or of those after what is in `memory`."""
+    raw = raw_forecast(model, data, panel, horizon, memory)
+    traits = Traits.of(panel) if memory is None else memory.traits
 
     def calibrated(unit: float) -> Float64[Tensor, "series horizon levels"]:
         """For series whose values lie so far apart at least."""
         made = raw
         if calibrator is not None:
-            made = replace(calibrator, unit=min(unit, calibrator.unit)).apply(raw, panel.lengths)
+            made = replace(calibrator, unit=min(unit, calibrator.unit)).apply(raw, traits.lengths)
         return model.support.nearest(made.quantiles)
 
     other = calibrated(model.support.unit)
     like = calibrated(support(model, data).unit) if data.integral else other
-    lifted = _within(data, panel, other) - other  # what cannot be below zero is zero, and the mean larger by that
-    mean = _within(data, panel, raw.mean + lifted @ masses(LEVELS))
+    lifted = _within(data, traits, other) - other  # what cannot be below zero is zero, and the mean larger by that
+    mean = _within(data, traits, raw.mean + lifted @ masses(LEVELS))
 
     def told(quantiles: Float64[Tensor, "series horizon levels"]) -> Forecast:
-        return Forecast(LEVELS, _within(data, panel, quantiles), mean)
+        return Forecast(LEVELS, _within(data, traits, quantiles), mean)
 
-    broken = data.integral and panel.fractions.any()
-    return Distribution(model, data, panel, told(like), told(other) if broken else None)
+    broken = data.integral and traits.fractions.any()
+    return Distribution(model, data, traits, told(like), told(other) if broken else None)
 
 
 def support(model: Numeric, data: DataSpec) -> Support:
@@ -85,26 +91,26 @@ def support(model: Numeric, data: DataSpec) -> Support:
     return model.support.integers() if data.integral else model.support
 
 
-def _within(data: DataSpec, panel: Panel, values: Float64[Tensor, "series ..."]) -> Float64[Tensor, "series ..."]:
+def _within(data: DataSpec, traits: Traits, values: Float64[Tensor, "series ..."]) -> Float64[Tensor, "series ..."]:
     """Not below zero where no data was, but for series that have been."""
     if not data.positive:
         return values
-    return torch.where(_having(panel, panel.values < 0, values), values, values.clamp(min=0))
+    return torch.where(_aligned(traits.negative, values), values, values.clamp(min=0))
 
 
-def _having(panel: Panel, such: Bool[ndarray, " total"], like: Tensor) -> Bool[Tensor, "series ..."]:
-    """Which series have such a value, with as many dimensions as `like`."""
-    return torch.from_numpy(panel.having(such)).view(-1, *[1] * (like.dim() - 1))
+def _aligned(series: Bool[ndarray, "series"], like: Tensor) -> Bool[Tensor, "series ..."]:
+    """With as many dimensions as `like`."""
+    return torch.from_numpy(series).view(-1, *[1] * (like.dim() - 1))
 
 
-def raw_forecast(model: Numeric, data: DataSpec, panel: Panel, horizon: int) -> Forecast:
+def raw_forecast(model: Numeric, data: DataSpec, panel: Panel, horizon: int, memory: Memory | None = None) -> Forecast:
     """The model's own distribution of the next `horizon` steps of every series, on the CPU, in the panel's order."""
 
     def ask(carry: Carry, known: Tensor) -> tuple[Tensor, ...]:
         made = model.forecast(carry, horizon, known)
         return made.quantiles, made.mean
 
-    told = at_the_end(model, data, panel, horizon, ask, SERIES)
+    told = at_the_end(model, data, panel, horizon, ask, SERIES, None if memory is None else memory.carry)
     if data.whole is not None:
         told = tuple(data.whole.mean + data.whole.deviation * values for values in told)
     return Forecast(LEVELS, *told)

@@ -17,6 +17,7 @@ from forecaster.support import Support
 from pipelines.clock.frequency import Frequency
 from pipelines.data.panel import Panel
 from pipelines.forecasting.distribution import distribution
+from pipelines.forecasting.memory import Memory
 
 TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -65,8 +66,11 @@ def predict(
     paths: int = 0,
     temperature: float = 1.0,
     seed: int = 0,
+    memory: Memory | None = None,
 ) -> Predictions:
     """Forecast every series of `panel`, at ascending quantile `levels` between 0 and 1, and in joint sample paths.
+
+    Where the series are in `memory` the panel has no steps but those ahead.
 
     At a temperature below 1 paths stay nearer to the median, above they are bolder than the forecast.
 
@@ -74,7 +78,7 @@ def predict(
     """
     model, data = artifact.model, artifact.spec.data
     assert isinstance(model, Numeric)  # `pipelines.forecasting.ask` sees to it
-    made = distribution(model, data, panel, horizon, artifact.calibrator)
+    made = distribution(model, data, panel, horizon, artifact.calibrator, memory)
 
     def between(calibrated: Forecast, support: Support) -> torch.Tensor:
         return support.nearest(interpolate(calibrated.quantiles, LEVELS, levels))

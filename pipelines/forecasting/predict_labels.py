@@ -16,6 +16,7 @@ from pipelines.batches.histories import at_the_end
 from pipelines.clock.frequency import Frequency
 from pipelines.data.panel import Panel
 from pipelines.data.vocabulary import words
+from pipelines.forecasting.memory import Memory
 
 SERIES = 128
 """Series that are forecast side by side: each needs as many lanes as it has paths."""
@@ -70,6 +71,7 @@ def predict_labels(
     paths: int = 0,
     temperature: float = 1.0,
     seed: int = 0,
+    memory: Memory | None = None,
 ) -> LabelPredictions:
     """Probabilities of the next `horizon` steps of every series, and joint paths at a temperature.
 
@@ -82,7 +84,9 @@ def predict_labels(
         chances = model.forecast(carry, horizon, known).probabilities
         return chances, model.paths(carry, horizon, known, count=paths, temperature=temperature, generator=generator)
 
-    probabilities, codes = at_the_end(model, data, panel, horizon, ask, SERIES)
+    probabilities, codes = at_the_end(
+        model, data, panel, horizon, ask, SERIES, None if memory is None else memory.carry
+    )
     return LabelPredictions(
         panel.ids,
         panel.ends(),

@@ -9,6 +9,7 @@ import pandas as pd
 from forecaster.artifact import load_artifact
 from forecaster.durable import replace
 from forecaster.errors import DataError
+from pipelines.database import UnavailableError
 from pipelines.monitoring.alert import address, call, expose
 from pipelines.monitoring.beside import beside
 from pipelines.monitoring.drift import drift
@@ -22,7 +23,6 @@ from pipelines.monitoring.settings import MonitorSettings
 from pipelines.monitoring.verdicts import verdicts
 from pipelines.registry.fetch import resolve
 from pipelines.runs.events import Events
-from pipelines.runs.faults import UnavailableError
 from pipelines.runs.ledger import open_ledger
 from pipelines.sources.read import read
 from pipelines.tracking.run import Run

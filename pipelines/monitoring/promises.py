@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import DataError
+from pipelines.database import UnavailableError
 from pipelines.registry.versions import versions
-from pipelines.runs.faults import UnavailableError
 from pipelines.tracking.connection import connect
 from pipelines.tracking.outbox import answering
 from pipelines.training.logbook import BY_STEP

@@ -11,11 +11,12 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from forecaster.errors import ArtifactError, DataError
+from pipelines.database import UnavailableError
 from pipelines.pyfunc import FOLDER
 from pipelines.registry.cache import Cache, ForeignError
 from pipelines.registry.note import Note
 from pipelines.registry.versions import ALIAS, DIGEST, absent, numbers, versions
-from pipelines.runs.faults import UnavailableError, tell_full
+from pipelines.runs.faults import tell_full
 from pipelines.tracking.connection import connect, tracking_uri
 from pipelines.tracking.outbox import answering
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text, insert, select
 
 from pipelines.runs.attempts import SUCCEEDED
-from pipelines.runs.ledger import Ledger, create
+from pipelines.runs.ledger import Ledger
 
 _tables = MetaData()
 _events = Table(
@@ -44,8 +44,7 @@ class Events:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        with ledger.answering():
-            create(ledger.engine, _tables)
+        ledger.database.create(_tables)
 
     def call(self, job: str, name: str, reasons: Sequence[str]) -> Event:
         """Write an event, or leave it at the open one that calls for the same."""
@@ -54,7 +53,7 @@ class Events:
                 return event
         at, reason = time.time(), "; ".join(reasons)
         row = insert(_events).values(job=job, name=name, at=at, reason=reason).returning(_events.c.id)
-        with self._ledger.answering(), self._ledger.engine.begin() as connection:
+        with self._ledger.database.writing() as connection:
             return Event(connection.execute(row).scalar_one(), job, name, at, reason)
 
     def open(self) -> list[Event]:
@@ -63,6 +62,6 @@ class Events:
         for attempt in self._ledger.attempts():  # oldest first
             if attempt.outcome == SUCCEEDED:
                 done[attempt.key.job, attempt.key.name] = attempt.began
-        with self._ledger.answering(), self._ledger.engine.connect() as connection:
+        with self._ledger.database.reading() as connection:
             every = [Event(**row._mapping) for row in connection.execute(select(_events).order_by(_events.c.id))]
         return [event for event in every if done.get((event.job, event.name), 0.0) < event.at]

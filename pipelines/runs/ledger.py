@@ -13,19 +13,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, MetaData, NullPool, create_engine, insert, select, update
-from sqlalchemy.exc import (
-    ArgumentError,
-    DatabaseError,
-    IntegrityError,
-    NoSuchModuleError,
-    OperationalError,
-    ProgrammingError,
-)
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from forecaster.errors import DataError
+from pipelines.database import Database, UnavailableError
 from pipelines.runs.attempts import ATTEMPTS, LOCKS, LOST, RUNNING, TABLES, Attempt, Key, dead, this_process
-from pipelines.runs.faults import LostError, UnavailableError
+from pipelines.runs.faults import LostError
 
 VARIABLE = "FORECASTER_LEDGER"
 """Environment variable with the URL of the database, such as postgresql+psycopg://user:password@host/database."""
@@ -43,24 +36,12 @@ class Ledger:
     """
 
     def __init__(self, url: str) -> None:
-        local = url.startswith("sqlite")
-        try:
-            self.engine: Engine = create_engine(url, connect_args={"timeout": 60} if local else {}, poolclass=NullPool)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-            remedy = (
-                "such as postgresql+psycopg://user:password@host/database, after pip install 'forecaster[postgres]'"
-            )
-            raise DataError(f"{VARIABLE} is no database that can be opened: {error}", remedy=remedy) from None
-        try:
-            with self.answering():
-                create(self.engine, TABLES)
-        except DatabaseError as error:
-            raise DataError(f"{VARIABLE} is no database: {error.orig}", remedy="name another") from None
+        self.database = Database(url, TABLES, variable=VARIABLE, what="the ledger")
 
     def last(self, key: Key) -> Attempt | None:
         """The newest attempt."""
         newest = select(ATTEMPTS).where(*key.rows()).order_by(ATTEMPTS.c.attempt.desc()).limit(1)
-        with self.answering(), self.engine.connect() as connection:
+        with self.database.reading() as connection:
             row = connection.execute(newest).first()
         return Attempt.read(row) if row is not None else None
 
@@ -69,7 +50,7 @@ class Ledger:
         chosen = select(ATTEMPTS).order_by(ATTEMPTS.c.began, ATTEMPTS.c.id)
         if name is not None:
             chosen = chosen.where(ATTEMPTS.c.name == name)
-        with self.answering(), self.engine.connect() as connection:
+        with self.database.reading() as connection:
             return [Attempt.read(row) for row in connection.execute(chosen)]
 
     def begin(self, key: Key, last: Attempt | None) -> Attempt | None:
@@ -84,7 +65,7 @@ class Ledger:
             "seen": now,
         }
         try:
-            with self.answering(), self.engine.begin() as connection:
+            with self.database.writing() as connection:
                 if last is not None and last.outcome == RUNNING:
                     silent = (ATTEMPTS.c.id == last.id, ATTEMPTS.c.outcome == RUNNING, ATTEMPTS.c.seen == last.seen)
                     ending = {"outcome": LOST, "reason": "no sign of life", "ended": now}
@@ -128,11 +109,11 @@ class Ledger:
         Raises LostError where an attempt that is given is no longer ours.
         """
         try:
-            with self.answering(), self.engine.begin() as connection:
+            with self.database.writing() as connection:
                 connection.execute(insert(LOCKS).values(name=name))
         except IntegrityError:
             pass
-        with self.answering(), self.engine.begin() as connection:
+        with self.database.writing() as connection:
             # Writing the row locks it, or all of SQLite, until the end of the transaction.
             connection.execute(update(LOCKS).where(LOCKS.c.name == name).values(owner=this_process()))
             if attempt is not None:
@@ -141,19 +122,9 @@ class Ledger:
                     raise LostError(_lost(attempt))
             yield
 
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Raise UnavailableError where the database does not answer."""
-        try:
-            yield
-        except OperationalError as error:
-            where = self.engine.url.render_as_string(hide_password=True)
-            cause = str(error.orig).strip().partition("\n")[0]
-            raise UnavailableError(f"the ledger {where} does not answer ({cause}; see {VARIABLE})") from None
-
     def _update(self, attempt: Attempt, values: Mapping[str, object]) -> None:
         ours = (ATTEMPTS.c.id == attempt.id, ATTEMPTS.c.outcome == RUNNING)
-        with self.answering(), self.engine.begin() as connection:
+        with self.database.writing() as connection:
             if not connection.execute(update(ATTEMPTS).where(*ours).values(values)).rowcount:
                 raise LostError(_lost(attempt))
 
@@ -166,15 +137,6 @@ def open_ledger() -> Ledger:
         folder.mkdir(exist_ok=True)
         url = f"sqlite:///{folder / 'ledger.db'}"
     return Ledger(url)
-
-
-def create(engine: Engine, tables: MetaData) -> None:
-    """Make the tables that are not there."""
-    for table in tables.sorted_tables:
-        try:
-            table.create(engine, checkfirst=True)
-        except (OperationalError, ProgrammingError, IntegrityError):  # another process may have made it meanwhile
-            table.create(engine, checkfirst=True)
 
 
 def _lost(attempt: Attempt) -> str:

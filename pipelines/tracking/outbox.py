@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
-from pipelines.runs.faults import UnavailableError
+from pipelines.database import UnavailableError
 
 log = logging.getLogger(__name__)
 

@@ -96,25 +96,26 @@ def reference(made: Kalman, values: np.ndarray, **asked: Any) -> Any:
 @pytest.mark.parametrize("gaps", [0.0, 0.3])
 @pytest.mark.parametrize("name", MODELS)
 def test_filter_agrees_with_statsmodels(name: str, gaps: float) -> None:
-    """States, covariances, forecasts and likelihood, all that follows the first observation."""
+    """States, covariances, forecasts and likelihood, all that follows the first observation, where theirs begins."""
     asked, seasons, harmonics = MODELS[name]
     values, trend = series(gaps), asked["level"] == "lltrend"
     made = kalman(seasons, harmonics, trend=trend)
-    expected = reference(made, values, **asked)
+    begin = int(np.flatnonzero(~np.isnan(values))[0])
+    assert (begin > 0) == (gaps > 0)
+    expected = reference(made, values[begin:], **asked)
     states, means, variances, _ = read(made, values)
     ours = [n for n in range(len(made.observation)) if trend or n != 1]  # their local level has no slope
-    begin = int(np.flatnonzero(~np.isnan(values))[0])
 
-    assert_close(states["mean"][begin:, ours], tensor(expected.predicted_state[:, begin + 1 :].T))
-    covariances = tensor(expected.predicted_state_cov[:, :, begin + 1 :]).permute(2, 0, 1)
+    assert_close(states["mean"][begin:, ours], tensor(expected.predicted_state[:, 1:].T))
+    covariances = tensor(expected.predicted_state_cov[:, :, 1:]).permute(2, 0, 1)
     assert_close(states["covariance"][begin:][:, ours][:, :, ours], covariances)
     coming = expected.get_forecast(HORIZON)
     assert_close(means[-1], tensor(coming.predicted_mean))
     assert_close(variances[-1].sqrt(), tensor(coming.se_mean))
 
-    errors, spreads = tensor(values[begin + 1 :]) - means[begin:-1, 0], expected.forecasts_error_cov[0, 0, begin + 1 :]
+    errors, spreads = tensor(values[begin + 1 :]) - means[begin:-1, 0], expected.forecasts_error_cov[0, 0, 1:]
     likelihoods = stats.norm(0, np.sqrt(spreads)).logpdf(errors)
-    assert np.nansum(likelihoods) == pytest.approx(expected.llf_obs[begin + 1 :].sum(), rel=1e-9)
+    assert np.nansum(likelihoods) == pytest.approx(expected.llf_obs[1:].sum(), rel=1e-9)
 
 
 @pytest.mark.parametrize("left", [0.0, 0.7, 0.98])
@@ -144,11 +145,12 @@ def test_effects_of_covariates_agree_with_statsmodels(gaps: float) -> None:
         made.damping.fill_(math.inf)
         state, features = made.scan(made.initial(1), inputs(made, values, known[:90]))
         means, deviations = made.ahead(features[:, -1], tensor(known[None, 90:]))
+    begin = int(np.flatnonzero(~np.isnan(values))[0])
     theirs = UnobservedComponents(
-        values,
+        values[begin:],
         level="lltrend",
         freq_seasonal=[{"period": 12, "harmonics": 2}],
-        exog=known[:90],
+        exog=known[begin:90],
         mle_regression=False,
         loglikelihood_burn=0,
     )

@@ -6,8 +6,11 @@ import pytest
 
 from forecaster.manifest import DataSpec
 from forecaster.spec import ModelSpec
-from service.routes import application, go_live
+from pipelines.streams.store import VARIABLE as STREAMS
+from service.routes import application, go_down, go_live
 from service.source import VARIABLE, stage
+from tests.pipelines.servers import postgres as postgres
+from tests.pipelines.servers import postgres_url as postgres_url
 from tests.service.examples import HOURLY, LABELS, LSTM, NAIVE, RICH, STATES, STEPS, Client, artifact
 
 Live = Callable[[ModelSpec, DataSpec], Client]
@@ -24,6 +27,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         app = application()
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(VARIABLE, str(note))
+            patch.setenv(STREAMS, f"sqlite:///{folder}/streams.db")
             go_live(app)
         clients.append(Client(app))
         return clients[-1]
@@ -32,6 +36,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     for client in clients:
         client.runner.close()
         client.app.state.queue.pool.shutdown()
+        go_down(client.app)
 
 
 @pytest.fixture(scope="session")

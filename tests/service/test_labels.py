@@ -72,7 +72,7 @@ def test_no_labels_are_refused(states: Client, target: list[object], message: st
 
 
 def test_an_answer_holds_a_number_for_each_label_and_path(states: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.forecast.MAX_NUMBERS", 40)
+    monkeypatch.setattr("service.request.MAX_NUMBERS", 40)
     levels = [level / 100 for level in range(1, 100)]  # which a model of labels is not asked for
     states.forecast(asked("idle", horizon=10, quantiles=levels))
     for horizon, paths in ((11, 0), (10, 1)):

@@ -13,7 +13,7 @@ from forecaster.spec import CoreSpec, HeadSpec, RecurrentSpec
 from service import schema
 from service.openapi import REFUSALS
 from service.routes import BODY_SECONDS, LINE, METHODS, ROOM
-from service.schema import Card, ForecastRequest, ForecastResponse
+from service.schema import Card, ForecastRequest, ForecastResponse, ForgetResponse
 from tests.service.conftest import Live
 from tests.service.examples import HOURLY, LSTM, NAIVE, RICH, STEPS, Client
 
@@ -47,6 +47,26 @@ def test_the_example_runs_as_it_stands(live: Live, model: Any, data: DataSpec) -
     answer = client.forecast(example)
     ForecastResponse.model_validate_json(json.dumps(answer))
     assert answer == post["responses"]["200"]["content"]["application/json"]["example"]
+    for path, shape in (("/stream", ForecastResponse), ("/forget", ForgetResponse)):
+        post = openapi(client)["paths"][path]["post"]
+        asked, told = (one["content"]["application/json"] for one in (post["requestBody"], post["responses"]["200"]))
+        response = client("POST", path, asked["example"])
+        assert response.status_code == 200, response.text
+        shape.model_validate_json(response.text)
+        same(response.json(), told["example"])
+
+
+def same(one: Any, other: Any) -> None:
+    """Equal, numbers to float32."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key, value in one.items():
+            same(value, other[key])
+    elif one and isinstance(one, list) and isinstance(one[0], list | dict):
+        for mine, theirs in zip(one, other, strict=True):
+            same(mine, theirs)
+    else:
+        assert one == (pytest.approx(other, rel=1e-4) if isinstance(other, list) and other[:1] != ["a"] else other)
 
 
 def references(node: Any) -> Iterator[str]:

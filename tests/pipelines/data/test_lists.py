@@ -83,7 +83,6 @@ def request(**changes: Any) -> Panel:
     [
         ({"ids": [], "start": [], "target": []}, "there are no series; give at least one"),
         ({"ids": ["a", "a"]}, "series 'a': two series have this id; give each its own"),
-        ({"target": [[1], []]}, "series 'b', target: no values; give at least one"),
         ({"target": [[1], [1, float("inf")]]}, r"series 'b', target\[1\]: inf is no finite number; give"),
         ({"target": [[10**400, 1], [1]]}, r"series 'a', target\[0\]: 1000.* is no finite number; give"),
         ({"target": [[1, 2], ["3"]]}, r"series 'b', target\[0\]: '3' is no finite number; give"),

@@ -15,12 +15,12 @@ from forecaster.artifact import digest, load_artifact
 from forecaster.errors import ArtifactError, DataError
 from pipelines.champion.load import chosen
 from pipelines.data.panel import Panel
+from pipelines.database import UnavailableError
 from pipelines.pyfunc import log_model
 from pipelines.registry import versions as registry
 from pipelines.registry.fetch import Champion, copies, resolve
 from pipelines.registry.promotion import history, latest, promote, rollback
 from pipelines.registry.versions import register, versions
-from pipelines.runs.faults import UnavailableError
 from pipelines.tracking.connection import connect
 from pipelines.tracking.run import Run
 from tests.pipelines.conftest import flip

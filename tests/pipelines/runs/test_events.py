@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from forecaster.errors import DataError
 from pipelines.cli.app import app
+from pipelines.database import UnavailableError
 from pipelines.jobs.firing import Schedule
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.jobs.run import run
 from pipelines.runs.attempts import FAILED, SUCCEEDED, Key
 from pipelines.runs.events import Events
-from pipelines.runs.faults import UnavailableError
 from pipelines.runs.ledger import Ledger
 from pipelines.schedule.folder import jobs
 

@@ -16,11 +16,12 @@ from sqlalchemy import Connection, Table, create_engine, event, inspect
 from sqlalchemy.schema import CreateTable
 
 from forecaster.errors import DataError
+from pipelines.database import UnavailableError
 from pipelines.registry.promotion import KeptError, history, promote
 from pipelines.registry.versions import PROMOTION, register, versions
 from pipelines.runs import ledger as module
 from pipelines.runs.attempts import FAILED, LOST, RUNNING, SUCCEEDED, TABLES, Key
-from pipelines.runs.faults import LostError, UnavailableError
+from pipelines.runs.faults import LostError
 from pipelines.runs.ledger import Ledger, open_ledger
 from pipelines.tracking.connection import connect
 from pipelines.tracking.run import Run

@@ -1,0 +1,81 @@
+"""A database of ours, opened by its URL: what it says when it is none, or does not answer, is one error here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, MetaData, NullPool, create_engine
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
+
+from forecaster.errors import DataError
+
+
+class UnavailableError(Exception):
+    """A server that is needed does not answer."""
+
+
+PATIENCE = {"sqlite": {"timeout": 60}}
+"""How long is waited, by the kind of database: seconds for other processes ..."""
+HURRY = {"sqlite": {"timeout": 5}, "postgresql": {"connect_timeout": 5, "tcp_user_timeout": 5000}}
+"""... and where requests wait, also to connect, and milliseconds for the net."""
+
+
+class Database:
+    """Tables of ours in a database, made when they are not there; `served` where requests wait for it.
+
+    Raises UnavailableError where the database does not answer, or has no room, and DataError where the URL is none or
+    its driver is not installed.
+    """
+
+    def __init__(self, url: str, tables: MetaData, *, variable: str, what: str, served: bool = False) -> None:
+        self.variable, self.what = variable, what
+        """The environment variable that names it, and what it is called."""
+        waits = (HURRY if served else PATIENCE).get(url.partition(":")[0].partition("+")[0], {})
+        pool = {"pool_pre_ping": True} if served else {"poolclass": NullPool}
+        try:
+            self.engine: Engine = create_engine(url, connect_args=waits, **pool)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            remedy = (
+                "such as postgresql+psycopg://user:password@host/database, after pip install 'forecaster[postgres]'"
+            )
+            raise DataError(f"{variable} is no database that can be opened: {error}", remedy=remedy) from None
+        try:
+            self.create(tables)
+        except DatabaseError as error:
+            raise DataError(f"{variable} is no database: {error.orig}", remedy="name another") from None
+
+    def create(self, tables: MetaData) -> None:
+        """Make the tables that are not there."""
+        with self._answering():
+            for table in tables.sorted_tables:
+                try:
+                    table.create(self.engine, checkfirst=True)
+                except (OperationalError, ProgrammingError, IntegrityError):  # another process may have made it
+                    table.create(self.engine, checkfirst=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection. Raises UnavailableError where the database does not answer."""
+        with self._answering(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in a transaction, all of which is kept or nothing. Raises what `reading` does."""
+        with self._answering(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            where = self.engine.url.render_as_string(hide_password=True)
+            cause = str(error.orig).strip().partition("\n")[0]
+            raise UnavailableError(f"{self.what} {where} does not answer ({cause}; see {self.variable})") from None

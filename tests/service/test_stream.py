@@ -1,0 +1,312 @@
+"""Series that live on between requests: the law that what is new and what was remembered tell what the whole would."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from forecaster.artifact import load_artifact
+from forecaster.errors import DataError
+from forecaster.manifest import DataSpec
+from forecaster.spec import EnsembleSpec, LinearSpec, ModelSpec, StateSpaceSpec, ThetaSpec
+from pipelines.streams import recall as recalling
+from pipelines.streams.recall import Recall
+from pipelines.streams.store import Streams
+from service.forecast import answer
+from service.source import Champion
+from service.stream import forget, go_on
+from tests.service.examples import HOURLY, LABELS, LSTM, NAIVE, RICH, STATES, STEPS, artifact, request
+
+ENSEMBLE = EnsembleSpec(
+    members=(LSTM, LSTM.model_copy(update={"logarithm": True}), LinearSpec(), ThetaSpec(), StateSpaceSpec(), NAIVE),
+    median=True,
+)
+
+
+class Worker:
+    """One worker of a service: what it remembers is its own, the database is everybody's."""
+
+    def __init__(self, champion: Champion, store: Streams, room: int = recalling.ROOM) -> None:
+        self.champion, self.store, self.recall = champion, store, Recall(champion.artifact, room)
+
+    def __call__(self, *all_series: dict[str, Any], horizon: int = 4, **fields: Any) -> list[dict[str, Any]]:
+        """The forecasts of a stream."""
+        asked = request(*all_series, horizon=horizon, **fields)
+        told: dict[str, Any] = orjson.loads(go_on(self.champion, self.recall, self.store, orjson.dumps(asked)))
+        return list(told["forecasts"])
+
+    def whole(self, *all_series: dict[str, Any], horizon: int = 4, **fields: Any) -> list[dict[str, Any]]:
+        """The forecasts of whole histories."""
+        told = orjson.loads(answer(self.champion, orjson.dumps(request(*all_series, horizon=horizon, **fields))))
+        return list(told["forecasts"])
+
+
+Make = Callable[..., Worker]
+
+
+@pytest.fixture(scope="session")
+def champions(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Champion]:
+    """A champion of a kind, made once."""
+    known = dict[str, Champion]()
+
+    def make(model: ModelSpec, data: DataSpec, version: str = "7") -> Champion:
+        key = f"{model!r} {data!r} {version}"
+        if key not in known:
+            folder = artifact(tmp_path_factory.mktemp("stream") / "artifact", model, data)
+            known[key] = Champion("shop", version, load_artifact(folder))
+        return known[key]
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Streams]:
+    local = request.param == "sqlite"
+    one = Streams(f"sqlite:///{tmp_path / 'streams.db'}" if local else request.getfixturevalue("postgres_url"))
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def make(champions: Callable[..., Champion], tmp_path: Path) -> Iterator[Make]:
+    """Workers that share a database."""
+    store = Streams(f"sqlite:///{tmp_path / 'streams.db'}")
+
+    def one(model: ModelSpec, data: DataSpec, version: str = "7", **fields: Any) -> Worker:
+        return Worker(champions(model, data, version), store, **fields)
+
+    yield one
+    store.close()
+
+
+def same(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> None:
+    """The law: the same series, begins, labels, and numbers to float32."""
+    assert [(told["id"], told["start"], told["freq"]) for told in one] == [
+        (told["id"], told["start"], told["freq"]) for told in other
+    ]
+    for mine, theirs in zip(one, other, strict=True):
+        if "label" in mine:
+            assert mine["label"] == theirs["label"]
+            for label, chances in mine["probabilities"].items():
+                assert chances == pytest.approx(theirs["probabilities"][label], abs=1e-5)
+            continue
+        size = np.abs(theirs["mean"]).max()
+        assert mine["mean"] == pytest.approx(theirs["mean"], rel=1e-4, abs=1e-4 * size)
+        for level, row in mine["quantiles"].items():
+            assert row == pytest.approx(theirs["quantiles"][level], rel=1e-4, abs=1e-4 * size)
+
+
+def hour(step: int) -> str:
+    """The time of a step, over a change of the clocks."""
+    return str(np.datetime64("2024-03-30T12:00") + np.timedelta64(step, "h")) + ":00Z"
+
+
+def piece(values: Sequence[Any], begin: int, end: int, data: DataSpec, **more: Any) -> dict[str, Any]:
+    """A stretch of a series as a request has it."""
+    start: str | int = begin if data.frequency == "step" else hour(begin)
+    if data.frequency == "D":
+        start = str(np.datetime64("2024-03-01") + begin)
+    return {"id": "a", "start": start, "target": list(values[begin:end]), **more}
+
+
+numbers = st.lists(st.none() | st.floats(0.5, 1e4), min_size=9, max_size=60).map(lambda values: [7.0, *values])
+cuts = st.lists(st.integers(1, 70), max_size=4)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "horizon"),
+    [(LSTM, HOURLY, 9), (ENSEMBLE, STEPS, 4), (NAIVE, STEPS, 9), (LABELS, STATES, 4)],
+    ids=["lstm", "ensemble", "naive", "labels"],
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=numbers, cuts=cuts, late=st.booleans())
+def test_law_what_comes_piece_by_piece_is_forecast_as_the_whole(
+    make: Make, model: ModelSpec, data: DataSpec, horizon: int, values: list[Any], cuts: list[int], late: bool
+) -> None:
+    """Also read by two workers in turn, of which each finds what the other has added."""
+    if data.labels:
+        values = [None if value is None else ("busy", "idle")[int(value) % 2] for value in values]
+    static = {"static": {"shop": "north"}} if data.static else {}
+    workers = [make(model, data), make(model, data)]
+    forget(workers[0].champion, workers[0].store, b'{"series": ["a"]}')
+    ends = sorted({0, *(cut for cut in cuts if cut < len(values)), len(values)})
+    pieces = list(pairwise(ends))
+    if late and len(pieces) > 2:
+        pieces[1:] = [*pieces[2:], pieces[1]]
+    told = []
+    for turn, (begin, end) in enumerate(pieces):
+        told = workers[turn % 2](piece(values, begin, end, data, **static), horizon=horizon)
+    same(told, workers[0].whole(piece(values, 0, len(values), data, **static), horizon=horizon))
+
+
+def test_law_with_covariates(make: Make) -> None:
+    worker = make(LSTM, RICH)
+    values = [10.0 + step % 7 for step in range(30)]
+    price, rain = [10.0 + step % 3 for step in range(40)], [None if step % 5 else 0.5 for step in range(30)]
+
+    def some(begin: int, end: int, price: list[float] = price, static: str = "north") -> dict[str, Any]:
+        covariates = {"known": {"price": price[begin : end + 4]}, "past": {"rain": rain[begin:end]}}
+        return piece(values, begin, end, RICH, static={"shop": static}, **covariates)
+
+    worker(some(0, 20))
+    same(worker(some(20, 21)), worker.whole(some(0, 21)))
+    same(worker(some(21, 30)), worker.whole(some(0, 30)))
+    nothing = {"id": "a", "known": {"price": price[30:34]}, "past": {"rain": []}, "static": {"shop": "north"}}
+    same(worker(nothing), worker.whole(some(0, 30)))
+    dearer = [*price[:30], *(value + 3 for value in price[30:])]
+    other = nothing | {"known": {"price": dearer[30:34]}}
+    same(worker(other), worker.whole(some(0, 30, dearer)))
+    same(worker(nothing | {"static": {"shop": "south"}}), worker.whole(some(0, 30, static="south")))
+
+
+def test_a_new_observation_costs_one_step(make: Make) -> None:
+    worker = make(ENSEMBLE, STEPS)
+    values = [5.0 + step % 3 for step in range(500)]
+
+    def steps(work: Callable[[], object]) -> float:
+        before = recalling.read._value.get()
+        work()
+        return float(recalling.read._value.get() - before)
+
+    assert steps(lambda: worker(piece(values, 0, 400, STEPS))) == 400
+    assert steps(lambda: worker(piece(values, 400, 401, STEPS))) == 1
+    assert steps(lambda: worker(piece(values, 400, 401, STEPS))) == 0  # sent again
+    assert steps(lambda: worker({"id": "a"})) == 0
+    assert steps(lambda: worker(piece(values, 403, 404, STEPS))) == 3  # the gap is read too
+    assert steps(lambda: worker(piece(values, 401, 403, STEPS))) == 404  # late
+    assert steps(lambda: worker(piece([*values[:9], 1.0], 9, 10, STEPS))) == 404  # corrected
+    assert steps(lambda: worker(piece([*values[:9], None], 9, 10, STEPS))) == 0  # nothing is said
+    small = make(ENSEMBLE, STEPS, room=1)
+    for _ in range(2):
+        assert steps(lambda: small({"id": "a"})) == 404
+
+
+def test_what_is_said_last_holds_and_a_gap_says_nothing(make: Make) -> None:
+    worker = make(LSTM, STEPS)
+    worker(piece([1.0, 2.0, 3.0, 4.0], 0, 4, STEPS))
+    told = worker(piece([None, 9.0, None, None], 0, 4, STEPS))
+    same(told, worker.whole(piece([1.0, 9.0, 3.0, 4.0], 0, 4, STEPS)))
+    told = worker({"id": "a", "start": -2, "target": [7.0, 8.0]})
+    same(told, worker.whole({"id": "a", "start": -2, "target": [7.0, 8.0, 1.0, 9.0, 3.0, 4.0]}))
+
+
+def test_many_series_at_once_each_where_it_is(make: Make) -> None:
+    worker = make(ENSEMBLE, STEPS)
+    values = {f"s{k}": [float(k + step % 4 + 1) for step in range(20 + k)] for k in range(9)}
+
+    def some(begin: int, names: Sequence[str]) -> list[dict[str, Any]]:
+        return [{"id": name, "start": begin, "target": values[name][begin:]} for name in names]
+
+    worker(*({"id": name, "start": 0, "target": values[name][: 9 + k]} for k, name in enumerate(list(values)[:7])))
+    told = worker(*some(9, list(values)[:5]), *some(0, ["s8"]), {"id": "s6"})
+    whole = [*some(0, [*list(values)[:5], "s8"]), {"id": "s6", "start": 0, "target": values["s6"][:15]}]
+    same(told, worker.whole(*whole))
+
+
+def test_another_version_reads_what_is_there(make: Make) -> None:
+    values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0]
+    make(LSTM, STEPS)(piece(values, 0, 7, STEPS))
+    after = make(ENSEMBLE, STEPS, version="8")
+    same(after(piece(values, 7, 8, STEPS)), after.whole(piece(values, 0, 8, STEPS)))
+
+
+def test_series_of_models_of_other_names_are_others(make: Make) -> None:
+    one = make(LSTM, STEPS)
+    one(piece([1.0, 2.0], 0, 2, STEPS))
+    other = make(LSTM, STEPS)
+    other.champion = Champion("market", "7", one.champion.artifact)
+    with pytest.raises(DataError, match="nothing is known of it"):
+        other({"id": "a"})
+
+
+def test_what_is_forgotten_begins_anew(make: Make) -> None:
+    worker = make(LSTM, STEPS)
+    worker(piece([1.0, 2.0], 0, 2, STEPS))
+    told = forget(worker.champion, worker.store, b'{"series": ["b", "a"]}')
+    assert orjson.loads(told) == {"forgotten": ["a"]}
+    with pytest.raises(DataError, match="nothing is known of it"):
+        worker({"id": "a"})
+    same(worker(piece([8.0, 9.0], 0, 2, STEPS)), worker.whole(piece([8.0, 9.0], 0, 2, STEPS)))
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        ({"target": [5]}, "series 'a', start: no start; give the time of the first value"),
+        ({"start": hour(90_000), "target": [5]}, "89998 steps lie between it and what is known"),
+        (
+            {"start": "2024-03-30T13:30:00Z", "target": [5]},
+            r"off the grid of 'h' that begins at 2024-03-30 13:00\+01:00",
+        ),
+        ({"id": "b"}, "series 'b', target: nothing is known of it; give its history"),
+        ({"id": "b", "start": hour(0), "target": [None]}, "series 'b': the model reads .* and there are none"),
+        ({"start": hour(2), "target": [5], "known": {"price": [1] * 5}}, r"known covariates \['price'\]"),
+        ({"start": hour(2), "target": ["busy"]}, r"'busy' where the model reads numbers"),
+    ],
+)
+def test_what_cannot_go_on_is_refused_and_adds_nothing(make: Make, new: dict[str, Any], words: str) -> None:
+    worker = make(LSTM, HOURLY)
+    worker({"id": "a", "start": hour(0), "target": [3, 4]})
+    before = worker({"id": "a"})
+    with pytest.raises(DataError, match=words):
+        worker({"id": "c", "start": hour(0), "target": [3, 4]}, {"id": "a"} | new)
+    assert worker({"id": "a"}) == before
+    with worker.store.alone("shop") as writer:
+        assert writer.find(["b", "c"]) == {}
+
+
+def test_known_covariates_have_no_gap_and_reach_beyond_all_that_is_known(make: Make) -> None:
+    worker = make(LSTM, RICH)
+    beside = {"static": {"shop": "north"}}
+
+    def some(begin: int, length: int, reach: int) -> dict[str, Any]:
+        covariates = {"known": {"price": [9.0] * reach}, "past": {"rain": [None] * length}}
+        return piece([float(step) for step in range(99)], begin, begin + length, RICH, **beside, **covariates)
+
+    worker(some(0, 10, 14))
+    for bad, words in (
+        (some(12, 1, 5), "2 steps are left out, of which price must be known; give all from 2024-03-11 00:00 on"),
+        (some(4, 1, 5), "5 values, and the target and the horizon have 10 steps"),
+    ):
+        with pytest.raises(DataError, match=words):
+            worker(bad)
+    same(worker(some(4, 1, 10)), worker.whole(some(0, 10, 14)))
+
+
+def test_another_clock_is_refused(make: Make) -> None:
+    worker = make(LSTM, DataSpec(frequency="h"))
+    worker({"id": "a", "start": "2024-03-30T12:00:00+01:00", "target": [3, 4]})
+    with pytest.raises(DataError, match=r"its times were 'h' in UTC\+01:00, and are 'h' without a zone now"):
+        worker({"id": "a", "start": "2024-03-30T14:00:00", "target": [5]})
+
+
+def test_workers_that_add_at_once_lose_nothing(champions: Callable[..., Champion], store: Streams) -> None:
+    champion, count = champions(LSTM, STEPS), 24
+    values = [float(step % 5) for step in range(4 * count)]
+    workers = [Worker(champion, store) for _ in range(4)]
+    forget(champion, store, b'{"series": ["a", "b"]}')
+    errors = list[BaseException]()
+
+    def work(worker: Worker, turn: int) -> None:
+        try:
+            for step in range(turn, len(values), 4):
+                worker(*({"id": name, "start": step, "target": [values[step]]} for name in ("ab", "ba")[turn % 2]))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(worker, turn)) for turn, worker in enumerate(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    both = [{"id": name, "start": 0, "target": values} for name in "ab"]
+    for worker in workers:
+        same(worker({"id": "a"}, {"id": "b"}), worker.whole(*both))

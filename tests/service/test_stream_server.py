@@ -1,0 +1,121 @@
+"""Streams over HTTP: real workers, which share what they are told, are killed, and go on."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.errors import ErrorResponse
+from tests.service.examples import LSTM, STEPS, artifact, request
+from tests.service.server import Server, serving
+
+ROOT = Path(__file__).parents[2]
+VALUES = [10.0 + step % 7 for step in range(120)]
+
+
+def command(model: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "service", str(model), "--name", "shop", "--version", "7", *more]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return artifact(tmp_path_factory.mktemp("model") / "artifact", LSTM, STEPS)
+
+
+def told(response: httpx.Response) -> dict[str, Any]:
+    assert response.status_code == 200, response.text
+    (one,) = response.json()["forecasts"]
+    return dict(one)
+
+
+def piece(begin: int, end: int) -> dict[str, Any]:
+    return request({"id": "a", "start": begin, "target": VALUES[begin:end]}, horizon=4)
+
+
+def test_two_workers_share_a_stream_and_it_outlives_them(model: Path, tmp_path: Path) -> None:
+    """Each worker reads what the other was told; a new server, after `kill -9`, goes on from the file."""
+    environment = {"FORECASTER_STREAMS": "sqlite:///streams.db", "PYTHONPATH": str(ROOT)}
+
+    def post(server: Server, upto: int) -> Iterator[dict[str, Any]]:
+        """One value at a time, on connections of several clients, so that both workers have their turn."""
+        clients = [httpx.Client(base_url=server.client.base_url, timeout=30) for _ in range(8)]
+        for begin, client in zip(range(upto - 20, upto), cycle(clients), strict=False):
+            yield told(client.post("/stream", json=piece(begin, begin + 1)))
+        for client in clients:
+            client.close()
+
+    with serving(command(model, "--workers", "2"), tmp_path, environment, tmp_path / "log") as server:
+        told(server.client.post("/stream", json=piece(0, 80)))
+        *_, last = post(server, 100)
+        whole = told(server.client.post("/forecast", json=piece(0, 100)))
+        assert last["start"] == whole["start"] == 100
+        assert last["mean"] == pytest.approx(whole["mean"], rel=1e-5)
+        assert len(server.workers()) == 2
+        assert "forecaster_stream_steps_total" in server.client.get("/metrics").text
+        os.killpg(server.process.pid, signal.SIGKILL)
+    assert (tmp_path / "streams.db").exists()
+    with serving(command(model), tmp_path, environment, tmp_path / "log") as server:
+        *_, last = post(server, 120)
+        assert last["mean"] == pytest.approx(
+            told(server.client.post("/forecast", json=piece(0, 120)))["mean"], rel=1e-5
+        )
+        forgotten = server.client.post("/forget", json={"series": ["a", "b"]})
+        assert forgotten.json() == {"forgotten": ["a"]}
+        refused = server.client.post("/stream", json=request({"id": "a"}))
+        assert refused.status_code == 422
+        assert ErrorResponse.model_validate_json(refused.content).error.message == "nothing is known of it"
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(30) == 0
+
+
+def test_without_a_database_it_says_what_to_do(model: Path, tmp_path: Path) -> None:
+    with serving(command(model), ROOT, {}, tmp_path / "log") as server:
+        for path, body in (("/stream", piece(0, 9)), ("/forget", {"series": ["a"]})):
+            answer = server.client.post(path, json=body)
+            assert answer.status_code == 404
+            problem = ErrorResponse.model_validate_json(answer.content).error
+            assert "FORECASTER_STREAMS" in str(problem.remedy)
+
+
+def test_a_database_that_is_away_is_told_and_come_back_to(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the service goes on meanwhile."""
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {"FORECASTER_STREAMS": f"sqlite:///{home}/streams.db"}
+    with serving(command(model), ROOT, environment, tmp_path / "log") as server:
+        home.rename(tmp_path / "away")
+        answer = server.client.post("/stream", json=piece(0, 9))
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        told(server.client.post("/forecast", json=piece(0, 9)))
+        (tmp_path / "away").rename(home)
+        told(server.client.post("/stream", json=piece(0, 9)))
+    assert "the database of streams" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "FORECASTER_STREAMS is no database that can be opened"),
+        ("sqlite://", "FORECASTER_STREAMS names no file"),
+        ("sqlite:////nowhere/at/all/streams.db", "does not answer"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:1/runs", "does not answer"),
+    ],
+)
+def test_what_is_no_database_is_told_at_once(url: str, words: str, model: Path, tmp_path: Path) -> None:
+    with (
+        pytest.raises(AssertionError) as ended,
+        serving(command(model), tmp_path, {"FORECASTER_STREAMS": url, "PYTHONPATH": str(ROOT)}, tmp_path / "log"),
+    ):
+        pass
+    log = str(ended.value)
+    assert words in log
+    assert "secret" not in log
+    assert "Traceback" not in log
