@@ -20,10 +20,12 @@ log = logging.getLogger(__name__)
 
 def chosen(name: str, model: str | None = None) -> Champion:
     """The champion of a name, one of its versions, which are numbers, or the artifact in a folder, whose path is its
-    version."""
+    version. Raises what `resolve` does, and DataError on a path where no folder is."""
     if model is not None and not model.isdigit() and Path(model).is_dir():
         folder = Path(model).absolute()
         return Champion(name, model, digest(folder), folder)
+    if model is not None and "/" in model:
+        raise DataError(f"there is no folder {model!r}", remedy="name a version, or the folder of an artifact")
     return resolve(name, model)
 
 

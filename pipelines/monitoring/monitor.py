@@ -38,6 +38,9 @@ def monitor(settings: MonitorSettings, key: str | None = None) -> Report:
     cannot be read.
     """
     webhook = address(settings.webhook) if settings.webhook is not None else None
+    for place in (settings.report, settings.metrics):
+        if place is not None and place.is_dir():
+            raise DataError(f"{place} is a folder", remedy="name a file")
     report = judge(settings)
     html = page(report)
     if settings.report is not None:

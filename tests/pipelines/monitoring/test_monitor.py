@@ -196,6 +196,12 @@ def test_a_webhook_that_cannot_be_is_told_before_the_work(url: str) -> None:
         address(url)
 
 
+@pytest.mark.parametrize("which", ["report", "metrics"])
+def test_a_folder_to_write_to_is_told_before_the_work(which: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder; name a file"):
+        monitor(settings(Path("wild"), DOUBLE, **{which: tmp_path}))
+
+
 def test_mlflow_that_does_not_answer_loses_nothing(
     shop: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from forecaster.errors import DataError
 from pipelines.tracking.connection import connect
 
 ROOT = Path(__file__).parents[3]
@@ -20,6 +21,13 @@ sys.stdin.readline()
 with Run.start("experiment", sys.argv[1]) as run:
     run.metrics({"loss": 1.0})
 """
+
+
+def test_a_file_of_another_kind_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mlflow.db").write_text("garbage, and more of it")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with pytest.raises(DataError, match=r"mlflow\.db is no database of MLflow"):
+        connect()
 
 
 def test_they_all_find_it_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,6 +216,10 @@ def test_short_series_get_a_champion(home: Path, length: int) -> None:
             ["forecast", "series.csv", "--horizon", "6", "--out", "f.csv", "--quantiles", "half"],
             "quantiles 'half' are not numbers",
         ),
+        (
+            ["forecast", "series.csv", "--horizon", "6", "--out", "f.csv", "--model", "./missing"],
+            "there is no folder './missing'",
+        ),
     ],
 )
 def test_what_a_user_can_mend_is_one_line_and_exit_code_2(home: Path, arguments: list[str], message: str) -> None:
