@@ -1,5 +1,6 @@
 """The documents: complete, true, and with examples that run as they stand."""
 
+import copy
 import json
 import re
 from collections.abc import Iterator
@@ -135,6 +136,17 @@ def test_the_request_in_the_docs_gets_the_answer_that_is_shown(rich: Client) -> 
     assert {level: len(values) for level, values in got["quantiles"].items()} == {
         level: len(values) for level, values in expected["quantiles"].items()
     }
+
+
+def test_the_stream_on_the_page_goes_on(hourly: Client) -> None:
+    section = PAGE.partition("## Series that go on")[2].partition("\n## ")[0]
+    history, new = (json.loads(body) for body in re.findall(r"/stream .*?-d '(.*?)'", section, flags=re.DOTALL))
+    told = [hourly("POST", "/stream", body) for body in (history, new, new)]
+    assert [one.status_code for one in told] == [200, 200, 200]
+    whole = copy.deepcopy(history)
+    whole["series"][0]["target"] += new["series"][0]["target"]
+    assert told[1].json() == told[2].json()
+    same(told[2].json(), hourly.forecast(whole))
 
 
 def test_the_limits_in_the_docs_are_those_of_the_service() -> None:
