@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, NullPool, create_engine
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
     IntegrityError,
+    InterfaceError,
+    InternalError,
     NoSuchModuleError,
     OperationalError,
     ProgrammingError,
 )
+from sqlalchemy.exc import TimeoutError as Waited
 
 from forecaster.errors import DataError
 
@@ -22,8 +26,15 @@ class UnavailableError(Exception):
 
 PATIENCE = {"sqlite": {"timeout": 60}}
 """How long is waited, by the kind of database: seconds for other processes ..."""
-HURRY = {"sqlite": {"timeout": 5}, "postgresql": {"connect_timeout": 5, "tcp_user_timeout": 5000}}
-"""... and where requests wait, also to connect, and milliseconds for the net."""
+HURRY: dict[str, dict[str, Any]] = {
+    "sqlite": {"timeout": 5},
+    "postgresql": {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 5000,
+        "options": "-c lock_timeout=5s -c statement_timeout=30s",
+    },
+}
+"""... and where requests wait."""
 
 
 class Database:
@@ -37,10 +48,10 @@ class Database:
         self.variable, self.what = variable, what
         """The environment variable that names it, and what it is called."""
         waits = (HURRY if served else PATIENCE).get(url.partition(":")[0].partition("+")[0], {})
-        pool = {"pool_pre_ping": True} if served else {"poolclass": NullPool}
+        pool = {"pool_pre_ping": True, "pool_size": 64} if served else {"poolclass": NullPool}
         try:
             self.engine: Engine = create_engine(url, connect_args=waits, **pool)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
             remedy = (
                 "such as postgresql+psycopg://user:password@host/database, after pip install 'forecaster[postgres]'"
             )
@@ -75,7 +86,7 @@ class Database:
     def _answering(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
+        except (OperationalError, InterfaceError, InternalError, Waited) as error:
             where = self.engine.url.render_as_string(hide_password=True)
-            cause = str(error.orig).strip().partition("\n")[0]
+            cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             raise UnavailableError(f"{self.what} {where} does not answer ({cause}; see {self.variable})") from None

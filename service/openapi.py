@@ -31,7 +31,7 @@ REFUSALS = {
     415: "The body is not application/json, or it is compressed.",
     422: "Not a request that this model can answer; the error names the series, the place and the remedy.",
     500: "An error of the service.",
-    503: "Too many requests are waiting, or too large ones; see Retry-After.",
+    503: "Too many requests are waiting, or too large ones, or a database does not answer; see Retry-After.",
 }
 NOT_HERE = {404: "No series are remembered: the operator has not said in which database."}
 LINKS = {

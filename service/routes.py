@@ -41,31 +41,35 @@ log = logging.getLogger("bentoml.forecaster")
 async def forecast(request: Request) -> Response:
     """POST /forecast."""
     state = request.app.state
-    return await _answered(request, lambda body: state.answer(state.live.champion, body, state.keeper))
+    return await _answered(request, state.queue, lambda body: state.answer(state.live.champion, body, state.keeper))
 
 
 async def stream(request: Request) -> Response:
     """POST /stream."""
     state = request.app.state
     live: Live = state.live
-    return await _answered(
-        request, lambda body: state.go_on(live.champion, live.recall, state.streams(), body, state.keeper)
-    )
+
+    def work(body: bytes) -> bytes:
+        return bytes(state.go_on(live.champion, live.recall, state.streams(), body, state.keeper))
+
+    return await _answered(request, state.waiting, work)
 
 
 async def forget(request: Request) -> Response:
     """POST /forget."""
     state = request.app.state
-    return await _answered(request, lambda body: state.forget(state.live.champion, state.streams(), body))
+    return await _answered(
+        request, state.waiting, lambda body: state.forget(state.live.champion, state.streams(), body)
+    )
 
 
-async def _answered(request: Request, work: Callable[[bytes], bytes]) -> Response:
+async def _answered(request: Request, queue: Queue, work: Callable[[bytes], bytes]) -> Response:
     """What the heavy work makes of the body of a request, or what is wrong."""
     state = request.app.state
     try:
         with state.room.held() as take:
             body = await read_json(request, take, max_bytes=MAX_BYTES, seconds=BODY_SECONDS)
-            answer = await state.queue.run(work, body)
+            answer = await queue.run(work, body)
     except RequestError as refused:
         return refused.response()
     except DataError as error:
@@ -129,7 +133,9 @@ def go_live(app: Starlette) -> None:
     app.state.live, app.state.streams = load(Note.read(file), file), cache(partial(_opened, database()))
     where = keeping()
     app.state.keeper = Keeper(where) if where else None
-    app.state.queue = Queue(threads=max(2, os.cpu_count() or 1), length=LINE)
+    threads = max(2, os.cpu_count() or 1)
+    app.state.queue = Queue(threads=threads, length=LINE)
+    app.state.waiting = Queue(threads=threads, length=LINE)  # for a database, which may hang
     app.state.room = Room(ROOM)
 
 
@@ -138,7 +144,10 @@ def _opened(url: str | None) -> Streams:
     if url is None:
         remedy = f"send whole histories to POST /forecast, or let the operator set {VARIABLE}"
         raise RequestError(404, "no series are remembered here", remedy=remedy)
-    return Streams(url)
+    try:
+        return Streams(url)
+    except DataError as error:
+        raise UnavailableError(error) from None
 
 
 def go_down(app: Starlette) -> None:

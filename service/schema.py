@@ -9,6 +9,10 @@ from service.errors import RequestError
 MAX_BYTES = 32 * 2**20
 """Size of a request's body."""
 MAX_SERIES = 10_000
+MAX_STREAMS = 1_000
+"""Series in a request to go on with."""
+MAX_STEPS = 200_000
+"""Values of all of them together."""
 MAX_HORIZON = 10_000
 MAX_QUANTILES = 99
 MAX_PATHS = 10_000
@@ -74,6 +78,9 @@ class ForecastRequest(Wire):
 class StreamSeries(Series):
     """What is new of a series, oldest value first; at first its whole history."""
 
+    start: Name | Annotated[int, Field(ge=-(2**53), le=2**53)] | None = Field(
+        None, description="Time of the first value, as in a history; left out where nothing is new."
+    )
     target: Values = Field(
         default=[], description="Numbers, or labels for a model of labels; null is a gap. Left out, nothing is new."
     )
@@ -88,7 +95,7 @@ class StreamRequest(ForecastRequest):
     """What is new of series that the service remembers, and how far to forecast them."""
 
     series: Annotated[  # type: ignore[assignment]  # a list of a kind of series
-        list[StreamSeries], FailFast(), Field(min_length=1, max_length=MAX_SERIES)
+        list[StreamSeries], FailFast(), Field(min_length=1, max_length=MAX_STREAMS)
     ]
 
 

@@ -1,5 +1,6 @@
 """Run the BentoML server on an artifact folder."""
 
+import logging
 import os
 import socket
 import tempfile
@@ -16,6 +17,7 @@ from service.orphan import end_with
 from service.source import SERVER, VARIABLE, WORKERS, load_champion, stage
 
 ROOT = Path(__file__).resolve().parent.parent
+log = logging.getLogger(__name__)
 
 
 class ServeError(RuntimeError):
@@ -77,12 +79,15 @@ def _keeping() -> Keeping | None:
 
 
 def _streams() -> str | None:
-    """Where streams are, after a look that it is a database."""
+    """Where streams are, after a look that it is a database; one that does not answer yet may do so later."""
+    url = None
     try:
         if url := database():
-            Streams(url)
-    except (DataError, UnavailableError) as error:
+            Streams(url).close()
+    except DataError as error:
         raise ServeError(f"series cannot be remembered: {error}") from error
+    except UnavailableError as error:
+        log.warning("series cannot be remembered yet: %s", error)
     return url
 
 

@@ -9,7 +9,7 @@ from pandas.tseries.frequencies import to_offset
 
 from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
-from pipelines.clock.zone import Times, local, parse_zone
+from pipelines.clock.zone import Times, local, parse_zone, utc
 from pipelines.data.panel import Panel
 from service.schema import Series
 
@@ -71,13 +71,21 @@ def forecast_starts(series: Sequence[Series], panel: Panel, ends: Times, zone: s
     return _texts(ends + offset, offset)
 
 
-def written(time: int, frequency: str, zone: str | None) -> str | int:
-    """A time of a panel as a request has it, with its offset in the zone."""
-    if frequency == "step":
-        return time
-    clock = np.array([time])
-    wall = local(clock, zone)
-    return _texts(wall, None if zone is None else wall - clock)[0]
+def written(times: Times, zone: str | None, *, steps: bool) -> list[str | int]:
+    """Times of a panel in the time of its zone, or steps."""
+    wall = local(times, zone)
+    return times.tolist() if steps else _texts(wall, None if zone is None else wall - times)
+
+
+def check_once(series: Sequence[Series], panel: Panel) -> None:
+    """Raises DataError on a start without an offset that the clock shows twice: nobody knows which is meant."""
+    if panel.zone is None or not panel.frequency.is_fixed:
+        return
+    first, last = utc(local(panel.start, panel.zone), panel.zone)
+    for one, twice in zip(series, first != last, strict=True):
+        if twice and one.start is not None and not _offset(str(one.start)):
+            message = f"the clock of {panel.zone} shows {one.start} twice"
+            raise DataError(message, series=one.id, place="start", remedy="write it with its UTC offset")
 
 
 def _offset(start: str) -> str:

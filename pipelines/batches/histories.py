@@ -30,24 +30,25 @@ def at_the_end(
 ) -> tuple[Tensor, ...]:
     """What `ask` makes of each carry and of what is known for the `horizon` after it, on the CPU, in the panel's order.
 
-    It is asked for several series at once; its tensors are batch first. Where the carries of all series have `begun`
-    the panel has no steps that they are to read.
+    It is asked for several series at once; its tensors are batch first. Carries that have `begun` stream: each goes on
+    with the steps of its series, which may be none.
     """
     device = next(chain(model.parameters(), model.buffers())).device
     ahead = horizon if data.whole is None else 0  # a series that is over has nothing known of what comes
     table = Table(panel, data, ahead, device)
-    segments = -(-panel.lengths // model.stride)
+    stride = model.stride if begun is None else 1
+    segments, most = -(-panel.lengths // stride), SEGMENTS * model.stride // stride
     order = np.argsort(segments, kind="stable")
     answers, places = [], []
     for begin in range(0, len(order), side_by_side):
         series = order[begin : begin + side_by_side]
-        carry = model.start(len(series), model.stride) if begun is None else take(begun, torch.from_numpy(series))
+        carry = model.start(len(series), stride) if begun is None else take(begun, torch.from_numpy(series))
         done = 0
         while len(series):
-            upto = min(int(segments[series[0]]), done + SEGMENTS)
+            upto = min(int(segments[series[0]]), done + most)
             if upto > done:
-                time = (upto - done) * model.stride
-                first = panel.lengths[series] + (done - segments[series]) * model.stride
+                time = (upto - done) * stride
+                first = panel.lengths[series] + (done - segments[series]) * stride
                 carry = model.observe(carry, table.gather(series, first, time, 0, reset=False))
                 done = upto
             ended = segments[series] == done

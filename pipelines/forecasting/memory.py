@@ -11,10 +11,12 @@ from torch import Tensor
 
 from forecaster.manifest import DataSpec
 from forecaster.model import Carry, Model
-from forecaster.state import pack, take, unpack
-from pipelines.batches.histories import SEGMENTS
-from pipelines.batches.windows import Table
+from forecaster.state import State, pack, part, parts, unpack
+from pipelines.batches.histories import at_the_end
 from pipelines.data.panel import Panel
+
+SERIES = 512
+"""Series that are read side by side."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,6 @@ class Traits:
 
 
 @dataclass(frozen=True)
-class Trace:
-    """What is left of one series."""
-
-    carry: UInt8[Tensor, "bytes"]
-    length: int
-    fractions: bool
-    negative: bool
-
-
-@dataclass(frozen=True)
 class Memory:
     """What is left of several series: the carry of a model that streams, and what forecasts are told by beside it."""
 
@@ -56,36 +48,24 @@ class Memory:
     traits: Traits
 
     @classmethod
-    def of(cls, model: Model, traces: Sequence[Trace | None]) -> "Memory":
-        """Of series of which something is left, and of those before their first value, of which nothing is."""
-        like = model.start(1)
-        fresh = Trace(pack(like)[0], 0, fractions=False, negative=False)
-        known = [trace or fresh for trace in traces]
-        traits = Traits(
-            np.array([one.length for one in known]),
-            np.array([one.fractions for one in known]),
-            np.array([one.negative for one in known]),
-        )
-        return cls(unpack(torch.stack([one.carry for one in known]), like), traits)
+    def of(cls, model: Model, rows: Sequence[UInt8[Tensor, "bytes"] | None]) -> "Memory":
+        """Of series of which `rows` are left, and of those before their first value, of which nothing is."""
+        none = np.zeros(1, dtype=bool)
+        like = cls(model.start(1), Traits(none.astype(np.int64), none, none))._state()
+        fresh = pack(like)[0]
+        state = unpack(torch.stack([fresh if row is None else row for row in rows]), like)
+        traits = {name: values.numpy() for name, values in part(state, "traits").items()}
+        return cls(part(state, "carry"), Traits(**traits))
 
-    def traces(self) -> list[Trace]:
-        """What is left of each series by itself."""
-        rows = [row.clone() for row in pack(self.carry)]
-        columns = (self.traits.lengths.tolist(), self.traits.fractions.tolist(), self.traits.negative.tolist())
-        return [Trace(*one) for one in zip(rows, *columns, strict=True)]
+    def rows(self) -> list[UInt8[Tensor, "bytes"]]:
+        """What is left of each series by itself, as bytes."""
+        return [row.clone() for row in pack(self._state())]
 
-    @torch.inference_mode()
     def after(self, model: Model, data: DataSpec, panel: Panel) -> "Memory":
-        """With the steps of a panel of the same series, each from where it ended: as many steps of the model."""
-        table, carries, places = Table(panel, data), [], []
-        for length in np.unique(panel.lengths):
-            series = np.flatnonzero(panel.lengths == length)
-            carry = take(self.carry, torch.from_numpy(series))
-            for begin in range(0, int(length), SEGMENTS * model.stride):
-                time = min(SEGMENTS * model.stride, int(length) - begin)
-                carry = model.observe(carry, table.gather(series, np.full(len(series), begin), time, 0, reset=False))
-            carries.append(carry)
-            places.append(series)
-        back = torch.from_numpy(np.argsort(np.concatenate(places)))
-        carry = {name: torch.cat([one[name] for one in carries])[back] for name in self.carry}
-        return Memory(carry, self.traits.then(Traits.of(panel)))
+        """With the steps of a panel of the same series, each from where it ended."""
+        read = at_the_end(model, data, panel, 0, lambda carry, _: tuple(carry.values()), SERIES, self.carry)
+        return Memory(dict(zip(self.carry, read, strict=True)), self.traits.then(Traits.of(panel)))
+
+    def _state(self) -> State:
+        told = {name: torch.from_numpy(values) for name, values in vars(self.traits).items()}
+        return parts(carry=self.carry, traits=told)

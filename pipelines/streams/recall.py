@@ -6,20 +6,28 @@ from threading import Lock
 
 import numpy as np
 from cachetools import LRUCache
+from jaxtyping import UInt8
 from prometheus_client import Counter
+from torch import Tensor
 
 from forecaster.artifact import Artifact
+from forecaster.errors import DataError
 from pipelines.data.grid import offsets, stretches
 from pipelines.data.panel import Panel
-from pipelines.forecasting.memory import Memory, Trace
+from pipelines.forecasting.admit import readable
+from pipelines.forecasting.memory import Memory
 from pipelines.streams.steps import panel_of
 from pipelines.streams.store import Streams
 from pipelines.streams.stream import Stream
 
-ROOM = 256 * 2**20
+REMEMBERED = 256 * 2**20
 """Bytes of what a worker remembers; what was used longest ago is read anew when it is needed."""
+BESIDE = 1024
+"""Bytes that a series takes beside its state."""
+AT_ONCE = 200_000
+"""Steps that are read at a time, which bounds the memory of long histories."""
 
-read = Counter("forecaster_stream_steps", "Steps of streams that a model has read.")
+steps_read = Counter("forecaster_stream_steps", "Steps of streams that a model has read.")
 
 
 @dataclass(frozen=True)
@@ -28,37 +36,53 @@ class Known:
 
     revision: int
     next: int
-    trace: Trace
+    static: tuple[str, ...]
+    row: UInt8[Tensor, "bytes"]
 
 
 class Recall:
     """The streams that one version of a model has read: the fold over their first steps goes on from there."""
 
-    def __init__(self, artifact: Artifact, room: int = ROOM) -> None:
+    def __init__(self, artifact: Artifact, room: int = REMEMBERED) -> None:
         self.artifact, self.lock = artifact, Lock()
-        self.known: LRUCache[int, Known] = LRUCache(room, getsizeof=lambda one: one.trace.carry.numel())
+        self.known: LRUCache[int, Known] = LRUCache(room, getsizeof=lambda one: one.row.numel() + BESIDE)
 
     def memory(self, store: Streams, streams: Sequence[Stream], like: Panel) -> Memory:
-        """What is left of streams, with all of their steps; `like` has their ids, columns and categories."""
+        """What is left of streams, with all of their steps; `like` has their ids, columns and categories.
+
+        Raises DataError on what was added for another model and does not fit this one.
+        """
         model, data = self.artifact.model, self.artifact.spec.data
-        before = [self._recalled(one) for one in streams]
+        static = [tuple(row) for row in like.static.tolist()]
+        before = [self._recalled(*one) for one in zip(streams, static, strict=True)]
         begin = np.array([s.start if k is None else k.next for s, k in zip(streams, before, strict=True)])
-        came = panel_of(store.since(streams, begin.tolist()), begin, like)
-        traces = [None if one is None else one.trace for one in before]
-        memory = Memory.of(model, traces).after(model, data, came)
-        read.inc(came.total)
-        now = zip(streams, came.ends().tolist(), memory.traces(), strict=True)
+        end = np.array([one.next for one in streams])
+        found = np.array([one is not None for one in before])
+        memory = Memory.of(model, [None if one is None else one.row for one in before])
+        while (left := like.frequency.locate(end, begin, like.zone)[0]).any():
+            length = np.minimum(left, max(1, AT_ONCE // len(streams)))
+            upto = like.frequency.advance(begin, length, like.zone)
+            told = store.between(streams, begin.tolist(), upto.tolist())
+            came = panel_of(told, begin, length, like)
+            readable(came, model, begun=np.ones(len(came), dtype=bool))
+            memory, begin = memory.after(model, data, came), upto
+            found |= [bool(one) for one in told]
+            steps_read.inc(came.total)
+        if not found.all():  # it was forgotten since this request began
+            name = streams[int(found.argmin())].series
+            raise DataError("nothing is known of it", series=name, place="target", remedy="give its history")
         with self.lock:
-            for stream, upto, trace in now:
-                if trace.carry.numel() <= self.known.maxsize:
-                    self.known[stream.number] = Known(stream.revision, upto, trace)
+            for stream, kinds, row in zip(streams, static, memory.rows(), strict=True):
+                if row.numel() + BESIDE <= self.known.maxsize:
+                    self.known[stream.number] = Known(stream.revision, stream.next, kinds, row)
         return memory
 
-    def _recalled(self, stream: Stream) -> Known | None:
+    def _recalled(self, stream: Stream, static: tuple[str, ...]) -> Known | None:
         with self.lock:
             known = self.known.get(stream.number)
-        fits = known is not None and known.revision == stream.revision and known.next <= stream.next
-        return known if fits else None  # another request may have read on meanwhile
+        if known is None or (known.revision, known.static) != (stream.revision, static):
+            return None
+        return known if known.next <= stream.next else None  # another request may have read on meanwhile
 
 
 def ahead(panel: Panel, streams: Sequence[Stream]) -> Panel:

@@ -16,6 +16,8 @@ from pipelines.data.vocabulary import vocabulary, words
 
 Said: TypeAlias = dict[str, Any]
 """What is known of a step: `y`, a number or a label, and covariates by their names."""
+ANEW = "forget the series, and give its history again"
+"""What mends what was sent for another model."""
 
 
 def steps(panel: Panel) -> list[dict[int, Said]]:
@@ -34,16 +36,19 @@ def steps(panel: Panel) -> list[dict[int, Said]]:
     return [dict(zip(times[a:b], rows[a:b], strict=True)) for a, b in pairwise(ends)]
 
 
-def panel_of(told: Sequence[Mapping[int, Said]], start: Int64[ndarray, "series"], like: Panel) -> Panel:
-    """The inverse, from the `start` of each series to the last of its times, for the series and columns of another.
+def panel_of(
+    told: Sequence[Mapping[int, Said]],
+    start: Int64[ndarray, "series"],
+    lengths: Int64[ndarray, "series"],
+    like: Panel,
+) -> Panel:
+    """The inverse, so many steps from the `start` of each series on, for the series and columns of another panel.
 
-    Raises DataError where a covariate that was known ahead is missing.
+    Raises DataError where a covariate that was known ahead is missing, and where numbers are among labels.
     """
     series = np.repeat(np.arange(len(told)), [len(one) for one in told])
     times = np.fromiter(chain.from_iterable(told), dtype=np.int64)
     place, _ = like.frequency.locate(times, start, like.zone, series)
-    lengths = np.zeros(len(told), dtype=np.int64)
-    np.maximum.at(lengths, series, place + 1)
     indptr = offsets(lengths)
     rows = [said for one in told for said in one.values()]
 
@@ -57,7 +62,13 @@ def panel_of(told: Sequence[Mapping[int, Said]], start: Int64[ndarray, "series"]
         return np.stack(told, 1) if told else np.empty((indptr[-1], 0))
 
     y = [said.get("y") for said in rows]
-    labels, codes = vocabulary(y) if any(isinstance(value, str) for value in y) else ((), y)
+    kinds = {isinstance(value, str) for value in y if value is not None}
+    if len(kinds) > 1:
+        number = next(row for row, value in enumerate(y) if not isinstance(value, str | None))
+        raise DataError(
+            f"{y[number]!r} among labels", series=str(like.ids[series[number]]), place="target", remedy=ANEW
+        )
+    labels, codes = vocabulary(y) if True in kinds else ((), y)
     known = columns(like.known_names)
     panel = replace(
         like,
@@ -72,8 +83,6 @@ def panel_of(told: Sequence[Mapping[int, Said]], start: Int64[ndarray, "series"]
     if np.isnan(known).any():
         row, name = (int(one[0]) for one in np.nonzero(np.isnan(known)))
         one, when = panel.where(row)
-        remedy = "forget the series, and give its history again"
-        raise DataError(
-            f"the known covariate {like.known_names[name]!r} is missing", series=one, place=when, remedy=remedy
-        )
+        message = f"the known covariate {like.known_names[name]!r} is missing"
+        raise DataError(message, series=one, place=when, remedy=ANEW)
     return panel

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -32,17 +32,17 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import ArgumentError
 
 from forecaster.errors import DataError
 from pipelines.data.panel import Panel
 from pipelines.database import Database
 from pipelines.streams.steps import Said, steps
-from pipelines.streams.stream import Stream, check, static
+from pipelines.streams.stream import Stream
 
 VARIABLE = "FORECASTER_STREAMS"
-"""Environment variable with the URL of the database, such as sqlite:////var/lib/forecaster/streams.db."""
-MANY = 10_000
-"""Series that are asked for in one query."""
+"""Environment variable with the URL of the database."""
+SUCH_AS = "such as sqlite:////var/lib/forecaster/streams.db or postgresql+psycopg://user:password@host/database"
 
 TABLES = MetaData()
 STREAMS = Table(
@@ -56,7 +56,6 @@ STREAMS = Table(
     Column("start", BigInteger, nullable=False),
     Column("next", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("static", Text, nullable=False),
     UniqueConstraint("model", "series"),
     sqlite_autoincrement=True,  # the number of one that was forgotten is that of no other
 )
@@ -67,9 +66,6 @@ STEPS = Table(
     Column("ds", BigInteger, primary_key=True),
     Column("said", Text, nullable=False),
 )
-
-
-T = TypeVar("T")
 
 
 class Streams:
@@ -91,22 +87,19 @@ class Streams:
         with self.database.writing() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-            elif connection.dialect.name == "postgresql":
+            else:
                 connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{VARIABLE} {model}"))))
             yield Writer(connection, model)
 
-    def since(self, streams: Sequence[Stream], times: Sequence[int]) -> list[dict[int, Said]]:
-        """What is said of each stream from a time of its own on, up to its `next` one, in order."""
+    def between(self, streams: Sequence[Stream], begin: Sequence[int], end: Sequence[int]) -> list[dict[int, Said]]:
+        """What is said of each stream from a time of its own on and before another, in order."""
         told = {one.number: dict[int, Said]() for one in streams}
-        ends = {one.number: one.next for one in streams}
-        ordered = sorted(zip(times, told, strict=True))
+        ordered = sorted(zip(begin, end, told, strict=True))
         with self.database.reading() as connection:
-            for time, group in groupby(ordered, key=lambda one: one[0]):
-                for part in _parts([number for _, number in group]):
-                    chosen = select(STEPS).where(STEPS.c.stream.in_(part), STEPS.c.ds >= time).order_by(STEPS.c.ds)
-                    for stream, ds, said in connection.execute(chosen):
-                        if ds < ends[stream]:  # another request may have added more
-                            told[stream][ds] = json.loads(said)
+            for (first, after), group in groupby(ordered, key=lambda one: one[:2]):
+                within = STEPS.c.ds >= first, STEPS.c.ds < after, STEPS.c.stream.in_([one[2] for one in group])
+                for stream, ds, said in connection.execute(select(STEPS).where(*within).order_by(STEPS.c.ds)):
+                    told[stream][ds] = json.loads(said)
         return list(told.values())
 
 
@@ -119,31 +112,27 @@ class Writer:
 
     def find(self, ids: Sequence[str]) -> dict[str, Stream]:
         """Those of the series that there are, by their ids."""
-        found = dict[str, Stream]()
-        for part in _parts(ids):
-            chosen = select(STREAMS).where(STREAMS.c.model == self.model, STREAMS.c.series.in_(part))
-            found |= {row.series: Stream(**row._asdict()) for row in self.connection.execute(chosen)}
-        return found
+        chosen = select(STREAMS).where(STREAMS.c.model == self.model, STREAMS.c.series.in_(ids))
+        return {row.series: Stream(**row._asdict()) for row in self.connection.execute(chosen)}
 
     def add(self, panel: Panel, there: Mapping[str, Stream]) -> list[Stream]:
-        """Add the steps of a panel, some of whose series are there; all of them in its order, as they are then.
+        """Add the steps of a panel, which goes on with those of its series that are there (`stream.check`).
 
-        What is said late, or otherwise than before, holds; a gap says nothing. Raises DataError where a series is on
-        another clock than before, leaves out steps whose known covariates are needed, or so many that its time looks
-        wrong.
+        All of its series in their order, as they are then. What is said late, or otherwise than before, holds; a gap
+        says nothing.
         """
-        check(panel, there)
         before = {**there, **self._begin(panel, [i for i, name in enumerate(panel.ids) if name not in there])}
         now, new, other = list[Stream](), list[dict[str, object]](), list[dict[str, object]]()
-        for i, (told, end) in enumerate(zip(steps(panel), panel.ends().tolist(), strict=True)):
-            stream = before[panel.ids[i]]
+        bounds = zip(panel.start.tolist(), panel.ends().tolist(), strict=True)
+        for name, (start, end), told in zip(panel.ids, bounds, steps(panel), strict=True):
+            stream = before[name]
             known = self._between(stream, told)
             after = {ds: known.get(ds, {}) | said for ds, said in told.items()}
             changed = {ds: said for ds, said in after.items() if ds >= stream.next or said != known.get(ds, {})}
             for ds, said in changed.items():
                 row = {"of": stream.number, "at": ds, "said": json.dumps(said)}
                 (other if ds in known else new).append(row)
-            now.append(stream.after(panel, i, end, again=any(ds < stream.next for ds in changed)))
+            now.append(stream.after(start, end, again=any(ds < stream.next for ds in changed)))
         of_step: dict[str, BindParameter[Any]] = {"stream": bindparam("of"), "ds": bindparam("at")}
         if new:
             self.connection.execute(insert(STEPS).values(of_step | {"said": bindparam("said")}), new)
@@ -157,9 +146,9 @@ class Writer:
     def forget(self, ids: Sequence[str]) -> list[str]:
         """Forget series; returns those that there were."""
         there = self.find(ids)
-        for part in _parts([one.number for one in there.values()]):
-            self.connection.execute(delete(STEPS).where(STEPS.c.stream.in_(part)))
-            self.connection.execute(delete(STREAMS).where(STREAMS.c.number.in_(part)))
+        numbers = [one.number for one in there.values()]
+        self.connection.execute(delete(STEPS).where(STEPS.c.stream.in_(numbers)))
+        self.connection.execute(delete(STREAMS).where(STREAMS.c.number.in_(numbers)))
         return list(there)
 
     def _begin(self, panel: Panel, new: Sequence[int]) -> dict[str, Stream]:
@@ -173,7 +162,6 @@ class Writer:
                 "start": int(panel.start[i]),
                 "next": int(panel.start[i]),
                 "revision": 0,
-                "static": static(panel, i),
             }
             for i in new
         ]
@@ -193,18 +181,16 @@ class Writer:
 def database() -> str | None:
     """The URL in FORECASTER_STREAMS, a file by its whole path; None where there is none.
 
-    Raises DataError where it names no file of a SQLite database: one in memory is another one in each thread.
+    Raises DataError where it is none of PostgreSQL, nor of a file of SQLite; one in memory is another in each thread.
     """
     if not (told := os.environ.get(VARIABLE)):
         return None
-    if not told.startswith("sqlite"):
+    try:
+        url = make_url(told)
+    except (ArgumentError, ValueError):
+        raise DataError(f"{VARIABLE} is no URL", remedy=SUCH_AS) from None
+    if url.get_backend_name() == "postgresql":
         return told
-    url = make_url(told)
-    if not url.database or url.database == ":memory:":
-        raise DataError(f"{VARIABLE} names no file", remedy="such as sqlite:////var/lib/forecaster/streams.db")
-    return str(url.set(database=str(Path(url.database).absolute())))
-
-
-def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """As many as one query may ask for."""
-    return (items[begin : begin + MANY] for begin in range(0, len(items), MANY))
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        raise DataError(f"{VARIABLE} names neither a file of SQLite nor a PostgreSQL", remedy=SUCH_AS)
+    return str(url.set(database=str(Path(str(url.database)).absolute())))

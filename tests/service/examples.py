@@ -41,7 +41,9 @@ UNTIL = "2024-01-01T00:00:00+01:00"
 JSON = {"Content-Type": "application/json"}
 
 
-def artifact(folder: Path, model: ModelSpec, data: DataSpec, *, horizon: int = 4, season: int = 3) -> Path:
+def artifact(
+    folder: Path, model: ModelSpec, data: DataSpec, *, horizon: int = 4, season: int = 3, positive: bool = False
+) -> Path:
     """A model that has learned nothing, in an artifact folder."""
     frequency = Frequency.parse(data.frequency)
     calendar = calendar_names(frequency, span=3 * 366 * DAY)
@@ -52,6 +54,7 @@ def artifact(folder: Path, model: ModelSpec, data: DataSpec, *, horizon: int = 4
         known=len(data.known) + len(calendar),
         past=len(data.past),
         static=tuple(len(category.values) for category in data.static),
+        positive=positive,
         labels=len(data.labels),
         end=None if data.end is None else data.labels.index(data.end),
     )

@@ -1,7 +1,9 @@
 """Series that live on between requests: the law that what is new and what was remembered tell what the whole would."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
 from forecaster.spec import EnsembleSpec, LinearSpec, ModelSpec, StateSpaceSpec, ThetaSpec
+from pipelines.database import UnavailableError
 from pipelines.streams import recall as recalling
 from pipelines.streams.recall import Recall
 from pipelines.streams.store import Streams
@@ -24,8 +27,9 @@ from service.source import Champion
 from service.stream import forget, go_on
 from tests.service.examples import HOURLY, LABELS, LSTM, NAIVE, RICH, STATES, STEPS, artifact, request
 
+PAGE = (Path(__file__).parents[2] / "docs" / "operations" / "streams.md").read_text()
 ENSEMBLE = EnsembleSpec(
-    members=(LSTM, LSTM.model_copy(update={"logarithm": True}), LinearSpec(), ThetaSpec(), StateSpaceSpec(), NAIVE),
+    members=(LSTM, LSTM.model_copy(update={"logarithm": False}), LinearSpec(), ThetaSpec(), StateSpaceSpec(), NAIVE),
     median=True,
 )
 
@@ -33,7 +37,7 @@ ENSEMBLE = EnsembleSpec(
 class Worker:
     """One worker of a service: what it remembers is its own, the database is everybody's."""
 
-    def __init__(self, champion: Champion, store: Streams, room: int = recalling.ROOM) -> None:
+    def __init__(self, champion: Champion, store: Streams, room: int = recalling.REMEMBERED) -> None:
         self.champion, self.store, self.recall = champion, store, Recall(champion.artifact, room)
 
     def __call__(self, *all_series: dict[str, Any], horizon: int = 4, **fields: Any) -> list[dict[str, Any]]:
@@ -59,7 +63,8 @@ def champions(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Champio
     def make(model: ModelSpec, data: DataSpec, version: str = "7") -> Champion:
         key = f"{model!r} {data!r} {version}"
         if key not in known:
-            folder = artifact(tmp_path_factory.mktemp("stream") / "artifact", model, data)
+            place = tmp_path_factory.mktemp("stream") / "artifact"
+            folder = artifact(place, model, data, positive=isinstance(model, EnsembleSpec))  # some see logarithms
             known[key] = Champion("shop", version, load_artifact(folder))
         return known[key]
 
@@ -101,6 +106,8 @@ def same(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> None
         assert mine["mean"] == pytest.approx(theirs["mean"], rel=1e-4, abs=1e-4 * size)
         for level, row in mine["quantiles"].items():
             assert row == pytest.approx(theirs["quantiles"][level], rel=1e-4, abs=1e-4 * size)
+        for path, other_path in zip(mine.get("paths", []), theirs.get("paths", []), strict=True):
+            assert path == pytest.approx(other_path, rel=1e-3, abs=1e-3 * size)
 
 
 def hour(step: int) -> str:
@@ -171,9 +178,9 @@ def test_a_new_observation_costs_one_step(make: Make) -> None:
     values = [5.0 + step % 3 for step in range(500)]
 
     def steps(work: Callable[[], object]) -> float:
-        before = recalling.read._value.get()
+        before = recalling.steps_read._value.get()
         work()
-        return float(recalling.read._value.get() - before)
+        return float(recalling.steps_read._value.get() - before)
 
     assert steps(lambda: worker(piece(values, 0, 400, STEPS))) == 400
     assert steps(lambda: worker(piece(values, 400, 401, STEPS))) == 1
@@ -183,9 +190,11 @@ def test_a_new_observation_costs_one_step(make: Make) -> None:
     assert steps(lambda: worker(piece(values, 401, 403, STEPS))) == 404  # late
     assert steps(lambda: worker(piece([*values[:9], 1.0], 9, 10, STEPS))) == 404  # corrected
     assert steps(lambda: worker(piece([*values[:9], None], 9, 10, STEPS))) == 0  # nothing is said
-    small = make(ENSEMBLE, STEPS, room=1)
-    for _ in range(2):
-        assert steps(lambda: small({"id": "a"})) == 404
+    worker(*({"id": name, "start": 0, "target": [1.0, 2.0]} for name in "bc"))
+    size = max(one.row.numel() for one in worker.recall.known.values()) + recalling.BESIDE
+    small = make(ENSEMBLE, STEPS, room=2 * size)
+    assert [steps(lambda name=name: small({"id": name})) for name in "abaca"] == [404, 2, 0, 2, 0]  # type: ignore[misc]
+    assert steps(lambda: small({"id": "b"})) == 2  # it was used longest ago
 
 
 def test_what_is_said_last_holds_and_a_gap_says_nothing(make: Make) -> None:
@@ -195,6 +204,10 @@ def test_what_is_said_last_holds_and_a_gap_says_nothing(make: Make) -> None:
     same(told, worker.whole(piece([1.0, 9.0, 3.0, 4.0], 0, 4, STEPS)))
     told = worker({"id": "a", "start": -2, "target": [7.0, 8.0]})
     same(told, worker.whole({"id": "a", "start": -2, "target": [7.0, 8.0, 1.0, 9.0, 3.0, 4.0]}))
+    told = worker({"id": "a", "start": -5, "target": [None]})
+    whole = worker.whole({"id": "a", "start": -5, "target": [None, None, None, 7.0, 8.0, 1.0, 9.0, 3.0, 4.0]})
+    for one in (told, make(LSTM, STEPS)({"id": "a"})):
+        same(one, whole)
 
 
 def test_many_series_at_once_each_where_it_is(make: Make) -> None:
@@ -240,6 +253,8 @@ def test_what_is_forgotten_begins_anew(make: Make) -> None:
     ("new", "words"),
     [
         ({"target": [5]}, "series 'a', start: no start; give the time of the first value"),
+        ({"start": hour(11)}, "series 'a', start: a start, and nothing is new; leave start out"),
+        ({"start": "2200-12-31T20:00:00Z", "id": "b", "target": [5]}, "the years 1700 to 2200"),
         ({"start": hour(90_000), "target": [5]}, "89998 steps lie between it and what is known"),
         (
             {"start": "2024-03-30T13:30:00Z", "target": [5]},
@@ -310,3 +325,109 @@ def test_workers_that_add_at_once_lose_nothing(champions: Callable[..., Champion
     both = [{"id": name, "start": 0, "target": values} for name in "ab"]
     for worker in workers:
         same(worker({"id": "a"}, {"id": "b"}), worker.whole(*both))
+
+
+@pytest.mark.parametrize("paths", [0, 5])
+@pytest.mark.parametrize("first", [[0.5, 2.0], [-1.0, 2.0], [1.0, 2.0]])
+def test_what_a_series_has_had_holds_on(make: Make, first: list[float], paths: int) -> None:
+    """Of whole data that was never below zero, forecasts are whole and not below zero, but of series that were."""
+    worker = make(LSTM, DataSpec(frequency="step", integral=True, positive=True))
+    later = [0.0, 1.0, 0.0, 3.0, 0.0]
+    worker(piece(first, 0, 2, STEPS))
+    told = worker({"id": "a", "start": 2, "target": later}, paths=paths)
+    same(told, worker.whole({"id": "a", "start": 0, "target": first + later}, paths=paths))
+
+
+@pytest.mark.parametrize(
+    ("start", "answered"),
+    [("2024-01-01T03:00:00", ""), ("2024-01-01T02:00:00Z", "+00:00"), ("2024-01-01T03:00:00+01:00", "+01:00")],
+)
+def test_what_is_not_new_is_answered_as_the_rest_writes_time(make: Make, start: str, answered: str) -> None:
+    worker = make(LSTM, HOURLY)
+    begin = start.replace("T03", "T00").replace("T02", "23").replace("2024-01-0123", "2023-12-31T23")
+    history = [{"id": name, "start": begin, "target": [3.0, 4.0, 5.0]} for name in "ab"]
+    worker(*history)
+    told = worker({"id": "a", "start": start, "target": [6.0]}, {"id": "b"})
+    assert [one["start"].partition("2024-01-01")[2] for one in told] == [
+        f"T0{hour - (answered == '+00:00')}:00:00{answered}" for hour in (4, 3)
+    ]
+    same(told[:1], worker.whole(history[0] | {"target": [3.0, 4.0, 5.0, 6.0]}))
+
+
+def test_an_hour_that_the_clock_shows_twice_has_to_say_which(make: Make) -> None:
+    worker = make(LSTM, HOURLY)
+    worker({"id": "a", "start": "2024-10-27T00:00:00", "target": [1.0, 2.0]})
+    with pytest.raises(DataError, match=r"shows 2024-10-27T02:00:00 twice; write it with its UTC offset"):
+        worker({"id": "a", "start": "2024-10-27T02:00:00", "target": [3.0]})
+    worker({"id": "a", "start": "2024-10-27T02:00:00+02:00", "target": [3.0]})
+    told = worker({"id": "a", "start": "2024-10-27T02:00:00+01:00", "target": [4.0]})
+    same(told, worker.whole({"id": "a", "start": "2024-10-27T00:00:00+02:00", "target": [1.0, 2.0, 3.0, 4.0]}))
+
+
+def test_a_long_history_is_read_a_part_at_a_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recalling, "AT_ONCE", 7)
+    worker = make(ENSEMBLE, STEPS)
+    history = [
+        {"id": name, "start": 0, "target": [3.0 + step % 5 for step in range(length)]}
+        for name, length in (("a", 40), ("b", 9))
+    ]
+    same(worker(*history), worker.whole(*history))
+    monkeypatch.setattr("service.stream.MAX_STEPS", 48)
+    with pytest.raises(DataError, match="49 steps are more than 48; send the histories"):
+        worker(*history)
+
+
+def test_what_was_sent_for_another_kind_of_model_is_told(make: Make) -> None:
+    make(LSTM, STEPS)(piece([1.0, 2.0], 0, 2, STEPS))
+    with pytest.raises(DataError, match=r"1\.0 among labels; forget the series, and give its history again"):
+        make(LABELS, DataSpec(frequency="step", labels=("busy", "done", "idle")), version="8")(
+            {"id": "a", "start": 2, "target": ["busy"]}
+        )
+
+
+def test_a_series_that_is_forgotten_meanwhile_is_not_forecast(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, between = make(LSTM, STEPS), Streams.between
+
+    def late(store: Streams, *asked: Any) -> Any:
+        forget(worker.champion, store, b'{"series": ["a"]}')
+        return between(store, *asked)
+
+    monkeypatch.setattr(Streams, "between", late)
+    with pytest.raises(DataError, match="nothing is known of it"):
+        worker(piece([1.0, 2.0], 0, 2, STEPS))
+
+
+def test_a_wrong_year_is_warned_of(make: Make) -> None:
+    worker = make(LSTM, HOURLY)
+    worker({"id": "a", "start": hour(0), "target": [3, 4]})
+    asked = request({"id": "a", "start": hour(8_000), "target": [5]})
+    told = orjson.loads(go_on(worker.champion, worker.recall, worker.store, orjson.dumps(asked)))
+    assert "7998 steps are left out, over 10 times as many as are known" in told["warnings"][0]
+
+
+def test_a_lock_that_is_held_does_not_hold_a_request_for_ever(
+    champions: Callable[..., Champion], store: Streams
+) -> None:
+    worker = Worker(champions(LSTM, STEPS), store)
+    with store.alone("shop"), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(worker, piece([1.0, 2.0], 0, 2, STEPS))
+        with pytest.raises(UnavailableError, match="does not answer"):
+            waiting.result(30)
+
+
+def test_the_statements_on_the_page_for_operators_run(make: Make) -> None:
+    first, *forgetting = re.findall(r"```sql\n(.*?)```", PAGE, flags=re.DOTALL)
+    worker = make(LSTM, HOURLY)
+    worker.champion = Champion("sales", "7", worker.champion.artifact)
+    worker(
+        {"id": "long ago", "start": hour(0), "target": [3, 4, 5]},
+        {"id": "a", "start": "2026-11-01T00:00Z", "target": [3]},
+    )
+    with worker.store.database.writing() as connection:
+        rows = connection.exec_driver_sql(first).all()
+        assert rows == [("sales", "long ago", 3), ("sales", "a", 1)]
+        for statement in "".join(forgetting).split(";")[:-1]:
+            connection.exec_driver_sql(statement)
+        assert connection.exec_driver_sql(first).all() == [("sales", "a", 1)]
+    with pytest.raises(DataError, match="nothing is known of it"):
+        worker({"id": "long ago"})

@@ -1,6 +1,7 @@
 """Streams over HTTP: real workers, which share what they are told, are killed, and go on."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -57,7 +58,8 @@ def test_two_workers_share_a_stream_and_it_outlives_them(model: Path, tmp_path: 
         assert last["start"] == whole["start"] == 100
         assert last["mean"] == pytest.approx(whole["mean"], rel=1e-5)
         assert len(server.workers()) == 2
-        assert "forecaster_stream_steps_total" in server.client.get("/metrics").text
+        counted = re.findall(r"^forecaster_stream_steps_total (\S+)", server.client.get("/metrics").text, re.MULTILINE)
+        assert 180 <= sum(map(float, counted)) <= 200  # each has read the history once, and then what was new
         os.killpg(server.process.pid, signal.SIGKILL)
     assert (tmp_path / "streams.db").exists()
     with serving(command(model), tmp_path, environment, tmp_path / "log") as server:
@@ -101,12 +103,23 @@ def test_a_database_that_is_away_is_told_and_come_back_to(
 
 
 @pytest.mark.parametrize(
+    "url", ["sqlite:////nowhere/at/all/streams.db", "postgresql+psycopg://me:secret@127.0.0.1:1/streams"]
+)
+def test_a_database_that_is_away_at_first_keeps_no_forecast_back(url: str, model: Path, tmp_path: Path) -> None:
+    with serving(command(model), ROOT, {"FORECASTER_STREAMS": url}, tmp_path / "log") as server:
+        told(server.client.post("/forecast", json=piece(0, 9)))
+        assert server.client.post("/stream", json=piece(0, 9)).status_code == 503
+    log = (tmp_path / "log").read_text()
+    assert "does not answer" in log
+    assert "secret" not in log
+
+
+@pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("nonsense", "FORECASTER_STREAMS is no database that can be opened"),
-        ("sqlite://", "FORECASTER_STREAMS names no file"),
-        ("sqlite:////nowhere/at/all/streams.db", "does not answer"),
-        ("postgresql+psycopg://me:secret@127.0.0.1:1/runs", "does not answer"),
+        ("streams.db", "FORECASTER_STREAMS is no URL"),
+        ("sqlite://", "FORECASTER_STREAMS names neither a file of SQLite nor a PostgreSQL"),
+        ("mysql://me:secret@host/streams", "FORECASTER_STREAMS names neither a file of SQLite nor a PostgreSQL"),
     ],
 )
 def test_what_is_no_database_is_told_at_once(url: str, words: str, model: Path, tmp_path: Path) -> None:
