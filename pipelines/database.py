@@ -10,7 +10,6 @@ from sqlalchemy.exc import (
     DatabaseError,
     IntegrityError,
     InterfaceError,
-    InternalError,
     NoSuchModuleError,
     OperationalError,
     ProgrammingError,
@@ -63,7 +62,7 @@ class Database:
 
     def create(self, tables: MetaData) -> None:
         """Make the tables that are not there."""
-        with self._answering():
+        with self._answering(OperationalError):
             for table in tables.sorted_tables:
                 try:
                     table.create(self.engine, checkfirst=True)
@@ -72,21 +71,24 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection. Raises UnavailableError where the database does not answer."""
-        with self._answering(), self.engine.connect() as connection:
+        """A connection. Raises UnavailableError where the database does not answer, or not as ours would."""
+        with self._answering(DatabaseError, InterfaceError, Waited), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A connection in a transaction, all of which is kept or nothing. Raises what `reading` does."""
-        with self._answering(), self.engine.begin() as connection:
+        """A connection in a transaction, all of which is kept or nothing. Raises what `reading` does, and
+        IntegrityError on what the tables do not allow."""
+        with self._answering(DatabaseError, InterfaceError, Waited), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
+    def _answering(self, *faults: type[Exception]) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError, InternalError, Waited) as error:
+        except IntegrityError:
+            raise
+        except faults as error:
             where = self.engine.url.render_as_string(hide_password=True)
             cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             raise UnavailableError(f"{self.what} {where} does not answer ({cause}; see {self.variable})") from None

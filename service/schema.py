@@ -12,7 +12,7 @@ MAX_SERIES = 10_000
 MAX_STREAMS = 1_000
 """Series in a request to go on with."""
 MAX_STEPS = 200_000
-"""Values of all of them together."""
+"""Steps of all of them together."""
 MAX_HORIZON = 10_000
 MAX_QUANTILES = 99
 MAX_PATHS = 10_000

@@ -13,8 +13,7 @@ from pipelines.forecasting.ask import ask
 from pipelines.forecasting.doubts import doubts
 from pipelines.streams.recall import Recall, ahead
 from pipelines.streams.store import Streams
-from pipelines.streams.stream import Stream, interrupted
-from pipelines.streams.stream import check as goes_on
+from pipelines.streams.stream import Places, Stream, check_clock, check_holes, places, times
 from service.answers import question, respond
 from service.keep import Keeper
 from service.request import check, check_reach, read_panel
@@ -35,23 +34,20 @@ def go_on(champion: Champion, recall: Recall, store: Streams, body: bytes, keepe
         message = f"the model tells {data.whole.name!r} of whole series, which do not go on"
         raise DataError(message, place="series", remedy="send them to POST /forecast")
     check(request, data)
-    if (steps := sum(len(one.target) for one in request.series)) > MAX_STEPS:
-        message, remedy = f"{steps} steps are more than {MAX_STEPS}", "send the histories in several requests"
-        raise DataError(message, place="series", remedy=remedy)
     with store.alone(champion.name) as writer:
         there = writer.find([one.id for one in request.series])
         given = _placed(request.series, there, data)
+        first = places(given, there)
+        warnings = check_holes(given, first, there)
         readable(given, artifact.model, begun=np.array([one.id in there for one in request.series]))
-        for one, reach in zip(request.series, _reach(given, there), strict=True):
-            check_reach(one, reach + request.horizon)
-        streams = writer.add(given, there)
-        coming = ahead(given, streams)
+        _check_sizes(request, given, first, there)
+        streams = writer.add(given, _kind(data), first.tolist(), there)
+        coming = ahead(given, first, streams)
         coming.frequency.check(coming.start, coming.lengths + request.horizon, coming.zone, coming.ids, "horizon")
         begin = _begin(request.series, given, coming, data)
     memory = recall.memory(store, streams, given)
     predictions = ask(artifact, coming, question(request, keeper), memory)
-    warnings = (*doubts(artifact, given), *interrupted(given, there))
-    return respond(champion, request, begin, predictions, warnings, keeper)
+    return respond(champion, request, begin, predictions, (*doubts(artifact, given), *warnings), keeper)
 
 
 def forget(champion: Champion, store: Streams, body: bytes) -> bytes:
@@ -75,11 +71,12 @@ def _placed(series: Sequence[StreamSeries], there: Mapping[str, Stream], data: D
             raise DataError("nothing is known of it", series=one.id, place="target", remedy="give its history")
     given = read_panel(_written(series), data)
     check_once(series, given)
-    start = [begin if one.target else there[one.id].next for one, begin in zip(series, given.start, strict=True)]
     zone = given.zone if any(one.target for one in series) else there[series[0].id].zone
-    placed = replace(given, start=np.array(start, dtype=np.int64), zone=zone)
-    goes_on(placed, there)
-    return placed
+    check_clock(replace(given, zone=zone), _kind(data), there)
+    old = [there[one.id] for one in series if not one.target]
+    start = given.start.copy()
+    start[[not one.target for one in series]] = times(given, old, [one.next for one in old])
+    return replace(given, start=start, zone=zone)
 
 
 def _written(series: Sequence[StreamSeries]) -> list[StreamSeries]:
@@ -95,9 +92,17 @@ def _begin(series: Sequence[StreamSeries], given: Panel, coming: Panel, data: Da
     return forecast_starts(_written(series), given, coming.start, data.zone)
 
 
-def _reach(given: Panel, there: Mapping[str, Stream]) -> list[int]:
-    """Up to which of its steps each series is known, with what is given: known covariates go on from there."""
-    ends = given.ends()
-    after = np.array([there[name].next if name in there else end for name, end in zip(given.ids, ends, strict=True)])
-    steps, _ = given.frequency.locate(np.maximum(after, ends), given.start, given.zone)
-    return [int(step) for step in steps]
+def _check_sizes(request: StreamRequest, given: Panel, first: Places, there: Mapping[str, Stream]) -> None:
+    """Raises DataError where too many steps come at once, those that are left out among them, and where covariates
+    are not known from the start of what is given to the horizon after all that is known."""
+    ends = first + given.lengths
+    after = np.array([there[name].next if name in there else 0 for name in given.ids])
+    if (steps := int(np.maximum(ends - np.minimum(first, after), 0).sum())) > MAX_STEPS:
+        message, remedy = f"{steps} steps are more than {MAX_STEPS}", "send the histories in several requests"
+        raise DataError(message, place="series", remedy=remedy)
+    for one, reach in zip(request.series, np.maximum(ends, after) - first, strict=True):
+        check_reach(one, int(reach) + request.horizon)
+
+
+def _kind(data: DataSpec) -> str:
+    return "labels" if data.steps else "numbers"

@@ -1,6 +1,6 @@
 """What a worker remembers of streams, so that one new observation costs one step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -18,7 +18,7 @@ from pipelines.forecasting.admit import readable
 from pipelines.forecasting.memory import Memory
 from pipelines.streams.steps import panel_of
 from pipelines.streams.store import Streams
-from pipelines.streams.stream import Stream
+from pipelines.streams.stream import Places, Stream, times
 
 REMEMBERED = 256 * 2**20
 """Bytes of what a worker remembers; what was used longest ago is read anew when it is needed."""
@@ -55,22 +55,19 @@ class Recall:
         model, data = self.artifact.model, self.artifact.spec.data
         static = [tuple(row) for row in like.static.tolist()]
         before = [self._recalled(*one) for one in zip(streams, static, strict=True)]
-        begin = np.array([s.start if k is None else k.next for s, k in zip(streams, before, strict=True)])
-        end = np.array([one.next for one in streams])
-        found = np.array([one is not None for one in before])
+        begin = np.array([s.first if k is None else k.next for s, k in zip(streams, before, strict=True)])
+        left = np.array([one.next for one in streams]) - begin
         memory = Memory.of(model, [None if one is None else one.row for one in before])
-        while (left := like.frequency.locate(end, begin, like.zone)[0]).any():
+        while left.any():
             length = np.minimum(left, max(1, AT_ONCE // len(streams)))
-            upto = like.frequency.advance(begin, length, like.zone)
-            told = store.between(streams, begin.tolist(), upto.tolist())
-            came = panel_of(told, begin, length, like)
+            told = store.between(streams, begin.tolist(), (begin + length).tolist())
+            came = panel_of(told, times(like, streams, begin), length, like)
             readable(came, model, begun=np.ones(len(came), dtype=bool))
-            memory, begin = memory.after(model, data, came), upto
-            found |= [bool(one) for one in told]
+            memory, begin, left = memory.after(model, data, came), begin + length, left - length
             steps_read.inc(came.total)
-        if not found.all():  # it was forgotten since this request began
-            name = streams[int(found.argmin())].series
-            raise DataError("nothing is known of it", series=name, place="target", remedy="give its history")
+        now = store.revisions(streams)
+        if now != {one.number: one.revision for one in streams}:  # another request was faster
+            return self.memory(store, [_again(one, now) for one in streams], like)
         with self.lock:
             for stream, kinds, row in zip(streams, static, memory.rows(), strict=True):
                 if row.numel() + BESIDE <= self.known.maxsize:
@@ -85,17 +82,25 @@ class Recall:
         return known if known.next <= stream.next else None  # another request may have read on meanwhile
 
 
-def ahead(panel: Panel, streams: Sequence[Stream]) -> Panel:
-    """The series of a panel without steps, where their streams end, with what is known of the steps ahead."""
+def ahead(panel: Panel, first: Places, streams: Sequence[Stream]) -> Panel:
+    """The series of a panel, which begin at the `first` steps of their streams, without steps, where these end, and
+    with what is known of the steps ahead."""
     after = np.array([one.next for one in streams])
-    gone = panel.frequency.locate(after, panel.start, panel.zone)[0]
+    gone = after - first
     reach = np.maximum(np.diff(panel.known_indptr) - gone, 0)
     return replace(
         panel,
-        start=after,
+        start=times(panel, streams, after),
         values=panel.values[:0],
         past=panel.past[:0],
         indptr=np.zeros(len(panel) + 1, dtype=np.int64),
         known=panel.known[stretches(panel.known_indptr[:-1] + gone, reach)],
         known_indptr=offsets(reach),
     )
+
+
+def _again(stream: Stream, revisions: Mapping[int, int]) -> Stream:
+    """A stream at its present revision. Raises DataError where it was forgotten meanwhile."""
+    if stream.number not in revisions:
+        raise DataError("nothing is known of it", series=stream.series, place="target", remedy="give its history")
+    return replace(stream, revision=revisions[stream.number])

@@ -20,10 +20,8 @@ ANEW = "forget the series, and give its history again"
 """What mends what was sent for another model."""
 
 
-def steps(panel: Panel) -> list[dict[int, Said]]:
-    """What each series says of each of its times; nothing of a gap."""
-    which = np.arange(panel.total) - np.repeat(panel.indptr[:-1], panel.lengths)
-    times = panel.frequency.advance(np.repeat(panel.start, panel.lengths), which, panel.zone).tolist()
+def steps(panel: Panel) -> list[list[Said]]:
+    """What each series says of each of its steps; nothing of a gap."""
     y = words(panel.values, panel.labels) if panel.labels else panel.values
     known = crop(panel.known, panel.known_indptr, panel.lengths)
     names = ("y", *panel.known_names, *panel.past_names)
@@ -32,8 +30,7 @@ def steps(panel: Panel) -> list[dict[int, Said]]:
         {name: value for name, value in zip(names, row, strict=True) if value is not None and value == value}
         for row in zip(*cells, strict=True)
     ]
-    ends = panel.indptr.tolist()
-    return [dict(zip(times[a:b], rows[a:b], strict=True)) for a, b in pairwise(ends)]
+    return [rows[begin:end] for begin, end in pairwise(panel.indptr.tolist())]
 
 
 def panel_of(
@@ -42,13 +39,12 @@ def panel_of(
     lengths: Int64[ndarray, "series"],
     like: Panel,
 ) -> Panel:
-    """The inverse, so many steps from the `start` of each series on, for the series and columns of another panel.
+    """The inverse, of what is told of the steps after the `start` of each series, for the columns of another panel.
 
-    Raises DataError where a covariate that was known ahead is missing, and where numbers are among labels.
+    Raises DataError where a covariate that was known ahead is missing.
     """
     series = np.repeat(np.arange(len(told)), [len(one) for one in told])
-    times = np.fromiter(chain.from_iterable(told), dtype=np.int64)
-    place, _ = like.frequency.locate(times, start, like.zone, series)
+    place = np.fromiter(chain.from_iterable(told), dtype=np.int64)
     indptr = offsets(lengths)
     rows = [said for one in told for said in one.values()]
 
@@ -62,13 +58,7 @@ def panel_of(
         return np.stack(told, 1) if told else np.empty((indptr[-1], 0))
 
     y = [said.get("y") for said in rows]
-    kinds = {isinstance(value, str) for value in y if value is not None}
-    if len(kinds) > 1:
-        number = next(row for row, value in enumerate(y) if not isinstance(value, str | None))
-        raise DataError(
-            f"{y[number]!r} among labels", series=str(like.ids[series[number]]), place="target", remedy=ANEW
-        )
-    labels, codes = vocabulary(y) if True in kinds else ((), y)
+    labels, codes = vocabulary(y) if any(isinstance(value, str) for value in y) else ((), y)
     known = columns(like.known_names)
     panel = replace(
         like,

@@ -7,6 +7,8 @@ raises the revision of its series, which is then read anew.
 
 import json
 import os
+import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +21,7 @@ from sqlalchemy import (
     BindParameter,
     Column,
     Connection,
+    Float,
     Integer,
     MetaData,
     Table,
@@ -53,17 +56,19 @@ STREAMS = Table(
     Column("series", Text, nullable=False),
     Column("frequency", Text, nullable=False),
     Column("zone", Text),
-    Column("start", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("origin", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
     Column("next", BigInteger, nullable=False),
-    Column("revision", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("heard", Float, nullable=False),
     UniqueConstraint("model", "series"),
-    sqlite_autoincrement=True,  # the number of one that was forgotten is that of no other
 )
 STEPS = Table(
     "forecaster_stream_steps",
     TABLES,
     Column("stream", Integer, primary_key=True),
-    Column("ds", BigInteger, primary_key=True),
+    Column("step", BigInteger, primary_key=True),
     Column("said", Text, nullable=False),
 )
 
@@ -91,15 +96,23 @@ class Streams:
                 connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{VARIABLE} {model}"))))
             yield Writer(connection, model)
 
+    def revisions(self, streams: Sequence[Stream]) -> dict[int, int]:
+        """The present revisions of those that there still are, by their numbers."""
+        asked = select(STREAMS.c.number, STREAMS.c.revision).where(
+            STREAMS.c.number.in_([one.number for one in streams])
+        )
+        with self.database.reading() as connection:
+            return {one.number: one.revision for one in connection.execute(asked)}
+
     def between(self, streams: Sequence[Stream], begin: Sequence[int], end: Sequence[int]) -> list[dict[int, Said]]:
-        """What is said of each stream from a time of its own on and before another, in order."""
+        """What is said of each stream from a step of its own on and before another, by how far it is from the first."""
         told = {one.number: dict[int, Said]() for one in streams}
         ordered = sorted(zip(begin, end, told, strict=True))
         with self.database.reading() as connection:
             for (first, after), group in groupby(ordered, key=lambda one: one[:2]):
-                within = STEPS.c.ds >= first, STEPS.c.ds < after, STEPS.c.stream.in_([one[2] for one in group])
-                for stream, ds, said in connection.execute(select(STEPS).where(*within).order_by(STEPS.c.ds)):
-                    told[stream][ds] = json.loads(said)
+                within = STEPS.c.step >= first, STEPS.c.step < after, STEPS.c.stream.in_([one[2] for one in group])
+                for stream, step, said in connection.execute(select(STEPS).where(*within)):
+                    told[stream][step - first] = json.loads(said)
         return list(told.values())
 
 
@@ -115,25 +128,25 @@ class Writer:
         chosen = select(STREAMS).where(STREAMS.c.model == self.model, STREAMS.c.series.in_(ids))
         return {row.series: Stream(**row._asdict()) for row in self.connection.execute(chosen)}
 
-    def add(self, panel: Panel, there: Mapping[str, Stream]) -> list[Stream]:
-        """Add the steps of a panel, which goes on with those of its series that are there (`stream.check`).
+    def add(self, panel: Panel, kind: str, first: Sequence[int], there: Mapping[str, Stream]) -> list[Stream]:
+        """Add the steps of a panel, whose series begin at the `first` steps of those that are there.
 
         All of its series in their order, as they are then. What is said late, or otherwise than before, holds; a gap
         says nothing.
         """
-        before = {**there, **self._begin(panel, [i for i, name in enumerate(panel.ids) if name not in there])}
         now, new, other = list[Stream](), list[dict[str, object]](), list[dict[str, object]]()
-        bounds = zip(panel.start.tolist(), panel.ends().tolist(), strict=True)
-        for name, (start, end), told in zip(panel.ids, bounds, steps(panel), strict=True):
-            stream = before[name]
-            known = self._between(stream, told)
-            after = {ds: known.get(ds, {}) | said for ds, said in told.items()}
-            changed = {ds: said for ds, said in after.items() if ds >= stream.next or said != known.get(ds, {})}
-            for ds, said in changed.items():
-                row = {"of": stream.number, "at": ds, "said": json.dumps(said)}
-                (other if ds in known else new).append(row)
-            now.append(stream.after(start, end, again=any(ds < stream.next for ds in changed)))
-        of_step: dict[str, BindParameter[Any]] = {"stream": bindparam("of"), "ds": bindparam("at")}
+        before = {**there, **self._begin(panel, kind, [i for i, name in enumerate(panel.ids) if name not in there])}
+        for name, begin, told in zip(panel.ids, first, steps(panel), strict=True):
+            stream, end = before[name], begin + len(told)
+            known = self._known(stream, begin, end)
+            after = {step: known.get(step, {}) | said for step, said in enumerate(told, start=begin)}
+            changed = {one: said for one, said in after.items() if one >= stream.next or said != known.get(one, {})}
+            for step, said in changed.items():
+                row = {"of": stream.number, "at": step, "said": json.dumps(said)}
+                (other if step in known else new).append(row)
+            again = any(step < stream.next for step in changed)
+            now.append(stream.after(begin, end, time.time(), again=again) if told else stream)
+        of_step: dict[str, BindParameter[Any]] = {"stream": bindparam("of"), "step": bindparam("at")}
         if new:
             self.connection.execute(insert(STEPS).values(of_step | {"said": bindparam("said")}), new)
         if other:
@@ -151,7 +164,7 @@ class Writer:
         self.connection.execute(delete(STREAMS).where(STREAMS.c.number.in_(numbers)))
         return list(there)
 
-    def _begin(self, panel: Panel, new: Sequence[int]) -> dict[str, Stream]:
+    def _begin(self, panel: Panel, kind: str, new: Sequence[int]) -> dict[str, Stream]:
         """The streams of series that there were none of, before their first step."""
         rows = [
             {
@@ -159,9 +172,12 @@ class Writer:
                 "series": panel.ids[i],
                 "frequency": panel.frequency.name,
                 "zone": panel.zone,
-                "start": int(panel.start[i]),
-                "next": int(panel.start[i]),
-                "revision": 0,
+                "kind": kind,
+                "origin": int(panel.start[i]),
+                "first": 0,
+                "next": 0,
+                "revision": secrets.randbelow(2**53),
+                "heard": time.time(),
             }
             for i in new
         ]
@@ -169,13 +185,13 @@ class Writer:
             self.connection.execute(insert(STREAMS), rows)
         return self.find([panel.ids[i] for i in new])
 
-    def _between(self, stream: Stream, told: Mapping[int, Said]) -> dict[int, Said]:
-        """What was said before of the times from the first to the last."""
-        if not told or min(told) >= stream.next:
+    def _known(self, stream: Stream, begin: int, end: int) -> dict[int, Said]:
+        """What was said before of the steps from one to before another."""
+        if begin >= stream.next or end <= stream.first:
             return {}
-        inside = (STEPS.c.stream == stream.number, STEPS.c.ds >= min(told), STEPS.c.ds <= max(told))
-        chosen = select(STEPS.c.ds, STEPS.c.said).where(*inside)
-        return {ds: json.loads(said) for ds, said in self.connection.execute(chosen)}
+        within = (STEPS.c.stream == stream.number, STEPS.c.step >= begin, STEPS.c.step < end)
+        chosen = select(STEPS.c.step, STEPS.c.said).where(*within)
+        return {step: json.loads(said) for step, said in self.connection.execute(chosen)}
 
 
 def database() -> str | None:

@@ -1,6 +1,6 @@
 """A series that lives on, and whether more can be added to it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy import ndarray
 from forecaster.errors import DataError
 from pipelines.data.oddities import GAP
 from pipelines.data.panel import Panel
+from pipelines.streams.steps import ANEW
 
 LONGEST = 10_000
 """Steps that may be left out between two requests; more are taken for a wrong time."""
@@ -17,88 +18,96 @@ LONGEST = 10_000
 
 @dataclass(frozen=True)
 class Stream:
-    """A series that lives on; times are as in a panel."""
+    """A series that lives on. Its steps are counted from that at `origin`, a time as in a panel."""
 
     number: int
     model: str
     series: str
     frequency: str
     zone: str | None
-    start: int
-    """The time of its first step."""
+    kind: str
+    """Numbers, or labels."""
+    origin: int
+    first: int
+    """Its first step."""
     next: int
-    """The time of the step after its last."""
+    """The step after its last."""
     revision: int
-    """How often what was said of it has changed."""
+    """Raised when what was said of it changes; what another database says of a series of this number has another."""
+    heard: float
+    """When something was last said of it, in seconds since 1970."""
 
-    def after(self, start: int, end: int, *, again: bool) -> "Stream":
-        """With steps from `start` to `end`; `again` where what was said before has changed."""
-        earlier = start < self.start
-        first, last = min(self.start, start), max(self.next, end)
-        return replace(self, start=first, next=last, revision=self.revision + (again or earlier))
-
-
-def check(panel: Panel, there: Mapping[str, Stream]) -> None:
-    """Raises DataError where a series of a panel cannot go on with it: it is on another clock than before, leaves out
-    steps whose known covariates are needed, or so many that its time looks wrong."""
-    now = (panel.frequency.name, panel.zone)
-    going, streams = _going(panel, there)
-    for stream in streams:
-        if (before := (stream.frequency, stream.zone)) != now:
-            raise DataError(
-                f"its times were {_clock(*before)}, and are {_clock(*now)} now",
-                series=stream.series,
-                place="start",
-                remedy="write them as before, or forget the series and give its history again",
-            )
-    first = np.array([one.start for one in streams], dtype=np.int64)
-    on_grid = panel.frequency.locate(panel.start[going], first, panel.zone)[1]
-    hole = _apart(panel, going, streams)
-    wrong = ~on_grid | (hole > (0 if panel.known_names else LONGEST))
-    if not wrong.any():
-        return
-    i = int(wrong.argmax())
-    since, until, here = (
-        panel.frequency.text(int(time), panel.zone)
-        for time in (streams[i].start, streams[i].next, panel.start[going[i]])
-    )
-    anew = "correct it, or forget the series and give its history again"
-    if not on_grid[i]:
-        message, remedy = f"off the grid of {panel.frequency.name!r} that begins at {since}", anew
-    elif hole[i] > LONGEST:
-        message, remedy = f"{hole[i]} steps lie between it and what is known, from {since} to {until}", anew
-    else:
-        message = f"{hole[i]} steps are left out, of which {', '.join(panel.known_names)} must be known"
-        remedy = f"give all from {until} on, and null for a target that is missing"
-    raise DataError(message, series=streams[i].series, place=f"start {here}", remedy=remedy)
+    def after(self, first: int, end: int, heard: float, *, again: bool) -> "Stream":
+        """With steps from `first` to before `end`; `again` where what was said before has changed."""
+        revision = self.revision + (again or first < self.first)
+        return replace(self, first=min(self.first, first), next=max(self.next, end), revision=revision, heard=heard)
 
 
-def interrupted(panel: Panel, there: Mapping[str, Stream]) -> Iterator[str]:
-    """A sentence on each series that leaves out many more steps than are known of it: a year that is wrong."""
-    going, streams = _going(panel, there)
-    first, after = (np.array([getattr(one, time) for one in streams], dtype=np.int64) for time in ("start", "next"))
-    hole, known = _apart(panel, going, streams), panel.frequency.locate(after, first, panel.zone)[0]
-    for i in np.flatnonzero(hole > GAP * known):
-        yield (
-            f"series {streams[i].series!r}, start {panel.frequency.text(int(panel.start[going[i]]), panel.zone)}:"
-            f" {hole[i]} steps are left out, over {GAP} times as many as are known; where that is a mistake forget the"
-            " series and give its history again"
+Places = Int64[ndarray, "series"]
+
+
+def times(panel: Panel, streams: Sequence[Stream], steps: Sequence[int] | Places) -> Places:
+    """When steps of streams are, one of each, on the clock of a panel."""
+    origin = np.array([one.origin for one in streams], dtype=np.int64)
+    return panel.frequency.advance(origin, np.array(steps, dtype=np.int64), panel.zone)
+
+
+def places(panel: Panel, there: Mapping[str, Stream]) -> Places:
+    """At which steps of their streams the series of a panel begin, 0 where there is none.
+
+    Raises DataError on a time off the grid of a stream.
+    """
+    origin = [there[name].origin if name in there else time for name, time in zip(panel.ids, panel.start, strict=True)]
+    first, on_grid = panel.frequency.locate(panel.start, np.array(origin, dtype=np.int64), panel.zone)
+    if not on_grid.all():
+        stream = there[panel.ids[on_grid.argmin()]]
+        grid = panel.frequency.text(stream.origin, panel.zone)
+        raise DataError(
+            f"off the grid of {stream.frequency!r} that begins at {grid}",
+            series=stream.series,
+            place=f"start {panel.frequency.text(int(panel.start[on_grid.argmin()]), panel.zone)}",
+            remedy=f"correct it, or {ANEW}",
         )
+    return first
 
 
-def _going(panel: Panel, there: Mapping[str, Stream]) -> tuple[Int64[ndarray, "going"], list[Stream]]:
-    """The series of a panel that go on, and their streams."""
-    going = np.flatnonzero([name in there for name in panel.ids])
-    return going, [there[name] for name in panel.ids[going]]
+def check_clock(panel: Panel, kind: str, there: Mapping[str, Stream]) -> None:
+    """Raises DataError where a series was on another clock before, or of another kind."""
+    now = (kind, panel.frequency.name, panel.zone)
+    for stream in there.values():
+        if (before := (stream.kind, stream.frequency, stream.zone)) != now:
+            message, remedy = f"it was {_clock(*before)}, and is {_clock(*now)} now", f"send it as before, or {ANEW}"
+            raise DataError(message, series=stream.series, place="start", remedy=remedy)
 
 
-def _apart(panel: Panel, going: Int64[ndarray, "going"], streams: Sequence[Stream]) -> Int64[ndarray, "going"]:
-    """How many steps are left out between these series of a panel and what is known of them, on either side."""
-    first, after = (np.array([getattr(one, time) for one in streams], dtype=np.int64) for time in ("start", "next"))
-    begin, end = panel.start[going], panel.ends()[going]
-    later, earlier = (panel.frequency.locate(to, since, panel.zone)[0] for to, since in ((begin, after), (first, end)))
-    return np.maximum(np.maximum(later, earlier), 0)
+def check_holes(panel: Panel, first: Places, there: Mapping[str, Stream]) -> list[str]:
+    """Sentences on series that leave out many more steps than are known of them: a year that is wrong.
+
+    Raises DataError where known covariates of steps are needed that are left out, or these are too many.
+    """
+    sentences = []
+    for name, begin, length in zip(panel.ids, first.tolist(), panel.lengths.tolist(), strict=True):
+        if (stream := there.get(name)) is None:
+            continue
+        hole = max(begin - stream.next, stream.first - (begin + length))
+        text = [
+            panel.frequency.text(int(times(panel, [stream], [step])[0]), panel.zone)
+            for step in ((begin, stream.first, stream.next) if hole > 0 else ())
+        ]
+        if hole > LONGEST:
+            message = f"{hole} steps lie between it and what is known, from {text[1]} to {text[2]}"
+            raise DataError(message, series=name, place=f"start {text[0]}", remedy=f"correct it, or {ANEW}")
+        if hole > 0 and panel.known_names:
+            message = f"{hole} steps are left out, of which {', '.join(panel.known_names)} must be known"
+            remedy = "give these too, with null for a target that is missing"
+            raise DataError(message, series=name, place=f"start {text[0]}", remedy=remedy)
+        if hole > GAP * (stream.next - stream.first):
+            sentences.append(
+                f"series {name!r}, start {text[0]}: {hole} steps are left out, over {GAP} times as many as are known;"
+                f" where that is a mistake {ANEW}"
+            )
+    return sentences
 
 
-def _clock(frequency: str, zone: str | None) -> str:
-    return f"{frequency!r} in {zone}" if zone else f"{frequency!r} without a zone"
+def _clock(kind: str, frequency: str, zone: str | None) -> str:
+    return f"{kind} at {frequency!r} {f'in {zone}' if zone else 'without a zone'}"

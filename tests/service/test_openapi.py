@@ -156,7 +156,7 @@ def test_the_limits_in_the_docs_are_those_of_the_service() -> None:
         "body": f"{schema.MAX_BYTES // 2**20} MiB",
         "time in which the body arrives": f"{BODY_SECONDS:g} s",
         "series": f"1 to {schema.MAX_SERIES:,}",
-        "series in a request to `/stream`, and values of all of them together": (
+        "series in a request to `/stream`, and steps of all of them together, left out ones too": (
             f"1 to {schema.MAX_STREAMS:,}, up to {schema.MAX_STEPS:,}"
         ),
         "`horizon`": f"1 to {schema.MAX_HORIZON:,} steps",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
-from forecaster.spec import EnsembleSpec, LinearSpec, ModelSpec, StateSpaceSpec, ThetaSpec
+from forecaster.spec import EnsembleSpec, HeadSpec, LinearSpec, ModelSpec, StateSpaceSpec, ThetaSpec
 from pipelines.database import UnavailableError
 from pipelines.streams import recall as recalling
 from pipelines.streams.recall import Recall
@@ -287,7 +287,7 @@ def test_known_covariates_have_no_gap_and_reach_beyond_all_that_is_known(make: M
 
     worker(some(0, 10, 14))
     for bad, words in (
-        (some(12, 1, 5), "2 steps are left out, of which price must be known; give all from 2024-03-11 00:00 on"),
+        (some(12, 1, 5), "2 steps are left out, of which price must be known; give these too"),
         (some(4, 1, 5), "5 values, and the target and the horizon have 10 steps"),
     ):
         with pytest.raises(DataError, match=words):
@@ -298,7 +298,9 @@ def test_known_covariates_have_no_gap_and_reach_beyond_all_that_is_known(make: M
 def test_another_clock_is_refused(make: Make) -> None:
     worker = make(LSTM, DataSpec(frequency="h"))
     worker({"id": "a", "start": "2024-03-30T12:00:00+01:00", "target": [3, 4]})
-    with pytest.raises(DataError, match=r"its times were 'h' in UTC\+01:00, and are 'h' without a zone now"):
+    with pytest.raises(
+        DataError, match=r"it was numbers at 'h' in UTC\+01:00, and is numbers at 'h' without a zone now"
+    ):
         worker({"id": "a", "start": "2024-03-30T14:00:00", "target": [5]})
 
 
@@ -379,7 +381,7 @@ def test_a_long_history_is_read_a_part_at_a_time(make: Make, monkeypatch: pytest
 
 def test_what_was_sent_for_another_kind_of_model_is_told(make: Make) -> None:
     make(LSTM, STEPS)(piece([1.0, 2.0], 0, 2, STEPS))
-    with pytest.raises(DataError, match=r"1\.0 among labels; forget the series, and give its history again"):
+    with pytest.raises(DataError, match=r"it was numbers at 'step' without a zone, and is labels .* forget the series"):
         make(LABELS, DataSpec(frequency="step", labels=("busy", "done", "idle")), version="8")(
             {"id": "a", "start": 2, "target": ["busy"]}
         )
@@ -426,8 +428,71 @@ def test_the_statements_on_the_page_for_operators_run(make: Make) -> None:
     with worker.store.database.writing() as connection:
         rows = connection.exec_driver_sql(first).all()
         assert rows == [("sales", "long ago", 3), ("sales", "a", 1)]
+        connection.exec_driver_sql("update forecaster_streams set heard = 0 where series = 'long ago'")
         for statement in "".join(forgetting).split(";")[:-1]:
             connection.exec_driver_sql(statement)
         assert connection.exec_driver_sql(first).all() == [("sales", "a", 1)]
     with pytest.raises(DataError, match="nothing is known of it"):
         worker({"id": "long ago"})
+
+
+def test_steps_are_those_of_the_series_where_clocks_leave_their_hour_out(make: Make) -> None:
+    """A day that begins at 02:00 begins at 03:00 where that is left out, and at 02:00 again on the next."""
+    worker = make(LSTM, DataSpec(frequency="D", zone="Europe/Berlin"))
+    values = [float(step) for step in range(1, 10)]
+    for begin, day, count in ((0, "03-28", 3), (3, "03-31", 3), (6, "04-03", 3)):
+        worker({"id": "a", "start": f"2024-{day}T02:00:00", "target": values[begin : begin + count]})
+    told = worker({"id": "a", "start": "2024-04-01T02:00:00", "target": [99.0]})
+    whole = {"id": "a", "start": "2024-03-28T02:00:00", "target": [*values[:4], 99.0, *values[5:]]}
+    same(told, worker.whole(whole))
+
+
+def test_what_another_model_cannot_read_is_told(make: Make) -> None:
+    make(LSTM, STEPS)(piece([1.0, -2.0], 0, 2, STEPS))
+    counts = LSTM.model_copy(update={"head": HeadSpec(family="negative_binomial")})
+    with pytest.raises(DataError, match="the value -2, and the model is for counts"):
+        make(counts, STEPS, version="8")({"id": "a"})
+
+
+def test_a_number_that_is_given_again_is_not_taken_for_what_had_it(make: Make) -> None:
+    """As where a database is replaced by another one."""
+    worker, other = make(LSTM, STEPS), make(LSTM, STEPS)
+    worker(piece([1.0, 2.0], 0, 2, STEPS))
+    forget(other.champion, other.store, b'{"series": ["a"]}')
+    other({"id": "z", "start": 0, "target": [80.0, 90.0]})
+    with worker.store.alone("shop") as writer:
+        assert writer.find(["z"])["z"].number in worker.recall.known
+    same(worker({"id": "z"}), worker.whole({"id": "z", "start": 0, "target": [80.0, 90.0]}))
+
+
+def test_steps_that_are_left_out_count(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.stream.MAX_STEPS", 48)
+    worker = make(LSTM, STEPS)
+    worker(piece([1.0, 2.0], 0, 2, STEPS))
+    worker({"id": "a", "start": 40, "target": [5.0]})
+    with pytest.raises(DataError, match="60 steps are more than 48"):
+        worker({"id": "a", "start": 100, "target": [5.0]})
+
+
+def test_of_a_history_that_changes_while_it_is_read_the_present_one_counts(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, other, between = make(LSTM, STEPS), make(LSTM, STEPS), Streams.between
+    worker(piece([1.0, 2.0, 3.0], 0, 3, STEPS))
+
+    def late(store: Streams, *asked: Any) -> Any:
+        monkeypatch.setattr(Streams, "between", between)
+        other(piece([7.0], 0, 1, STEPS))
+        return between(store, *asked)
+
+    monkeypatch.setattr(Streams, "between", late)
+    told = worker({"id": "a", "start": 3, "target": [4.0]})
+    same(told, worker.whole(piece([7.0, 2.0, 3.0, 4.0], 0, 4, STEPS)))
+
+
+def test_a_database_that_is_not_as_it_was_does_not_answer(make: Make) -> None:
+    worker = make(LSTM, STEPS)
+    with worker.store.database.writing() as connection:
+        connection.exec_driver_sql("drop table forecaster_stream_steps")
+    with pytest.raises(UnavailableError, match="no such table"):
+        worker(piece([1.0, 2.0], 0, 2, STEPS))
