@@ -65,9 +65,9 @@ class Recall:
             readable(came, model, begun=np.ones(len(came), dtype=bool))
             memory, begin, left = memory.after(model, data, came), begin + length, left - length
             steps_read.inc(came.total)
-        now = store.revisions(streams)
-        if now != {one.number: one.revision for one in streams}:  # another request was faster
-            return self.memory(store, [_again(one, now) for one in streams], like)
+        now = store.present(streams)
+        if any(one.number not in now or now[one.number].revision != one.revision for one in streams):
+            return self.memory(store, [_again(one, now) for one in streams], like)  # another request was faster
         with self.lock:
             for stream, kinds, row in zip(streams, static, memory.rows(), strict=True):
                 if row.numel() + BESIDE <= self.known.maxsize:
@@ -99,8 +99,8 @@ def ahead(panel: Panel, first: Places, streams: Sequence[Stream]) -> Panel:
     )
 
 
-def _again(stream: Stream, revisions: Mapping[int, int]) -> Stream:
-    """A stream at its present revision. Raises DataError where it was forgotten meanwhile."""
-    if stream.number not in revisions:
+def _again(stream: Stream, present: Mapping[int, Stream]) -> Stream:
+    """A stream at its present revision, up to where it was. Raises DataError where it was forgotten meanwhile."""
+    if stream.number not in present:
         raise DataError("nothing is known of it", series=stream.series, place="target", remedy="give its history")
-    return replace(stream, revision=revisions[stream.number])
+    return replace(present[stream.number], next=stream.next)

@@ -96,13 +96,11 @@ class Streams:
                 connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{VARIABLE} {model}"))))
             yield Writer(connection, model)
 
-    def revisions(self, streams: Sequence[Stream]) -> dict[int, int]:
-        """The present revisions of those that there still are, by their numbers."""
-        asked = select(STREAMS.c.number, STREAMS.c.revision).where(
-            STREAMS.c.number.in_([one.number for one in streams])
-        )
+    def present(self, streams: Sequence[Stream]) -> dict[int, Stream]:
+        """Streams as they are now, by their numbers, as far as they are still there."""
+        asked = select(STREAMS).where(STREAMS.c.number.in_([one.number for one in streams]))
         with self.database.reading() as connection:
-            return {one.number: one.revision for one in connection.execute(asked)}
+            return {row.number: Stream(**row._asdict()) for row in connection.execute(asked)}
 
     def between(self, streams: Sequence[Stream], begin: Sequence[int], end: Sequence[int]) -> list[dict[int, Said]]:
         """What is said of each stream from a step of its own on and before another, by how far it is from the first."""

@@ -474,20 +474,22 @@ def test_steps_that_are_left_out_count(make: Make, monkeypatch: pytest.MonkeyPat
         worker({"id": "a", "start": 100, "target": [5.0]})
 
 
+@pytest.mark.parametrize(("start", "whole"), [(0, [7.0, 2.0, 3.0, 4.0]), (-1, [7.0, 1.0, 2.0, 3.0, 4.0])])
 def test_of_a_history_that_changes_while_it_is_read_the_present_one_counts(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+    make: Make, monkeypatch: pytest.MonkeyPatch, start: int, whole: list[float]
 ) -> None:
     worker, other, between = make(LSTM, STEPS), make(LSTM, STEPS), Streams.between
     worker(piece([1.0, 2.0, 3.0], 0, 3, STEPS))
 
     def late(store: Streams, *asked: Any) -> Any:
         monkeypatch.setattr(Streams, "between", between)
-        other(piece([7.0], 0, 1, STEPS))
+        other({"id": "a", "start": start, "target": [7.0]})
         return between(store, *asked)
 
     monkeypatch.setattr(Streams, "between", late)
-    told = worker({"id": "a", "start": 3, "target": [4.0]})
-    same(told, worker.whole(piece([7.0, 2.0, 3.0, 4.0], 0, 4, STEPS)))
+    expected = worker.whole({"id": "a", "start": start, "target": whole})
+    same(worker({"id": "a", "start": 3, "target": [4.0]}), expected)
+    same(worker({"id": "a"}), expected)
 
 
 def test_a_database_that_is_not_as_it_was_does_not_answer(make: Make) -> None:
