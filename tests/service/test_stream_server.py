@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -39,34 +38,33 @@ def piece(begin: int, end: int) -> dict[str, Any]:
     return request({"id": "a", "start": begin, "target": VALUES[begin:end]}, horizon=4)
 
 
-def test_two_workers_share_a_stream_and_it_outlives_them(model: Path, tmp_path: Path) -> None:
-    """Each worker reads what the other was told; a new server, after `kill -9`, goes on from the file."""
+def steps_read(server: Server) -> float:
+    counted = re.search(r"^forecaster_stream_steps_total (\S+)", server.client.get("/metrics").text, re.MULTILINE)
+    assert counted is not None
+    return float(counted[1])
+
+
+def test_two_servers_share_a_stream_and_it_outlives_them(model: Path, tmp_path: Path) -> None:
+    """Each reads what the other was told; a new one, after `kill -9`, goes on from the file."""
     environment = {"FORECASTER_STREAMS": "sqlite:///streams.db", "PYTHONPATH": str(ROOT)}
-
-    def post(server: Server, upto: int) -> Iterator[dict[str, Any]]:
-        """One value at a time, on connections of several clients, so that both workers have their turn."""
-        clients = [httpx.Client(base_url=server.client.base_url, timeout=30) for _ in range(8)]
-        for begin, client in zip(range(upto - 20, upto), cycle(clients), strict=False):
-            yield told(client.post("/stream", json=piece(begin, begin + 1)))
-        for client in clients:
-            client.close()
-
-    with serving(command(model, "--workers", "2"), tmp_path, environment, tmp_path / "log") as server:
-        told(server.client.post("/stream", json=piece(0, 80)))
-        *_, last = post(server, 100)
-        whole = told(server.client.post("/forecast", json=piece(0, 100)))
-        assert last["start"] == whole["start"] == 100
-        assert last["mean"] == pytest.approx(whole["mean"], rel=1e-5)
-        assert len(server.workers()) == 2
-        counted = re.findall(r"^forecaster_stream_steps_total (\S+)", server.client.get("/metrics").text, re.MULTILINE)
-        assert 180 <= sum(map(float, counted)) <= 200  # each has read the history once, and then what was new
-        os.killpg(server.process.pid, signal.SIGKILL)
+    with (
+        serving(command(model), tmp_path, environment, tmp_path / "one") as one,
+        serving(command(model), tmp_path, environment, tmp_path / "other") as other,
+    ):
+        told(one.client.post("/stream", json=piece(0, 80)))
+        for begin, server in zip(range(80, 100), cycle([one, other]), strict=False):
+            last = told(server.client.post("/stream", json=piece(begin, begin + 1)))
+            whole = told(one.client.post("/forecast", json=piece(0, begin + 1)))
+            assert last["start"] == whole["start"] == begin + 1
+            assert last["mean"] == pytest.approx(whole["mean"], rel=1e-5)
+        assert (steps_read(one), steps_read(other)) == (99, 100)  # the history once, and then what was new
+        for server in (one, other):
+            os.killpg(server.process.pid, signal.SIGKILL)
     assert (tmp_path / "streams.db").exists()
-    with serving(command(model), tmp_path, environment, tmp_path / "log") as server:
-        *_, last = post(server, 120)
-        assert last["mean"] == pytest.approx(
-            told(server.client.post("/forecast", json=piece(0, 120)))["mean"], rel=1e-5
-        )
+    with serving(command(model, "--workers", "2"), tmp_path, environment, tmp_path / "log") as server:
+        *_, latest = [told(server.client.post("/stream", json=piece(step, step + 1))) for step in range(100, 110)]
+        whole = told(server.client.post("/forecast", json=piece(0, 110)))
+        assert latest["mean"] == pytest.approx(whole["mean"], rel=1e-5)
         forgotten = server.client.post("/forget", json={"series": ["a", "b"]})
         assert forgotten.json() == {"forgotten": ["a"]}
         refused = server.client.post("/stream", json=request({"id": "a"}))
