@@ -72,9 +72,9 @@ def panel_from_series(
     """Series from lists of numbers or of labels, in their order; None is a gap.
 
     `start` is ISO 8601, or an integer for 'step'; with a `zone` naive ones are read on its wall clock. A series may
-    have no values, of which only what is known ahead is told. Each
-    series has exactly the covariates that are named: `known` as long as its target or longer, `past` of its
-    length. Raises DataError that names the series, the place and the remedy.
+    have no values, of which only what is known ahead is told. Each series has exactly the covariates that are named:
+    `known` as long as its target or longer, `past` of its length. Raises DataError that names the series, the place
+    and the remedy.
     """
     names, grid = read_ids(ids), Frequency.parse(frequency)
     times, zone = read_starts(ids, start, grid, zone)
