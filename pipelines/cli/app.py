@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import forecast, jobs, look, models, monitor, schedule, serve, train
+from pipelines.cli import forecast, jobs, look, models, monitor, schedule, serve, streams, train
 
 app = typer.Typer(
     help="Train recurrent forecasting models, compare them in MLflow, and serve the champion.",
@@ -17,6 +17,7 @@ app.add_typer(train.app)
 app.add_typer(forecast.app)
 app.add_typer(models.app, name="models")
 app.add_typer(serve.app)
+app.add_typer(streams.app, name="streams")
 app.add_typer(jobs.app)
 app.add_typer(monitor.app)
 app.add_typer(look.app)

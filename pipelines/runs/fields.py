@@ -10,18 +10,20 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from forecaster.errors import DataError
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")
-UNITS = {"s": 1, "m": 60, "h": 3600}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def seconds(text: object) -> object:
-    """A duration such as 90s, 5m, 1.5h or a number of seconds.
+    """A duration such as 90s, 5m, 1.5h, 2d or a number of seconds. Raises ValueError on words that are none.
 
     >>> seconds("1.5m")
     90.0
     """
-    if isinstance(text, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)):
+    if not isinstance(text, str):
+        return text
+    if match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", text):
         return float(match[1]) * UNITS[match[2] or "s"]
-    return text
+    raise ValueError(f"{text!r} is no duration such as 90s, 5m, 1.5h or 2d")
 
 
 def text(value: object) -> object:

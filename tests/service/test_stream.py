@@ -1,6 +1,7 @@
 """Series that live on between requests: the law that what is new and what was remembered tell what the whole would."""
 
 import re
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +14,19 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
+from typer.testing import CliRunner
 
 from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
 from forecaster.spec import EnsembleSpec, HeadSpec, LinearSpec, ModelSpec, StateSpaceSpec, ThetaSpec
+from pipelines.cli.app import app
 from pipelines.database import UnavailableError
 from pipelines.streams import recall as recalling
 from pipelines.streams.recall import Recall
-from pipelines.streams.store import Streams
+from pipelines.streams.store import VARIABLE, Streams
+from pipelines.streams.tables import STEPS as STEPS_TABLE
 from service.forecast import answer
 from service.source import Champion
 from service.stream import forget, go_on
@@ -417,23 +422,58 @@ def test_a_lock_that_is_held_does_not_hold_a_request_for_ever(
             waiting.result(30)
 
 
-def test_the_statements_on_the_page_for_operators_run(make: Make) -> None:
-    first, *forgetting = re.findall(r"```sql\n(.*?)```", PAGE, flags=re.DOTALL)
-    worker = make(LSTM, HOURLY)
-    worker.champion = Champion("sales", "7", worker.champion.artifact)
+def test_the_commands_on_the_page_for_operators_forget(
+    champions: Callable[..., Champion], store: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(Champion("sales", "7", champions(LSTM, HOURLY).artifact), store)
     worker(
         {"id": "long ago", "start": hour(0), "target": [3, 4, 5]},
-        {"id": "a", "start": "2026-11-01T00:00Z", "target": [3]},
+        {"id": "shop-7", "start": "2026-11-01T00:00Z", "target": [3]},
+        {"id": "a", "start": "2026-11-01T00:00Z", "target": [3, 4]},
     )
-    with worker.store.database.writing() as connection:
-        rows = connection.exec_driver_sql(first).all()
-        assert rows == [("sales", "long ago", 3), ("sales", "a", 1)]
+    other = Worker(Champion("other", "7", worker.champion.artifact), store)
+    other({"id": "long ago", "start": hour(0), "target": [3]})
+    with store.database.writing() as connection:
         connection.exec_driver_sql("update forecaster_streams set heard = 0 where series = 'long ago'")
-        for statement in "".join(forgetting).split(";")[:-1]:
-            connection.exec_driver_sql(statement)
-        assert connection.exec_driver_sql(first).all() == [("sales", "a", 1)]
+    monkeypatch.setenv(VARIABLE, store.database.engine.url.render_as_string(hide_password=False))
+    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL)
+    seen = []
+    for line in block.splitlines():
+        done = CliRunner().invoke(app, shlex.split(line, comments=True)[1:])
+        assert done.exit_code == 0, done.output
+        seen.append([line.split() for line in done.output.splitlines()])
+    listed, silent, named = seen
+    assert [(int(row[0]), row[3], " ".join(row[4:])) for row in listed] == [
+        (3, "sales", "long ago"),
+        (2, "sales", "a"),
+        (1, "other", "long ago"),
+        (1, "sales", "shop-7"),
+    ]
+    assert listed[0][1] == "1970-01-01"
+    assert silent == named == [["forgot", "1", "series", "of", "sales"]]
+    assert [(one.model, one.series) for one in store.every()] == [("sales", "a"), ("other", "long ago")]
+    with store.database.reading() as connection:
+        assert connection.scalar(select(func.count()).select_from(STEPS_TABLE)) == 3
     with pytest.raises(DataError, match="nothing is known of it"):
         worker({"id": "long ago"})
+
+
+@pytest.mark.parametrize(
+    ("words", "url", "told"),
+    [
+        (["forget"], "sqlite:///streams.db", "which series is not said; give their ids, or --silent-for 90d"),
+        (["forget", "a", "--silent-for", "1d"], "sqlite:///streams.db", "which series is not said"),
+        (["forget", "--silent-for", "soon"], "sqlite:///streams.db", "'soon' is no duration such as 90s"),
+        (["list"], "", "FORECASTER_STREAMS is not set; set it to the URL that the service has"),
+    ],
+)
+def test_a_command_that_cannot_be_done_says_what_to_do(
+    words: list[str], url: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, url)
+    done = CliRunner().invoke(app, ["streams", *words])
+    assert (done.exit_code, told in done.output) == (2, True), done.output
 
 
 def test_steps_are_those_of_the_series_where_clocks_leave_their_hour_out(make: Make) -> None:
