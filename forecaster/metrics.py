@@ -40,6 +40,16 @@ def pinball(
     return np.asarray(error * (np.asarray(levels) - (error < 0)))
 
 
+def scaled_quantile_loss(
+    actual: Float64[ndarray, "series horizon"],
+    quantiles: Float64[ndarray, "series horizon levels"],
+    levels: tuple[float, ...],
+    unit: Float64[ndarray, "series"],
+) -> Float64[ndarray, "series"]:
+    """2 x the mean pinball loss of all levels over `unit`, for each series: MASE for a whole distribution."""
+    return _ratio(mean_known(2 * pinball(actual, quantiles, levels).mean(-1)), unit)
+
+
 def weighted_quantile_loss(
     actual: Float64[ndarray, "series horizon"],
     quantiles: Float64[ndarray, "series horizon levels"],

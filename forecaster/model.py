@@ -45,7 +45,7 @@ class Model(Learner):
 
     @abstractmethod
     def loss(self, carry: Carry, batch: Batch) -> tuple[Carry, Float32[Tensor, ""]]:
-        """Mean loss of the forecasts from every `stride`-th step of the batch, and the carry after it."""
+        """Mean loss of forecasts from steps all along the batch, which the model chooses, and the carry after it."""
 
     @abstractmethod
     def observe(self, carry: Carry, batch: Batch) -> Carry:

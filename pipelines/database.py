@@ -17,11 +17,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as Waited
 
 from forecaster.errors import DataError
-
-
-class UnavailableError(Exception):
-    """A server that is needed does not answer."""
-
+from pipelines.faults import UnavailableError
 
 PATIENCE = {"sqlite": {"timeout": 60}}
 """How long is waited, by the kind of database: seconds for other processes ..."""

@@ -1,7 +1,7 @@
 """The artifact as an MLflow model, for people who work with MLflow: `load_model`, `mlflow models serve`.
 
 MLflow runs the code that it finds in its store, so whoever loads a model this way has to trust the store.
-`pipelines.registry.versions.resolve` runs no code from the store; the service and the command line go that way.
+`pipelines.registry.fetch.resolve` runs no code from the store; the service and the command line go that way.
 
 The code in the store is the import of `ForecastModel` from here, so neither ever gets another name.
 """

@@ -107,16 +107,15 @@ class Keeper:
             zone = champion.artifact.spec.data.zone
             self.line.put(Answered(datetime.now(UTC), champion.name, champion.version, zone, light))
 
-    def close(self, seconds: float = 10.0) -> None:
+    def close(self) -> None:
         """Write what waits, and end."""
         self.line.put(None)
-        self.thread.join(seconds)
+        self.thread.join(10)
 
     def _work(self) -> None:
         going = True
         while going:
-            made, going = self._gather()
-            size = _steps(made)
+            made, size, going = self._gather()
             try:
                 self._write(made)
             except Exception:  # a full disk, say: the service answers on, and keeps again when there is room
@@ -125,19 +124,20 @@ class Keeper:
             with self.lock:
                 self.waiting -= size
 
-    def _gather(self) -> tuple[list[Answered], bool]:
-        """What comes until a file is large or old enough, and whether more may come."""
-        made: list[Answered] = []
+    def _gather(self) -> tuple[list[Answered], int, bool]:
+        """What comes until a file is large or old enough, its steps, and whether more may come."""
+        made, size = list[Answered](), 0
         late = time.monotonic() + SECONDS
-        while _steps(made) < ROWS:
+        while size < ROWS:
             try:
                 came = self.line.get(timeout=max(0.0, late - time.monotonic()))
             except queue.Empty:
-                return made, True
+                return made, size, True
             if came is None:
-                return made, False
+                return made, size, False
             made.append(came)
-        return made, True
+            size += came.predictions.mean.size
+        return made, size, True
 
     def _write(self, made: list[Answered]) -> None:
         from pipelines.monitoring.kept import rows, write_part
@@ -153,7 +153,3 @@ class Keeper:
         for tables in of_clock.values():
             write_part(self.folder, tables)
             kept.inc(sum(table.num_rows for table in tables))
-
-
-def _steps(made: list[Answered]) -> int:
-    return sum(one.predictions.mean.size for one in made)

@@ -9,7 +9,7 @@ from pandas.tseries.frequencies import to_offset
 from pydantic.json_schema import models_json_schema
 
 from forecaster.artifact import Artifact
-from pipelines.forecasting.admit import admissible
+from pipelines.forecasting.readable import admissible
 from service.answers import model_name
 from service.errors import ErrorResponse
 from service.forecast import answer

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from forecaster.errors import DataError
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 from pipelines.registry.note import Note
 from pipelines.streams.store import VARIABLE, Streams, database
 from service.errors import RequestError

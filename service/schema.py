@@ -150,7 +150,8 @@ class ForecastResponse(Wire):
     forecasts: list[SeriesForecast | LabelForecast]
     warnings: list[str] = Field(
         description="What the model has never seen (labels, categories, covariates that now move, values that are not"
-        " above 0), and how it read it; a hundred sentences at most."
+        " above 0), and how it read it; and what looks like a mistake (a value far from all others, a gap beyond"
+        " belief, values that come far apart). A hundred sentences at most."
     )
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from forecaster.errors import DataError
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 from pipelines.registry.note import Note
 from pipelines.streams.store import VARIABLE as STREAMS
 from pipelines.streams.store import Streams, database

@@ -8,9 +8,9 @@ import numpy as np
 from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
 from pipelines.data.panel import Panel
-from pipelines.forecasting.admit import readable
 from pipelines.forecasting.ask import ask
 from pipelines.forecasting.doubts import doubts
+from pipelines.forecasting.readable import readable
 from pipelines.streams.recall import Recall, ahead
 from pipelines.streams.store import Streams
 from pipelines.streams.stream import Places, Stream, check_clock, check_holes, places, times
@@ -47,7 +47,7 @@ def go_on(champion: Champion, recall: Recall, store: Streams, body: bytes, keepe
         begin = _begin(request.series, given, coming, data)
     memory = recall.memory(store, streams, given)
     predictions = ask(artifact, coming, question(request, keeper), memory)
-    return respond(champion, request, begin, predictions, (*doubts(artifact, given), *warnings), keeper)
+    return respond(champion, request, begin, predictions, doubts(artifact, given, warnings), keeper)
 
 
 def forget(champion: Champion, store: Streams, body: bytes) -> bytes:

@@ -8,6 +8,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from forecaster.core import Core
+from forecaster.cores.scale import moving
 from forecaster.state import State
 
 
@@ -112,9 +113,7 @@ class Kalman(Core):
             count = count + observed
 
             usual = (mean @ self.observation).abs()
-            unit = deviation + 0.25 ** (count - 1) * share * usual
-            rounding = (1e-14 * usual).clamp(min=2.0**-1000)
-            unit = torch.where(unit > rounding, unit, 0.0).unsqueeze(1)  # a series that moves less does not move
+            unit = moving(deviation + 0.25 ** (count - 1) * share * usual, usual).unsqueeze(1)
             features.append(torch.cat([unit, mean, move, covariance.flatten(1)], 1))
         end = {"mean": mean, "covariance": covariance, "count": count, "deviation": deviation}
         return end, torch.stack(features, 1)

@@ -64,10 +64,14 @@ class Smoothing(Core):
 
         doubt = state["doubt"].unsqueeze(1) * 0.25 ** observed.sum(-1).cumsum(1)
         scale = deviation + doubt * self.prior.double().exp() * self.size(level)
-        rounding = (1e-14 * level.abs()).clamp(min=2.0**-1000)
-        scale = torch.where(scale > rounding, scale, 0.0)  # a series that moves less does not move
+        scale = moving(scale, level)
         every = {"weight": weight, "level": level, "deviation": deviation, "doubt": doubt}
         return transform(lambda values: values[:, -1], every), torch.stack([level, scale, weight], -1)
+
+
+def moving(scale: Float64[Tensor, "*shape"], level: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape"]:
+    """The scale, or zero where it is no larger than rounding makes it at such a level: the series does not move."""
+    return torch.where(scale > (1e-14 * level.abs()).clamp(min=2.0**-1000), scale, 0.0)
 
 
 def recurrence(

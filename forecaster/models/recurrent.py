@@ -7,6 +7,7 @@ from jaxtyping import Float, Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
+from forecaster.categories import Categories
 from forecaster.core import Core
 from forecaster.cores.compose import Dilated
 from forecaster.cores.decoder import Decoder
@@ -75,8 +76,10 @@ class Recurrent(Numeric):
         self.repeating = [min(season, horizon) for season in seasons]
         self.apart = max(1, horizon // (OVERLAP * stride))
         self.smoothing = Smoothing(stride, relative)
-        self.embed = nn.ModuleList(nn.Embedding(size + 1, 4, padding_idx=0) for size in static)
-        self.input = nn.Linear(stride * (2 + known + 2 * past) + sum(self.repeating) + 4 * len(static) + 1, core.inputs)
+        self.embed = Categories(static)
+        self.input = nn.Linear(
+            stride * (2 + known + 2 * past) + sum(self.repeating) + self.embed.width + 1, core.inputs
+        )
         self.share = nn.Parameter(torch.full((len(seasons), horizon), 1 / len(seasons)))
         self.ahead = nn.Sequential(nn.Linear(known, 16), nn.Tanh(), nn.Linear(16, head.width)) if known else None
 
@@ -158,7 +161,7 @@ class Recurrent(Numeric):
                 coming,
                 covariates.nan_to_num(),
                 _log_ratio(scale, self.smoothing.size(level)),
-                *(code(batch.static[:, None, s]).expand(-1, patch.shape[1], -1) for s, code in enumerate(self.embed)),
+                self.embed(batch.static, patch.shape[1]),
             ],
             -1,
         )

@@ -7,6 +7,7 @@ from jaxtyping import Float, Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch, Forecast
+from forecaster.categories import Categories
 from forecaster.core import Core
 from forecaster.cores.decoder import silent
 from forecaster.cores.scale import Smoothing, normalise
@@ -63,8 +64,8 @@ class Recurring(Reader):
         super().__init__()
         self.core, self.features = core, core.features
         self.smoothing = Smoothing(1)
-        self.embed = nn.ModuleList(nn.Embedding(size + 1, 4, padding_idx=0) for size in static)
-        self.input = nn.Linear(4 + known + 2 * past + 4 * len(static), core.inputs)
+        self.embed = Categories(static)
+        self.input = nn.Linear(4 + known + 2 * past + self.embed.width, core.inputs)
 
     def start(self, lanes: int) -> Carry:
         like = self.input.weight
@@ -91,7 +92,7 @@ class Recurring(Reader):
                 batch.known[:, :time],
                 batch.past.nan_to_num(),
                 ~batch.past.isnan(),
-                *(code(batch.static[:, None, s]).expand(-1, time, -1) for s, code in enumerate(self.embed)),
+                self.embed(batch.static, time),
             ],
             -1,
         )

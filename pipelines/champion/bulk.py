@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from forecaster.artifact import Artifact, load_artifact
+from forecaster.artifact import Artifact
 from forecaster.durable import replace
 from forecaster.errors import DataError
-from pipelines.champion.shards import Job, Piece, deal, forecast
+from pipelines.champion.shards import Piece, Shards, deal, forecast
 from pipelines.data.table import check_columns
 from pipelines.forecasting.ask import Question, check_names, reading
-from pipelines.registry.fetch import Champion
+from pipelines.registry.fetch import Fetched
 from pipelines.runs.engine import Engine
 from pipelines.sources.files import ALIKE, naming
 from pipelines.sources.sink import spare
@@ -35,7 +35,7 @@ NOTE = "_forecast.json"
 
 
 def score_shards(
-    champion: Champion,
+    champion: Fetched,
     data: str | Path,
     horizon: int | None,
     out: str | Path,
@@ -54,26 +54,29 @@ def score_shards(
     Raises DataError where `out` holds something else.
     """
     check_names(levels)
+    if "://" in str(out):
+        remedy = "write shards here, or one file there, without / at its end"
+        raise DataError(f"{out} is no folder of this machine", remedy=remedy)
     spare(out, data)
-    artifact = load_artifact(champion.folder)
+    artifact = champion.artifact
     question = Question(horizon or artifact.spec.task.horizon, levels, paths, temperature, seed)
     source, out = _dataset(Path(data), artifact), Path(out)
     rows = sum(fragment.count_rows() for fragment in source.get_fragments())
-    job = Job(
+    shards = Shards(
         artifact,
         question,
         zone,
         duplicates,
         out.absolute(),
         source.schema,
-        shards=max(1, -(-rows // SHARD)),
+        count=max(1, -(-rows // SHARD)),
         together=max(1, VALUES // (question.horizon * (len(levels) + paths))),
         last=_last(source) if not artifact.spec.data.known else None,
     )
-    if _unfinished(job, source, champion.digest):
-        _all(engine.map(partial(deal, job), _pieces(source)))
-        _all(engine.map(partial(forecast, job), range(job.shards)))
-        shutil.rmtree(job.work)
+    if _unfinished(shards, source, champion.digest):
+        _all(engine.map(partial(deal, shards), _pieces(source)))
+        _all(engine.map(partial(forecast, shards), range(shards.count)))
+        shutil.rmtree(shards.work)
     return sum(pq.read_metadata(part).num_rows for part in out.glob("*.parquet"))
 
 
@@ -105,17 +108,17 @@ def _last(source: ds.Dataset) -> str | None:
     return last.isoformat() if isinstance(last, date) else None if last is None else str(last)
 
 
-def _unfinished(job: Job, source: ds.Dataset, model: str) -> bool:
-    """Whether there is something to do in the folder, which is made and marked as this job's."""
+def _unfinished(shards: Shards, source: ds.Dataset, model: str) -> bool:
+    """Whether there is something to do in the folder, which is made and marked as this shards's."""
     files = [(file, Path(file).stat().st_size, Path(file).stat().st_mtime_ns) for file in source.files]
-    asked = [files, model, repr(job.question), job.zone, job.duplicates, job.shards, job.together]
+    asked = [files, model, repr(shards.question), shards.zone, shards.duplicates, shards.count, shards.together]
     note = json.dumps({"asked": hashlib.sha256(json.dumps(asked).encode()).hexdigest()})
-    there = job.out / NOTE
+    there = shards.out / NOTE
     if there.exists() and there.read_text() == note:
-        return job.work.exists()
-    if job.out.exists() and any(file != job.work for file in job.out.iterdir()):
-        raise DataError(f"{job.out} holds something else than these forecasts", remedy="empty it, or choose another")
-    job.work.mkdir(parents=True, exist_ok=True)
+        return shards.work.exists()
+    if shards.out.exists() and any(file != shards.work for file in shards.out.iterdir()):
+        raise DataError(f"{shards.out} holds something else than these forecasts", remedy="empty it, or choose another")
+    shards.work.mkdir(parents=True, exist_ok=True)
     replace(there, note.encode())
     return True
 

@@ -26,7 +26,7 @@ ROWS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500)
 
 
 @dataclass(frozen=True)
-class Memory:
+class Decay:
     """Norms of d loss_T / d state_{T-k} for each part of the core's state, averaged over series."""
 
     norms: dict[str, Float64[ndarray, "back"]]
@@ -67,7 +67,7 @@ def gradients(
     model: str | None = None,
     zone: str | None = None,
     duplicates: str = "error",
-) -> Memory:
+) -> Decay:
     """Measure on a file, and keep it as a run in MLflow. Raises DataError on a model without a recurrent state."""
     artifact = live(name, model)
     panel = panel_for(artifact, data, zone, duplicates, answers=True)
@@ -81,7 +81,7 @@ def gradients(
     return memory
 
 
-def measure(model: Model, data: DataSpec, panel: Panel, steps: int) -> Memory:
+def measure(model: Model, data: DataSpec, panel: Panel, steps: int) -> Decay:
     """The gradient of the last loss of each series, over up to `steps` recurrent steps of its latest history.
 
     The last loss has a whole horizon of values after it. At least half of the series have as long a history as the
@@ -104,4 +104,4 @@ def measure(model: Model, data: DataSpec, panel: Panel, steps: int) -> Memory:
     mean = {part.replace("core.", ""): norm.sum(0).numpy() for part, norm in found.items()}
     if not all(norm[0] > 0 for norm in mean.values()):
         raise DataError("the loss does not depend on the state", remedy="train for longer, on series that move")
-    return Memory(mean, len(series), model.stride)
+    return Decay(mean, len(series), model.stride)

@@ -5,25 +5,25 @@ from pathlib import Path
 
 import numpy as np
 
-from forecaster.artifact import Artifact, digest, load_artifact
+from forecaster.artifact import Artifact, digest
 from forecaster.errors import DataError
 from pipelines.data.panel import Panel
 from pipelines.evaluation.split import after
 from pipelines.forecasting.ask import reading
 from pipelines.forecasting.doubts import doubts
-from pipelines.registry.fetch import Champion, resolve
+from pipelines.registry.fetch import Fetched, resolve
 from pipelines.sources.read import read
 from pipelines.sources.source import Source, source
 
 log = logging.getLogger(__name__)
 
 
-def chosen(name: str, model: str | None = None) -> Champion:
+def chosen(name: str, model: str | None = None) -> Fetched:
     """The champion of a name, one of its versions, which are numbers, or the artifact in a folder, whose path is its
     version. Raises what `resolve` does, and DataError on a path where no folder is."""
     if model is not None and not model.isdigit() and Path(model).is_dir():
         folder = Path(model).absolute()
-        return Champion(name, model, digest(folder), folder)
+        return Fetched(name, model, digest(folder), folder)
     if model is not None and "/" in model:
         raise DataError(f"there is no folder {model!r}", remedy="name a version, or the folder of an artifact")
     return resolve(name, model)
@@ -31,7 +31,7 @@ def chosen(name: str, model: str | None = None) -> Champion:
 
 def live(name: str, model: str | None = None) -> Artifact:
     """The artifact of what is `chosen`."""
-    return load_artifact(chosen(name, model).folder)
+    return chosen(name, model).artifact
 
 
 def panel_for(

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from forecaster.artifact import load_artifact
 from forecaster.errors import DataError
 from pipelines.champion.load import panel_for
 from pipelines.evaluation.backtest import backtest
 from pipelines.evaluation.split import ended, origins
 from pipelines.forecasting.ask import Question, answer_frame
-from pipelines.registry.fetch import Champion
+from pipelines.registry.fetch import Fetched
 from pipelines.runs.engine import HERE, Engine
 from pipelines.sources.sink import check, write, write_forecasts
 from pipelines.sources.source import Source, source
@@ -24,7 +23,7 @@ ORIGINS = 2**13
 
 
 def score(
-    champion: Champion,
+    champion: Fetched,
     data: Source | str | Path,
     horizon: int | None,
     out: Source | str | Path,
@@ -44,7 +43,7 @@ def score(
     that the model was trained for.
     """
     check(out, data)
-    target, artifact = source(out), load_artifact(champion.folder)
+    target, artifact = source(out), champion.artifact
     question = Question(horizon or artifact.spec.task.horizon, levels, paths, temperature, seed)
     panel = panel_for(artifact, data, zone, duplicates, as_of=as_of)
     frame = answer_frame(artifact, panel, question)
@@ -54,7 +53,7 @@ def score(
 
 
 def rolling(
-    champion: Champion,
+    champion: Fetched,
     data: Source | str | Path,
     horizon: int | None,
     windows: int,
@@ -65,7 +64,7 @@ def rolling(
     engine: Engine = HERE,
 ) -> dict[str, float]:
     """Every score of the model on the last `windows` origins of a file, a horizon apart, or on its whole series."""
-    artifact = load_artifact(champion.folder)
+    artifact = champion.artifact
     panel = panel_for(artifact, data, zone, duplicates, answers=True, as_of=as_of)
     spec = artifact.spec
     cut = ended(panel) if panel.whole is not None else origins(panel, horizon or spec.task.horizon, windows)

@@ -15,7 +15,9 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from forecaster.errors import DataError
-from pipelines.registry.fetch import Champion, copies, resolve
+from pipelines.registry.commands import serving
+from pipelines.registry.fetch import Fetched, copies, resolve
+from pipelines.registry.fetch import champion as registered
 from pipelines.registry.follow import start
 from pipelines.sources.read import read
 from pipelines.streams.store import VARIABLE
@@ -37,24 +39,21 @@ def sample() -> Path:
     return Path(str(resources.files("pipelines") / "sample" / "pedestrian_hourly.csv.gz"))
 
 
-def champion(train: Callable[[], None], again: bool) -> Champion:
+def champion(train: Callable[[], None], again: bool) -> Fetched:
     """The champion of the demo; `train` makes one where there is none yet."""
-    if not again:
-        try:
-            return resolve(NAME)
-        except DataError:
-            pass
-    train()
-    return resolve(NAME)
+    if again or (there := registered(NAME)) is None:
+        train()
+        return resolve(NAME)
+    return there
 
 
-def serve(live: Champion, port: int, mlflow_port: int) -> None:
+def serve(live: Fetched, port: int, mlflow_port: int) -> None:
     """Start the service and the MLflow UI, say where they are, and end them when interrupted."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)  # so that the children end with this process
     for number, variable in ((port, "PORT"), (mlflow_port, "MLFLOW_PORT")):
         _refuse_taken(number, variable)
-    service = [sys.executable, "-m", "service", str(copies().note(live.name)), "--parent", str(os.getpid())]
+    service = serving(str(copies().note(live.name)), "--parent", str(os.getpid()))
     ui = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri()]
     ui += ["--default-artifact-root", str(Path("mlruns/artifacts").absolute())]
     ui += ["--port", str(mlflow_port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]

@@ -9,7 +9,8 @@ import typer
 from pydantic import ValidationError
 
 from forecaster.errors import ArtifactError, DataError
-from pipelines.runs.faults import AGAIN, passing
+from pipelines.faults import AGAIN, passing
+from pipelines.written import faults
 
 Data = Annotated[
     str,
@@ -46,9 +47,8 @@ def mendable() -> Iterator[None]:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     except ValidationError as error:
-        for problem in error.errors():
-            said = problem["msg"].removeprefix("Value error, ")
-            print(": ".join(["error", *map(str, problem["loc"]), said]), file=sys.stderr)
+        for key, told in faults(error):
+            print(f"error: {key}: {told}" if key else f"error: {told}", file=sys.stderr)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from what is done", file=sys.stderr)

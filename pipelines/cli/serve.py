@@ -22,12 +22,12 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
 ) -> None:
     """Serve the champion: POST /forecast. Another champion is served within seconds; a version that is named stays."""
+    from pipelines.registry.commands import serving
     from pipelines.registry.fetch import copies, resolve
     from pipelines.registry.follow import beside
 
     champion = resolve(name, model)
-    command = [sys.executable, "-P", "-m", "service"]
-    command += ["--host", host, "--port", str(port), "--workers", str(workers)]
+    command = serving("--host", host, "--port", str(port), "--workers", str(workers))
     if model is None:
         command += ["--parent", str(os.getpid())]
         raise typer.Exit(beside([*command, str(copies().note(name))], name))
@@ -42,11 +42,10 @@ def package(
     model: Version = None,
 ) -> None:
     """Build a Bento of the champion: it serves without this repository and without MLflow."""
+    from pipelines.registry.commands import packing
     from pipelines.registry.fetch import resolve
 
-    champion = resolve(name, model)
-    command = [sys.executable, "-P", "-m", "service.package", str(champion.folder), "--name", champion.name]
-    os.execv(sys.executable, [*command, "--version", champion.version])
+    os.execv(sys.executable, packing(resolve(name, model)))
 
 
 @app.command()

@@ -49,7 +49,7 @@ def forget(
     """
     from pydantic import TypeAdapter
 
-    from pipelines.runs.fields import Duration
+    from pipelines.fields import Duration
 
     if bool(series) == (silent is not None):
         raise DataError("which series is not said", remedy="give their ids, or --silent-for 90d")

@@ -1,6 +1,5 @@
 """Commands that train: the champion, and what fills gaps."""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -134,10 +133,10 @@ def fill(
         done = run(settings, screen.report)
     for score, value in done.metrics.items():
         print(f"{score:24} {value:.4f}")
-    errors = {rule: done.metrics.get(rule, math.inf) for rule in ("mae", "mae_linear", "mae_seasonal")}
-    if (best := min(errors, key=lambda rule: errors[rule])) != "mae":
-        rule = best.removeprefix("mae_")
-        print(f"{rule} interpolation told hidden values better: give a larger --budget, or fill by that")
+    errors = {score: value for score, value in done.metrics.items() if score.startswith("mae")}
+    if errors and (best := min(errors, key=lambda rule: errors[rule])) != "mae":
+        rule = "between equal places of a season" if best.startswith("mae_season") else "along a line"
+        print(f"interpolation {rule} told hidden values better: give a larger --budget, or fill by that")
     for series in done.empty:
         print(f"series {series!r} has no observed value and stays empty")
     print(f"{done.filled} of {done.rows} rows filled in {out}")

@@ -36,14 +36,20 @@ def read_starts(
     ids: Sequence[str], start: Sequence[str | int | datetime], frequency: Frequency, zone: str | None
 ) -> tuple[Times, str | None]:
     """The time at which each series starts, on the grid, and the zone of all."""
-    for name, one in zip(ids, start, strict=True):
+
+    def refuse(i: int) -> DataError:
+        wanted = "an integer, for the steps are counted" if frequency.is_step else "a time"
+        return DataError(f"start is {start[i]!r}", series=ids[i], remedy=f"give {wanted}")
+
+    for i, one in enumerate(start):
         if isinstance(one, int) != frequency.is_step or (isinstance(one, int) and abs(one) > LARGEST_STEP):
-            wanted = "an integer, for the steps are counted" if frequency.is_step else "a time"
-            raise DataError(f"start is {one!r}", series=name, remedy=f"give {wanted}")
+            raise refuse(i)
     if frequency.is_step:
         return np.array(start, dtype=np.int64), None
     texts = pa.chunked_array([[one.isoformat() if isinstance(one, datetime) else one for one in start]])
     times, clock, zone = read_stamps(texts, zone, ids.__getitem__, "start")
+    if clock == "step":  # all of them are digits
+        raise refuse(0)
     if clock == "wall" and zone:
         times = localise(times, np.arange(len(ids), dtype=np.int32), zone, frequency, ids.__getitem__)
     on_grid = frequency.locate(times, times, zone)[1]

@@ -1,9 +1,10 @@
 """What in a panel looks like a mistake, in sentences: it is read as it stands."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from forecaster.manifest import ROUNDING
@@ -33,15 +34,12 @@ def _scattered(panel: Panel) -> Iterator[str]:
     observed = ~np.isnan(panel.values)
     count = np.diff(offsets(observed)[panel.indptr])
     where = np.flatnonzero(observed & np.repeat((count >= ENOUGH) & (2 * count < panel.lengths), panel.lengths))
-    of = np.searchsorted(panel.indptr, where, side="right") - 1
-    within = np.diff(of) == 0
-    gap, of = np.diff(where)[within], of[1:][within]
-    some, begins, gaps = np.unique(of, return_index=True, return_counts=True)
-    usual = gap[np.lexsort((gap, of))][begins + gaps // 2]  # the median
-    near = np.abs(gap - np.repeat(usual, gaps)) <= np.repeat(usual, gaps) / 8
-    found = np.flatnonzero((usual > 2) & (np.diff(offsets(near)[[*begins, len(near)]]) > 0.7 * gaps))
+    gaps = _gaps(panel, where)
+    usual = gaps.ordered[gaps.begin + gaps.many // 2]  # the median
+    near = np.abs(gaps.length - np.repeat(usual, gaps.many)) <= np.repeat(usual, gaps.many) / 8
+    found = np.flatnonzero((usual > 2) & (np.diff(offsets(near)[[*gaps.begin, len(near)]]) > 0.7 * gaps.many))
     if found.size:
-        name, every = str(panel.ids[some[found[0]]]), usual[found[0]]
+        name, every = str(panel.ids[gaps.series[found[0]]]), usual[found[0]]
         yield (
             f"in {len(found)} of {len(panel)} series values come far apart, as in {name!r} every {every} steps of"
             f" {panel.frequency.name!r}; what lies between is read as missing"
@@ -50,22 +48,43 @@ def _scattered(panel: Panel) -> Iterator[str]:
 
 def _interrupted(panel: Panel) -> Iterator[str]:
     """A sentence on series with one gap that is much longer than all else in them: a year that is wrong."""
-    known = np.flatnonzero(~np.isnan(panel.values))
-    of = np.searchsorted(panel.indptr, known, side="right") - 1
-    gap, within = np.diff(known), np.diff(of) == 0
-    count = np.bincount(of, minlength=len(panel))[of[1:]]
-    found = [
-        row
-        for row in np.flatnonzero(within & (count >= ENOUGH) & (gap > GAP * count))
-        if gap[row] > GAP * np.sort(gap[within & (of[1:] == of[row])])[-2]  # what is sold seldom has many gaps
-    ]
-    if found:
-        series, place = panel.where(int(known[found[0] + 1]))
+    gaps = _gaps(panel, np.flatnonzero(~np.isnan(panel.values)))
+    last, values = gaps.begin + gaps.many - 1, gaps.many + 1
+    longest, other = gaps.ordered[last], gaps.ordered[np.maximum(last - 1, 0)]
+    found = np.flatnonzero((values >= ENOUGH) & (longest > GAP * values) & (longest > GAP * other))  # not sold seldom
+    if found.size:
+        one = found[0]
+        longer = gaps.begin[one] + gaps.length[gaps.begin[one] : last[one] + 1].argmax()
+        series, place = panel.where(int(gaps.after[longer]))
         others = f", and so in {len(found) - 1} more series" if len(found) > 1 else ""
         yield (
-            f"series {series!r}, {place}: nothing in the {gap[found[0]] - 1} steps of {panel.frequency.name!r} before"
+            f"series {series!r}, {place}: nothing in the {longest[one] - 1} steps of {panel.frequency.name!r} before"
             f" it, over {GAP} times as many as it has values{others}; correct the time where that is a mistake"
         )
+
+
+class _Gaps(NamedTuple):
+    """How far apart values come in each series that has two."""
+
+    length: Int64[ndarray, "gaps"]
+    """In steps; the gaps of a series follow one another."""
+    after: Int64[ndarray, "gaps"]
+    """The row of the value that ends each."""
+    series: Int64[ndarray, "some"]
+    begin: Int64[ndarray, "some"]
+    """The first gap of each series, ..."""
+    many: Int64[ndarray, "some"]
+    """... and how many it has."""
+    ordered: Int64[ndarray, "gaps"]
+    """The lengths of each series, ascending."""
+
+
+def _gaps(panel: Panel, rows: Int64[ndarray, "values"]) -> _Gaps:
+    of = np.searchsorted(panel.indptr, rows, side="right") - 1
+    within = np.diff(of) == 0
+    length, of = np.diff(rows)[within], of[1:][within]
+    series, begin, count = np.unique(of, return_index=True, return_counts=True)
+    return _Gaps(length, rows[1:][within], series, begin, count, length[np.lexsort((length, of))])
 
 
 def _outlying(panel: Panel) -> Iterator[str]:

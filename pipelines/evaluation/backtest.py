@@ -14,7 +14,7 @@ from numpy import ndarray
 from forecaster.batch import Forecast
 from forecaster.conformal import Calibrator
 from forecaster.manifest import DataSpec
-from forecaster.metrics import coverage, mase, mean_known, msis, pinball, smape, weighted_quantile_loss
+from forecaster.metrics import coverage, mase, mean_known, msis, scaled_quantile_loss, smape, weighted_quantile_loss
 from forecaster.model import Model, Numeric
 from forecaster.models.labels import LabelModel
 from forecaster.paths import Dependence
@@ -74,13 +74,13 @@ class Backtest(Scores):
 
     @property
     def loss(self) -> float:
-        return self.scaled_quantile_loss()
+        return _mean(self._losses())
 
     def metrics(self) -> dict[str, float]:
         """Every score in one number: the point scores judge the median; NaN where nothing is known."""
         point = self.quantiles[..., MEDIAN]
         return {
-            "scaled_quantile_loss": self.scaled_quantile_loss(),
+            "scaled_quantile_loss": _mean(self._losses()),
             "mase": _mean(mase(self.actual, point, self.unit)),
             "smape": _mean(smape(self.actual, point)),
             "mae": _mean(mean_known(np.abs(self.actual - point))),
@@ -140,15 +140,13 @@ class Backtest(Scores):
         unit = np.broadcast_to(self.unit[:, None], error.shape)
         return np.asarray(np.divide(error, unit, out=np.full(error.shape, np.nan), where=unit > 0))
 
-    def scaled_quantile_loss(self) -> float:
-        """Mean pinball loss of all levels, times two, over the series' unit: MASE for a whole distribution."""
-        return _mean(self._losses())
-
     def _losses(self) -> Float64[ndarray, "origins"]:
-        loss = mean_known(2 * pinball(self.actual, self.quantiles, LEVELS).mean(-1))
-        usable = self.unit > 0
-        losses: ndarray = np.divide(loss, self.unit, out=np.full_like(loss, np.nan), where=usable)
-        return losses
+        return scaled_quantile_loss(self.actual, self.quantiles, LEVELS, self.unit)
+
+
+def criterion(data: DataSpec) -> str:
+    """The metric by which models of such data are compared."""
+    return (LabelBacktest if data.labels else Backtest).criterion
 
 
 def backtest(

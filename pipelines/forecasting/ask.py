@@ -10,10 +10,10 @@ from forecaster.artifact import Artifact
 from forecaster.errors import DataError
 from forecaster.models.labels import LabelModel
 from pipelines.data.panel import Panel
-from pipelines.forecasting.admit import readable
 from pipelines.forecasting.memory import Memory
 from pipelines.forecasting.predict import TENTHS, Predictions, predict
 from pipelines.forecasting.predict_labels import LabelPredictions, predict_labels
+from pipelines.forecasting.readable import readable
 
 MOST = 100_000_000
 """Values in all sample paths, which are held in memory."""

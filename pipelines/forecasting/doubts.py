@@ -1,6 +1,6 @@
 """What a model has never seen, or looks like a mistake, in sentences: it is answered, and not to be trusted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
@@ -16,11 +16,11 @@ MOST = 100
 """Sentences at most: a word of its own in each row would make more of them than forecasts."""
 
 
-def doubts(artifact: Artifact, panel: Panel) -> tuple[str, ...]:
-    """A sentence on each thing in a panel to be doubted, and how it is read; on `MOST` of them at most."""
-    every = chain(unread(panel, artifact.model), unseen(panel, artifact.spec.data), oddities(panel))
-    told, more = tuple(islice(every, MOST)), next(every, None)
-    return told if more is None else (*told, "there is more that was not there in training")
+def doubts(artifact: Artifact, panel: Panel, before: Sequence[str] = ()) -> tuple[str, ...]:
+    """A sentence on each thing in a panel to be doubted, and how it is read; with those `before` it `MOST` at most."""
+    every = chain(before, unread(panel, artifact.model), unseen(panel, artifact.spec.data), oddities(panel))
+    told = tuple(islice(every, MOST))
+    return told if next(every, None) is None else (*told[:-1], "there is more to be doubted")
 
 
 def unread(panel: Panel, model: Model) -> Iterator[str]:

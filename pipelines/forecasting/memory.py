@@ -49,7 +49,7 @@ class Memory:
 
     @classmethod
     def of(cls, model: Model, rows: Sequence[UInt8[Tensor, "bytes"] | None]) -> "Memory":
-        """Of series of which `rows` are left, and of those before their first value, of which nothing is."""
+        """Restored from the bytes of each series; None stands for a series that has not begun."""
         none = np.zeros(1, dtype=bool)
         like = cls(model.start(1), Traits(none.astype(np.int64), none, none))._state()
         fresh = pack(like)[0]

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field
 
 from forecaster.spec import Spec
-from pipelines.runs.fields import Duration
+from pipelines.fields import Duration
 
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 """The fields of a cron line, with their first and last values."""

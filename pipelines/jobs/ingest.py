@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Literal
 
+from pipelines.clock.zone import parse_zone, zone_info
+from pipelines.fields import Text
 from pipelines.jobs.job import Job, Outcome, Turn
-from pipelines.runs.fields import Text
 from pipelines.sources.ingest import ingest
 from pipelines.sources.source import Source
 
@@ -21,7 +22,8 @@ class Ingest(Job):
     zone: str | None = None
 
     def work(self, turn: Turn) -> Outcome:
-        as_of = turn.as_of or datetime.now(UTC).date().isoformat()
+        zone = zone_info(parse_zone(self.zone)) if self.zone else UTC
+        as_of = turn.as_of or datetime.now(zone).date().isoformat()
         done = ingest(self.source, self.store, as_of, late=self.late, zone=self.zone)
         series = f"{done.appeared} series appeared, {done.vanished} vanished"
         return Outcome(f"{done.rows} rows, {done.again} of them late or again, in {done.file}; {series}")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from forecaster.spec import Spec
+from pipelines.fields import ModelName
 from pipelines.jobs.firing import Schedule
-from pipelines.runs.fields import ModelName
 
 Settings = TypeVar("Settings", bound=Spec)
 

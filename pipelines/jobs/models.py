@@ -1,7 +1,6 @@
 """Jobs that use models: backtest, score, promote, package."""
 
 import subprocess
-import sys
 from functools import partial
 from typing import Literal
 
@@ -10,15 +9,17 @@ from pydantic import Field
 from forecaster.errors import DataError
 from pipelines.champion.load import panel_for
 from pipelines.champion.score import rolling, score
+from pipelines.evaluation.backtest import criterion
+from pipelines.fields import Text
 from pipelines.forecasting.predict import TENTHS
 from pipelines.jobs.job import Job, Outcome, Turn
-from pipelines.registry.fetch import resolve
+from pipelines.registry.commands import packing
+from pipelines.registry.fetch import champion, resolve
 from pipelines.registry.promotion import KeptError, promote
 from pipelines.registry.versions import versions
-from pipelines.runs.fields import Text
 from pipelines.sources.source import Source
 from pipelines.tracking.run import Run
-from pipelines.training.challenge import SeenError, incumbent, load, match, unbeaten
+from pipelines.training.challenge import SeenError, match, unbeaten
 
 
 class Reading(Job):
@@ -95,7 +96,7 @@ class Promote(Reading):
 
     def work(self, turn: Turn) -> Outcome:
         version = self.version or versions(self.name)[-1].version
-        ours, theirs = load(resolve(self.name, version)), incumbent(self.name)
+        ours, theirs = resolve(self.name, version), champion(self.name)
         if theirs is not None and theirs.version == version:
             return Outcome("kept: it is the champion already", version)
         verdict = None
@@ -106,7 +107,7 @@ class Promote(Reading):
             except SeenError as error:
                 return Outcome(f"kept: {error}", theirs.version)
         before = theirs.version if theirs is not None else None
-        check = partial(unbeaten, before=before, verdict=verdict, metric="scaled_quantile_loss")
+        check = partial(unbeaten, before=before, verdict=verdict, metric=criterion(ours.artifact.spec.data))
         reason = verdict.reason if verdict is not None else "there was no champion"
         try:
             promote(self.name, version, reason=reason, check=check, alone=turn.exclusive(self.name))
@@ -123,8 +124,7 @@ class Package(Job):
 
     def work(self, turn: Turn) -> Outcome:  # noqa: ARG002
         live = resolve(self.name, self.version)
-        command = [sys.executable, "-P", "-m", "service.package", str(live.folder), "--name", live.name]
-        built = subprocess.run([*command, "--version", live.version], stdout=subprocess.PIPE, text=True, check=False)
+        built = subprocess.run(packing(live), stdout=subprocess.PIPE, text=True, check=False)
         if built.returncode:
             raise DataError(f"no Bento was built, see above (exit code {built.returncode})")
         return Outcome(built.stdout.strip().splitlines()[-1], live.version)

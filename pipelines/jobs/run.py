@@ -9,6 +9,7 @@ from functools import partial
 
 from forecaster.errors import DataError
 from pipelines.clock.stamps import STEP
+from pipelines.faults import LostError, UnavailableError
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.runs.attempts import FAILED, SUCCEEDED, Attempt, Key
 from pipelines.runs.ledger import Ledger
@@ -34,7 +35,11 @@ def run(job: Job, as_of: str | None, ledger: Ledger) -> Outcome:
         try:
             outcome = job.work(Turn(as_of, "/".join(vars(key).values()), partial(ledger.exclusive, attempt=attempt)))
         except BaseException as error:
-            ledger.end(attempt, FAILED, "interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
+            reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+            try:
+                ledger.end(attempt, FAILED, reason)
+            except (LostError, UnavailableError) as fault:  # it must not hide what went wrong
+                log.warning("attempt %d of %s %s is not written down: %s", attempt.number, key.job, key.name, fault)
             raise
     ledger.end(attempt, SUCCEEDED, outcome.reason, outcome.version)
     outcome.forget()

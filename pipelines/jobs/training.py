@@ -3,8 +3,9 @@
 from typing import Literal
 
 from pipelines.jobs.job import Job, Outcome, Turn
+from pipelines.registry.fetch import champion
 from pipelines.registry.promotion import KeptError
-from pipelines.training.challenge import SeenError, incumbent
+from pipelines.training.challenge import SeenError
 from pipelines.training.job import Result, train
 from pipelines.training.screen import Screen
 from pipelines.training.settings import TrainSettings
@@ -27,7 +28,7 @@ class Retrain(Job, TrainSettings):
     job: Literal["retrain"]
 
     def work(self, turn: Turn) -> Outcome:
-        before = incumbent(self.name)
+        before = champion(self.name)
         try:
             with Screen() as screen:
                 result = train(self.settings(TrainSettings, turn), screen.report, before)

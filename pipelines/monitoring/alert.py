@@ -9,8 +9,8 @@ import requests
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from forecaster.errors import DataError
+from pipelines.fields import expand
 from pipelines.monitoring.report import Report
-from pipelines.runs.fields import expand
 
 TOLD = {
     "forecasts": "Forecast steps that have met their actual value.",

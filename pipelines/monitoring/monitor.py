@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from forecaster.artifact import load_artifact
 from forecaster.durable import replace
 from forecaster.errors import DataError
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 from pipelines.monitoring.alert import address, call, expose
 from pipelines.monitoring.beside import beside
 from pipelines.monitoring.drift import drift
@@ -62,7 +61,7 @@ def monitor(settings: MonitorSettings, key: str | None = None) -> Report:
 def judge(settings: MonitorSettings) -> Report:
     """The report of the forecasts that have come due."""
     champion = resolve(settings.name)
-    spec = load_artifact(champion.folder).spec
+    spec = champion.artifact.spec
     if spec.data.labels or spec.data.whole is not None:
         raise DataError(f"{settings.name!r} does not forecast numbers by time", remedy="monitor a model that does")
     panel = read(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import DataError
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 from pipelines.registry.versions import versions
 from pipelines.tracking.connection import connect
 from pipelines.tracking.outbox import answering

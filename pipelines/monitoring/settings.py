@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from forecaster.spec import Spec
-from pipelines.runs.fields import ModelName, Text
+from pipelines.fields import ModelName, Text
 from pipelines.sources.source import Source
 
 

@@ -6,8 +6,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
 from forecaster.cells import CELLS
 from forecaster.errors import DataError
@@ -23,6 +22,7 @@ from forecaster.spec import (
     StateSpaceSpec,
     WholeSpec,
 )
+from pipelines.written import read_yaml
 
 ENDING = ".yaml"
 TAKEN = ("ensemble", "model", "train")
@@ -77,14 +77,7 @@ def _of_cell(name: str) -> dict[str, Recipe]:
 
 def read(file: Traversable) -> Recipe:
     """The recipe in a YAML file. Raises DataError, which names the file and the key, on what is none."""
-    try:
-        recipe = Recipe.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise DataError(problem["msg"], place=f"{file}, {key}" if key else str(file)) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"no recipe can be read: {error}", place=str(file)) from None
+    recipe = read_yaml(file, TypeAdapter(Recipe), "recipe")
     if recipe.fit is None and _learns(recipe.model):
         raise DataError("its weights would stay as they are drawn", place=f"{file}, fit", remedy="add the line fit: {}")
     return recipe

@@ -3,6 +3,7 @@
 import logging
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import mlflow.artifacts
@@ -10,13 +11,13 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import ArtifactError, DataError
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError, tell_full
 from pipelines.pyfunc import FOLDER
 from pipelines.registry.cache import Cache, ForeignError
 from pipelines.registry.note import Note
 from pipelines.registry.versions import ALIAS, DIGEST, absent, numbers, versions
-from pipelines.runs.faults import tell_full
 from pipelines.tracking.connection import connect, tracking_uri
 from pipelines.tracking.outbox import answering
 
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Champion:
+class Fetched:
     """A model in a folder of this machine: a version of a registered one, which was checked, or what a user names."""
 
     name: str
@@ -32,8 +33,13 @@ class Champion:
     digest: str
     folder: Path
 
+    @cached_property
+    def artifact(self) -> Artifact:
+        """What the folder holds, read once."""
+        return load_artifact(self.folder)
 
-def resolve(name: str, version: str | None = None) -> Champion:
+
+def resolve(name: str, version: str | None = None) -> Fetched:
     """The champion of `name`, or one of its versions, fetched into `mlruns/cache` and checked.
 
     While MLflow does not answer, it is the champion that was fetched last. Raises DataError where there is no
@@ -50,14 +56,14 @@ def resolve(name: str, version: str | None = None) -> Champion:
         if last is None or version not in (None, last.version):
             raise
         log.warning("version %s of %s was fetched before and is used: %s", last.version, name, error)
-        return Champion(name, last.version, last.digest, cache.folder / last.digest)
+        return Fetched(name, last.version, last.digest, cache.folder / last.digest)
     champion = _fetch(client, found, cache)
     if version is None:
         Note(name=name, version=champion.version, digest=champion.digest).write(cache.note(name))
     return champion
 
 
-def champion(name: str) -> Champion | None:
+def champion(name: str) -> Fetched | None:
     """As `resolve`, but None where there is no champion yet."""
     try:
         return resolve(name)
@@ -92,7 +98,7 @@ def _find(client: MlflowClient, name: str, version: str | None) -> ModelVersion:
     raise DataError(f"model {name!r} has no champion yet", remedy=remedy)
 
 
-def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Champion:
+def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Fetched:
     seal, title = found.tags.get(DIGEST, ""), f"version {found.version} of {found.name}"
     if re.fullmatch("[0-9a-f]{64}", seal) is None:
         raise ArtifactError(f"{title} has no digest: it was not registered by `forecaster train`")
@@ -106,6 +112,6 @@ def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Champion:
             raise ArtifactError(f"{title} cannot be fetched from its store: {error}") from error
 
     try:
-        return Champion(found.name, str(found.version), seal, cache.artifact(seal, download))
+        return Fetched(found.name, str(found.version), seal, cache.artifact(seal, download))
     except ForeignError as error:
         raise ArtifactError(f"{title}: {error}; roll back, or train again") from error

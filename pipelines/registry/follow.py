@@ -8,7 +8,7 @@ from threading import Thread
 
 from forecaster.durable import replace
 from forecaster.errors import ArtifactError, DataError
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 from pipelines.registry.fetch import copies, named, resolve
 from pipelines.registry.note import Note, refusal
 

@@ -43,7 +43,6 @@ def promote(
     *,
     metric: str | None = None,
     value: float | None = None,
-    by: str | None = None,
     reason: str = "",
     back: bool = False,
     check: Callable[[Version, Version | None], None] = accept,
@@ -69,7 +68,7 @@ def promote(
         record = Promotion(
             version=version,
             at=datetime.now(UTC).isoformat(timespec="microseconds"),
-            by=by if by is not None else user(),
+            by=user(),
             metric=metric,
             value=value if value is not None else chosen.metrics.get(metric, math.nan),
             previous=now.version if now is not None else None,
@@ -83,7 +82,7 @@ def promote(
         return record
 
 
-def rollback(name: str, *, by: str | None = None, reason: str = "rolled back") -> str:
+def rollback(name: str) -> str:
     """Call back the champion before the present one, and so on back; returns its version."""
     every, line = versions(name), list[str]()
     for record in _records(every):
@@ -97,7 +96,7 @@ def rollback(name: str, *, by: str | None = None, reason: str = "rolled back") -
         line = _until(line, now.version)[:-1]
     if not line:
         raise DataError(f"model {name!r} has no earlier champion", remedy="promote one of its versions by number")
-    return promote(name, line[-1], by=by, reason=reason, back=True).version
+    return promote(name, line[-1], reason="rolled back", back=True).version
 
 
 def _champion(every: list[Version]) -> Version | None:

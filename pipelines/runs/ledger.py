@@ -16,9 +16,9 @@ from pathlib import Path
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from pipelines.database import Database, UnavailableError
+from pipelines.database import Database
+from pipelines.faults import LostError, UnavailableError
 from pipelines.runs.attempts import ATTEMPTS, LOCKS, LOST, RUNNING, TABLES, Attempt, Key, dead, this_process
-from pipelines.runs.faults import LostError
 
 VARIABLE = "FORECASTER_LEDGER"
 """Environment variable with the URL of the database, such as postgresql+psycopg://user:password@host/database."""

@@ -5,7 +5,7 @@ from typing import Any
 import requests
 
 from forecaster.errors import DataError
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 
 LAUNCH = """mutation ($chosen: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $chosen) {

@@ -43,7 +43,7 @@ run_monitoring:
 def prepare(folder: Path) -> Path:
     """The Python of Dagster's environment, which is made in `folder`, or made anew where its pins have changed."""
     pins, stamp = PACKAGE / "requirements.txt", folder / "prepared"
-    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    python = folder / "bin" / "python"
     wanted = f"{folder.resolve()} {sys.version} {hashlib.sha256(pins.read_bytes()).hexdigest()}"
     with Path(f"{folder}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of two that prepare at once, one waits for the other

@@ -15,7 +15,7 @@ from pyarrow import fs
 from forecaster.errors import DataError
 from pipelines.data.cutoff import Cutoff
 from pipelines.data.table import check_columns
-from pipelines.runs.faults import FULL
+from pipelines.faults import FULL
 from pipelines.sources.storage import file_system
 
 ALIKE = "give each column one type in all files, and ds one time zone"

@@ -67,7 +67,7 @@ def ingest(
     table = table.filter(pa.array(new)).sort_by([("unique_id", "ascending"), ("ds", "ascending")])
     file = f"{str(store).rstrip('/')}/{name}"
     if "://" not in file:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).expanduser().parent.mkdir(parents=True, exist_ok=True)
     with naming(file, "check that it may be written there, and that there is room"):
         put(file, lambda stream: pyarrow.parquet.write_table(table, stream, compression="zstd"))
     ids = set(table["unique_id"].unique().to_pylist())

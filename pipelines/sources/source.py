@@ -10,7 +10,8 @@ from sqlalchemy.exc import ArgumentError
 
 from forecaster.errors import DataError
 from forecaster.spec import Spec
-from pipelines.runs.fields import VARIABLE, expand
+from pipelines.fields import VARIABLE, expand
+from pipelines.written import faults
 
 SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """File systems that pyarrow opens by URL; every other URL is one of a database."""
@@ -99,4 +100,4 @@ def source(given: Source | str | Path) -> Source:
     try:
         return Source.model_validate(given)
     except ValidationError as error:
-        raise DataError(error.errors()[0]["msg"].removeprefix("Value error, "), place="data") from None
+        raise DataError(faults(error)[0][1], place="data") from None

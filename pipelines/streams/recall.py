@@ -14,8 +14,8 @@ from forecaster.artifact import Artifact
 from forecaster.errors import DataError
 from pipelines.data.grid import offsets, stretches
 from pipelines.data.panel import Panel
-from pipelines.forecasting.admit import readable
 from pipelines.forecasting.memory import Memory
+from pipelines.forecasting.readable import readable
 from pipelines.streams.steps import panel_of
 from pipelines.streams.store import Streams
 from pipelines.streams.stream import Places, Stream, times
@@ -31,7 +31,7 @@ steps_read = Counter("forecaster_stream_steps", "Steps of streams that a model h
 
 
 @dataclass(frozen=True)
-class Known:
+class Remembered:
     """What is left of a stream up to a time, as of a revision."""
 
     revision: int
@@ -45,7 +45,7 @@ class Recall:
 
     def __init__(self, artifact: Artifact, room: int = REMEMBERED) -> None:
         self.artifact, self.lock = artifact, Lock()
-        self.known: LRUCache[int, Known] = LRUCache(room, getsizeof=lambda one: one.row.numel() + BESIDE)
+        self.known: LRUCache[int, Remembered] = LRUCache(room, getsizeof=lambda one: one.row.numel() + BESIDE)
 
     def memory(self, store: Streams, streams: Sequence[Stream], like: Panel) -> Memory:
         """What is left of streams, with all of their steps; `like` has their ids, columns and categories.
@@ -71,10 +71,10 @@ class Recall:
         with self.lock:
             for stream, kinds, row in zip(streams, static, memory.rows(), strict=True):
                 if row.numel() + BESIDE <= self.known.maxsize:
-                    self.known[stream.number] = Known(stream.revision, stream.next, kinds, row)
+                    self.known[stream.number] = Remembered(stream.revision, stream.next, kinds, row)
         return memory
 
-    def _recalled(self, stream: Stream, static: tuple[str, ...]) -> Known | None:
+    def _recalled(self, stream: Stream, static: tuple[str, ...]) -> Remembered | None:
         with self.lock:
             known = self.known.get(stream.number)
         if known is None or (known.revision, known.static) != (stream.revision, static):

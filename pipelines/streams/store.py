@@ -64,7 +64,7 @@ class Streams:
             return {row.number: Stream(**row._asdict()) for row in connection.execute(asked)}
 
     def between(self, streams: Sequence[Stream], begin: Sequence[int], end: Sequence[int]) -> list[dict[int, Said]]:
-        """What is said of each stream from a step of its own on and before another, by how far it is from the first."""
+        """The steps of each stream from its `begin` to before its `end`, by their distance from `begin`."""
         told = {one.number: dict[int, Said]() for one in streams}
         ordered = sorted(zip(begin, end, told, strict=True))
         with self.database.reading() as connection:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
+from forecaster.durable import replacing
 from forecaster.errors import DataError
 
 SQLITE = b"SQLite format 3\0"
@@ -25,7 +26,5 @@ def ensure(database: Path) -> None:
     with database.with_name(database.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not database.exists():
-            fresh = database.with_name(database.name + ".new")
-            fresh.unlink(missing_ok=True)
-            MlflowClient(f"sqlite:///{fresh}")  # makes all tables
-            fresh.replace(database)
+            with replacing(database) as fresh:
+                MlflowClient(f"sqlite:///{fresh}")  # makes all tables

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 
 log = logging.getLogger(__name__)
 

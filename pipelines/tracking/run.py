@@ -32,7 +32,7 @@ from mlflow.utils.validation import (
 from numpy import ndarray
 
 from pipelines.data.panel import Panel
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 from pipelines.tracking.connection import connect, experiment, user
 from pipelines.tracking.dataset import described
 from pipelines.tracking.outbox import Outbox, answering

@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import pandas as pd
 
-from forecaster.artifact import Artifact, load_artifact
 from forecaster.errors import DataError
 from forecaster.manifest import Category, Covariate, DataSpec
 from forecaster.model import Model
@@ -18,7 +17,7 @@ from pipelines.evaluation.backtest import backtest
 from pipelines.evaluation.contest import Verdict, contest
 from pipelines.evaluation.split import after, split
 from pipelines.recipes.recipe import Recipe
-from pipelines.registry.fetch import Champion, champion
+from pipelines.registry.fetch import Fetched
 from pipelines.registry.promotion import KeptError
 from pipelines.registry.versions import Version
 from pipelines.tracking.run import Run
@@ -33,27 +32,7 @@ class SeenError(DataError):
     """There is no horizon of data that the champion has not seen."""
 
 
-@dataclass(frozen=True)
-class Incumbent:
-    """The champion that a challenger has to beat."""
-
-    version: str
-    digest: str
-    artifact: Artifact
-
-
-def incumbent(name: str) -> Incumbent | None:
-    """The champion of a name, if there is one."""
-    found = champion(name)
-    return load(found) if found is not None else None
-
-
-def load(found: Champion) -> Incumbent:
-    """A registered model, read."""
-    return Incumbent(found.version, found.digest, load_artifact(found.folder))
-
-
-def match(ours: Incumbent, theirs: Incumbent, panel: Panel) -> Verdict:
+def match(ours: Fetched, theirs: Fetched, panel: Panel) -> Verdict:
     """Two registered models by origins that are later than what either has seen.
 
     Raises DataError where they read other columns, and SeenError where there is no horizon of such data.
@@ -70,50 +49,50 @@ def match(ours: Incumbent, theirs: Incumbent, panel: Panel) -> Verdict:
     return contest(ours_test, theirs_test, held_out)
 
 
-def last_seen(incumbent: Incumbent, panel: Panel, data: DataSpec) -> str:
+def last_seen(champion: Fetched, panel: Panel, data: DataSpec) -> str:
     """The last time that the champion was trained on.
 
     Raises DataError where the panel has other columns than it reads.
     """
-    theirs = incumbent.artifact.spec.data
+    theirs = champion.artifact.spec.data
     here, there = _columns(data), _columns(theirs)
     if here != there:
         raise DataError(
-            f"the data has {', '.join(here)}, and the champion, version {incumbent.version}, reads {', '.join(there)}",
+            f"the data has {', '.join(here)}, and the champion, version {champion.version}, reads {', '.join(there)}",
             remedy="mend the data, or train under another name",
         )
-    if panel.whole is not None or incumbent.artifact.spec.training.until is None:
+    if panel.whole is not None or champion.artifact.spec.training.until is None:
         raise DataError(
             "a champion for whole series is not compared by time",
             remedy="run a job of the kind train, and promote its version by hand",
         )
-    return incumbent.artifact.spec.training.until
+    return champion.artifact.spec.training.until
 
 
 def entries(
-    data: DataSpec, task: Task, chosen: Mapping[str, Recipe], incumbent: Incumbent | None
+    data: DataSpec, task: Task, chosen: Mapping[str, Recipe], champion: Fetched | None
 ) -> dict[str, tuple[Recipe, Model | None]]:
     """The candidates by name: each recipe from scratch, and from the champion's weights where it has the same model."""
     found: dict[str, tuple[Recipe, Model | None]] = {name: (recipe, None) for name, recipe in chosen.items()}
-    if incumbent is None or incumbent.artifact.spec.task != task or not _same(incumbent, data):
+    if champion is None or champion.artifact.spec.task != task or not _same(champion, data):
         return found
     networks = {name: recipe for name, recipe in chosen.items() if recipe.fit is not None}
-    for spec, model in _members(incumbent.artifact.spec.model, incumbent.artifact.model):
+    for spec, model in _members(champion.artifact.spec.model, champion.artifact.model):
         found |= {name + WARM: (recipe, model) for name, recipe in networks.items() if recipe.model == spec}
     return found
 
 
-def judge(parent: Run, run: Run, plan: Plan, winner: Candidate, incumbent: Incumbent) -> Verdict:
+def judge(parent: Run, run: Run, plan: Plan, winner: Candidate, champion: Fetched) -> Verdict:
     """Champion against winner on the test origins of the plan, kept in `run`, the champion's, and in the job's."""
     assert plan.split.test is not None
     assert winner.test is not None
-    theirs = incumbent.artifact
+    theirs = champion.artifact
     season = plan.task.seasons[0]
     test = backtest(theirs.model, theirs.spec.data, season, plan.split.test, theirs.calibrator)
     verdict = contest(winner.test, test, plan.split.test)
-    run.params({"version": incumbent.version, "candidate": theirs.spec.candidate})
+    run.params({"version": champion.version, "candidate": theirs.spec.candidate})
     run.metrics(test.metrics())
-    by_step = {winner.name: winner.test.by_step(), f"champion (version {incumbent.version})": test.by_step()}
+    by_step = {winner.name: winner.test.by_step(), f"champion (version {champion.version})": test.by_step()}
     metric = next(iter(test.by_step()))
     curves = {name: values[metric] for name, values in by_step.items()}
     parent.figure(figures.metric_by_step(curves, metric.replace("_", " ")), "challenge.png")
@@ -153,9 +132,9 @@ def _columns(data: DataSpec) -> list[str]:
     return [f"frequency {data.frequency}", "labels" if data.labels else "numbers", *covariates]
 
 
-def _same(incumbent: Incumbent, data: DataSpec) -> bool:
+def _same(champion: Fetched, data: DataSpec) -> bool:
     """Whether codes mean what they meant."""
-    theirs = incumbent.artifact.spec.data
+    theirs = champion.artifact.spec.data
     return (theirs.static, theirs.labels) == (data.static, data.labels)
 
 

@@ -118,7 +118,8 @@ def fill(
             found = np.maximum(found, 0.0) if data.positive else found
             return found.round() + 0.0 if data.integral else found
 
-        metrics = scores(panel.values[test], quantiles(small, test), guesses(panel, seen.values, seasons)[test])
+        interpolated = guesses(panel, seen.values, seasons)[test]
+        metrics = scores(panel.values[test], quantiles(small, test), interpolated, seasons)
         found = quantiles(every, np.isnan(every))
         tracked.metrics(metrics | {"filled": len(found)})
     return found, metrics, folder
@@ -128,11 +129,12 @@ def scores(
     actual: Float64[ndarray, "hidden"],
     quantiles: Float64[ndarray, "hidden levels"],
     interpolated: Float64[ndarray, "hidden guesses"],
+    seasons: tuple[int, ...],
 ) -> dict[str, float]:
-    """Mean absolute errors, of the median beside linear and seasonal interpolation, and what the interval holds."""
+    """Mean absolute errors, of the median beside lines, plain and in each season, and what the interval holds."""
     if not len(actual):
         return {}
     error = np.abs(actual[:, None] - np.column_stack([quantiles[:, MEDIAN], interpolated])).mean(0)
     inside = (actual >= quantiles[:, LOW]) & (actual <= quantiles[:, HIGH])
-    names = ("mae", "mae_linear", "mae_seasonal")
-    return dict(zip(names, error.tolist(), strict=False)) | {"coverage_80": float(inside.mean())}
+    names = ("mae", "mae_linear", *(f"mae_season_{season}" for season in seasons))
+    return dict(zip(names, error.tolist(), strict=True)) | {"coverage_80": float(inside.mean())}

@@ -16,12 +16,13 @@ from forecaster.errors import DataError
 from forecaster.parallel import wait
 from pipelines.evaluation.contest import Verdict
 from pipelines.pyfunc import log_model
+from pipelines.registry.fetch import Fetched
 from pipelines.registry.promotion import accept, promote
 from pipelines.registry.versions import register, registered
 from pipelines.runs.engine import HERE, Engine
 from pipelines.tracking.run import Run
 from pipelines.training.candidate import Candidate, remaining
-from pipelines.training.challenge import Incumbent, judge, unbeaten
+from pipelines.training.challenge import judge, unbeaten
 from pipelines.training.logbook import log_candidate, log_comparison, log_plan
 from pipelines.training.plan import RESERVE, Report
 from pipelines.training.prepare import alone, planned
@@ -98,7 +99,7 @@ def follow(settings: TrainSettings) -> None:
 def train(
     settings: TrainSettings,
     report: Report = lambda *epoch: None,
-    champion: Incumbent | None = None,
+    champion: Fetched | None = None,
     engine: Engine = HERE,
 ) -> Result:
     """Train, compare and register, and judge a champion by origins that are later than what it has seen.

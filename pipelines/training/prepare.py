@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from forecaster.build import build
 from forecaster.errors import DataError
-from forecaster.model import Model
+from forecaster.model import Model, Numeric
+from forecaster.spec import Task
 from pipelines.batches.covariates import describe
 from pipelines.data.oddities import oddities
 from pipelines.data.panel import Panel
 from pipelines.evaluation.split import answered, by_series, split
-from pipelines.forecasting.admit import admit
+from pipelines.forecasting.readable import held
 from pipelines.recipes.recipe import Recipe
 from pipelines.recipes.recipe import choose as choose_recipes
+from pipelines.registry.fetch import Fetched
 from pipelines.sources.read import read
 from pipelines.training import automatic
-from pipelines.training.challenge import Incumbent, SeenError, entries, last_seen
+from pipelines.training.challenge import SeenError, entries, last_seen
 from pipelines.training.plan import REFIT, RESERVE, Plan, Report
 from pipelines.training.settings import TrainSettings
 
@@ -31,7 +34,7 @@ WORK = Path("mlruns") / "work"
 def planned(
     settings: TrainSettings,
     report: Report = lambda *epoch: None,
-    champion: Incumbent | None = None,
+    champion: Fetched | None = None,
     workers: int = 1,
 ) -> tuple[dict[str, tuple[Recipe, Model | None]], Plan]:
     """The candidates, and what they share."""
@@ -59,7 +62,7 @@ def prepare(
     panel: Panel,
     chosen: dict[str, Recipe],
     report: Report = lambda *epoch: None,
-    champion: Incumbent | None = None,
+    champion: Fetched | None = None,
     workers: int = 1,
 ) -> Plan:
     """What all candidates share: the task read from the data, its split, and the folder of the work.
@@ -92,6 +95,17 @@ def prepare(
         folder=work_folder(identity),
         report=report,
     )
+
+
+def admit(panel: Panel, name: str, recipe: Recipe, task: Task) -> None:
+    """Raises DataError on a recipe that nothing can be built from, and on the first value of `panel` that its model
+    gives no probability to."""
+    try:
+        model = build(recipe.model, task)
+    except DataError as error:
+        raise DataError(error.message, place=f"recipe {name!r}", remedy=error.remedy) from None
+    if isinstance(model, Numeric):
+        held(panel, model, f"the recipe {name!r}")
 
 
 def work_folder(identity: str) -> Path:

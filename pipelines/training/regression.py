@@ -12,6 +12,7 @@ from numpy import ndarray
 from scipy.optimize import nnls
 from torch import Tensor
 
+from forecaster.cores.scale import moving
 from forecaster.manifest import DataSpec
 from forecaster.models.linear import Linear
 from pipelines.batches.windows import EPOCH, Table, Windows
@@ -179,7 +180,7 @@ def draw(model: Linear, table: Table, seed: int, after: Int64[ndarray, "series"]
     for batch in windows.epoch(0):
         common, level, scale = model.scaled(batch.target, batch.past, batch.static)
         future = (batch.future - level) / scale
-        usable = future.isfinite().all(1) & (scale > 1e-14 * level.abs()).squeeze(1)
+        usable = future.isfinite().all(1) & (moving(scale, level) > 0).squeeze(1)
         weight = (scale / batch.unit.unsqueeze(1)).nan_to_num(nan=1.0)[usable]
         common, future = common[usable].double(), future[usable]
         lately = common[:, :context][:, -max(1, context // 4) :].mean(1, keepdim=True)

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from forecaster.spec import Spec
-from pipelines.runs.fields import Duration, ModelName, Text
+from pipelines.fields import Duration, ModelName, Text
 from pipelines.sources.source import Source
 
 

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 from statsmodels.tsa.forecasting.theta import ThetaModel
+from statsmodels.tsa.stattools import acf
 from torch import Tensor
 from torch.testing import assert_close
 
 from forecaster.models.pointwise import Seen
-from forecaster.models.theta import Theta, slope, smooth, smoothed
+from forecaster.models.theta import Theta, significant, slope, smooth, smoothed
 
 nan = math.nan
 HORIZON = 10
@@ -51,6 +53,19 @@ def test_without_a_season_as_statsmodels(length: int) -> None:
     if length > 2:  # two values say nothing of a rate
         assert_close(point(values, 1)[0].numpy(), fitted.forecast(HORIZON).to_numpy(), rtol=1e-5, atol=1e-5)
     assert slope(torch.from_numpy(values)[None]).item() == pytest.approx(fitted.params["b0"])
+
+
+@pytest.mark.parametrize("season", [4, 7, 12])
+def test_a_season_is_significant_by_the_variance_of_bartlett(season: int) -> None:
+    random, told, expected = np.random.default_rng(season), [], []
+    for _ in range(300):
+        values = lfilter([1], [1, -0.9], random.normal(size=200))[56:]
+        told.append(bool(significant(torch.from_numpy(values)[None], season)))
+        found = acf(values, nlags=season, alpha=0.1, bartlett_confint=True, result_object=True)
+        low, high = found.confint[-1]
+        expected.append(bool(abs(found.acf[-1]) > (high - low) / 2))
+    assert told == expected
+    assert 0 < np.mean(told) < 1
 
 
 def test_smoothing_by_hand() -> None:

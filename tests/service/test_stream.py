@@ -22,7 +22,7 @@ from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
 from forecaster.spec import EnsembleSpec, HeadSpec, LinearSpec, ModelSpec, StateSpaceSpec, ThetaSpec
 from pipelines.cli.app import app
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 from pipelines.streams import recall as recalling
 from pipelines.streams.recall import Recall
 from pipelines.streams.store import VARIABLE, Streams

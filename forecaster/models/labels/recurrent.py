@@ -5,6 +5,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from forecaster.batch import Batch
+from forecaster.categories import Categories
 from forecaster.core import Core
 from forecaster.model import Carry, seasonal
 from forecaster.models.labels.model import LabelModel, cross_entropy, tokens
@@ -34,8 +35,8 @@ class LabelRecurrent(LabelModel):
         super().__init__()
         self.core, self.labels, self.end = core, labels, end
         self.seasons, self.known, self.past = seasons, known, past
-        self.embed = nn.ModuleList(nn.Embedding(size + 1, 4, padding_idx=0) for size in static)
-        read = labels * (1 + len(seasons)) + known + 2 * past + 4 * len(static)
+        self.embed = Categories(static)
+        read = labels * (1 + len(seasons)) + known + 2 * past + self.embed.width
         self.input = nn.Linear(read, core.inputs)
         self.output = nn.Sequential(
             nn.Linear(core.features + known, core.features), nn.Tanh(), nn.Linear(core.features, labels)
@@ -78,7 +79,7 @@ class LabelRecurrent(LabelModel):
                 batch.known[:, :time],
                 batch.past.nan_to_num(),
                 ~batch.past.isnan(),
-                *(code(batch.static[:, None, s]).expand(-1, time, -1) for s, code in enumerate(self.embed)),
+                self.embed(batch.static, time),
             ],
             -1,
         )

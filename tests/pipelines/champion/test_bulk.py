@@ -228,6 +228,8 @@ def test_a_folder_of_something_else_is_refused(data: Path, model: Path, tmp_path
     for inside in (data, data / "month=0" / "out"):
         with pytest.raises(DataError, match="is what is read, or lies in it"):
             score(data, inside, model, Processes(1))
+    with pytest.raises(DataError, match="s3://bucket/out/ is no folder of this machine; write shards here"):
+        score_shards(chosen("none", str(model)), data, None, "s3://bucket/out/", LEVELS, Processes(1))
 
 
 def test_data_that_cannot_be_dealt_out_is_refused(data: Path, table: pd.DataFrame, model: Path, tmp_path: Path) -> None:

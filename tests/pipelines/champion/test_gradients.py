@@ -17,7 +17,7 @@ from forecaster.spec import CoreSpec, RecurrentSpec, SeasonalNaiveSpec, Task
 from forecaster.state import part, parts
 from pipelines.batches.covariates import describe
 from pipelines.batches.windows import Table
-from pipelines.champion.gradients import Memory, measure
+from pipelines.champion.gradients import Decay, measure
 from pipelines.cli.app import app
 from pipelines.data.doors import panel_from_frame
 from tests.pipelines.conftest import make_artifact, steps
@@ -102,7 +102,7 @@ def test_a_model_without_a_recurrent_state_ends_in_one_line(tmp_path: Path) -> N
 
 
 def test_the_printed_table_says_where_a_gradient_lives_to_the_end() -> None:
-    memory = Memory({"0.hidden": 0.1 ** np.arange(4), "0.cell": np.ones(4)}, series=5, stride=24)
+    memory = Decay({"0.hidden": 0.1 ** np.arange(4), "0.cell": np.ones(4)}, series=5, stride=24)
     assert str(memory).splitlines() == [
         "steps back  0.hidden   0.cell",
         "1           1.00e+00 1.00e+00",

@@ -110,6 +110,7 @@ def request(**changes: Any) -> Panel:
             "series 'b', start: a time outside the years 1700 to 2200",
         ),
         ({"start": [START, 5]}, "series 'b': start is 5; give a time"),
+        ({"start": ["20240131", "20240201"]}, "series 'a': start is '20240131'; give a time"),
         ({"frequency": "step", "start": [5, START]}, "series 'b': start is '2024.*; give an integer"),
         ({"frequency": "step", "start": [5, 10**30]}, "series 'b': start is 10*; give an integer"),
         (

@@ -130,6 +130,7 @@ def test_no_more_is_told_than_can_be_read() -> None:
     artifact = Artifact(spec, build(model, task))
     words = panel_from_series(["a"], ["2024-01-01"], [[f"w{step}" for step in range(150)]], "D")
     told = doubts(artifact, words)
-    assert len(told) == 101
-    assert told[-1] == "there is more that was not there in training"
+    assert len(told) == 100
+    assert told[-1] == "there is more to be doubted"
+    assert doubts(artifact, words, ["before"] * 150) == (*["before"] * 99, told[-1])
     assert len(doubts(artifact, panel_from_series(["a"], ["2024-01-01"], [words.labels[:100]], "D"))) == 100

@@ -117,7 +117,7 @@ def test_members_without_gradients_are_solved_as_they_are_alone(tmp_path: Path) 
         ("summary: Mine.\n", "model: Field required"),
         (OWN.removesuffix("fit: {}\n"), "fit: its weights would stay as they are drawn; add the line fit: {}"),
         (MIXED, "fit: its weights would stay as they are drawn"),
-        ("- a list", "valid dictionary"),
+        ("- a list", "no recipe; write a mapping"),
         ("summary: [", "no recipe can be read"),
         ("\udcff", "no recipe can be read"),
         (None, "No such file"),

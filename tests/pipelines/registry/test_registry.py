@@ -15,10 +15,10 @@ from forecaster.artifact import digest, load_artifact
 from forecaster.errors import ArtifactError, DataError
 from pipelines.champion.load import chosen
 from pipelines.data.panel import Panel
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 from pipelines.pyfunc import log_model
 from pipelines.registry import versions as registry
-from pipelines.registry.fetch import Champion, copies, resolve
+from pipelines.registry.fetch import Fetched, copies, resolve
 from pipelines.registry.promotion import history, latest, promote, rollback
 from pipelines.registry.versions import register, versions
 from pipelines.tracking.connection import connect
@@ -80,7 +80,7 @@ def test_a_number_is_a_version_and_a_path_a_folder(home: Path, add: Callable[...
     other, seal = artifact(1)
     shutil.copytree(other, home / "1")
     assert chosen("m", "1") == resolve("m", "1")
-    assert chosen("m", "./1") == Champion("m", "./1", seal, home / "1")
+    assert chosen("m", "./1") == Fetched("m", "./1", seal, home / "1")
 
 
 def test_versions_are_counted_and_described(entry: Callable[..., str]) -> None:
@@ -98,12 +98,16 @@ def test_ten_versions_are_in_order(entry: Callable[..., str]) -> None:
     assert [entry() for _ in range(11)] == [one.version for one in versions("m")]
 
 
-def test_a_promotion_leaves_who_when_and_against_what(store: str, entry: Callable[..., str]) -> None:
+def test_a_promotion_leaves_who_when_and_against_what(
+    store: str, entry: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = f"records, {store}"
     one, two = entry(name, mase=0.7), entry(name, mase=0.5)
     before = datetime.now(UTC)
-    promote(name, one, metric="mase", value=0.7, by="ada", reason="first")
-    promote(name, two, by="grace")
+    monkeypatch.setenv("LOGNAME", "ada")
+    promote(name, one, metric="mase", value=0.7, reason="first")
+    monkeypatch.setenv("LOGNAME", "grace")
+    promote(name, two)
     first, second = history(name)
     assert (first.version, first.by, first.metric, first.value) == (one, "ada", "mase", 0.7)
     assert (first.previous, first.reason, first.back) == (None, "first", False)
@@ -124,8 +128,8 @@ def test_the_way_back(entry: Callable[..., str]) -> None:
         promote("m", entry())
     promote("m", "4")  # once more changes nothing
     assert rollback("m") == "3"
-    assert rollback("m", by="ada", reason="broken") == "2"
-    assert (history("m")[-1].by, history("m")[-1].reason, history("m")[-1].back) == ("ada", "broken", True)
+    assert rollback("m") == "2"
+    assert (history("m")[-1].reason, history("m")[-1].back) == ("rolled back", True)
     promote("m", "4")
     assert [rollback("m"), rollback("m")] == ["2", "1"]
     with pytest.raises(DataError, match="no earlier champion"):

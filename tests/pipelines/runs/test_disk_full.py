@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from forecaster.artifact import load_artifact
 from forecaster.durable import replace
 from pipelines.cli.app import app
+from pipelines.faults import AGAIN, FULL, passing
 from pipelines.registry.versions import versions
-from pipelines.runs.faults import AGAIN, FULL, passing
 from pipelines.sources.files import naming
 from pipelines.sources.sink import write
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from forecaster.errors import DataError
 from pipelines.cli.app import app
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 from pipelines.jobs.firing import Schedule
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.jobs.run import run

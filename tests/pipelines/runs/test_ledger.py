@@ -16,12 +16,13 @@ from sqlalchemy import Connection, Table, create_engine, event, inspect
 from sqlalchemy.schema import CreateTable
 
 from forecaster.errors import DataError
-from pipelines.database import UnavailableError
+from pipelines.faults import LostError, UnavailableError
+from pipelines.jobs.job import Job, Outcome, Turn
+from pipelines.jobs.run import run
 from pipelines.registry.promotion import KeptError, history, promote
 from pipelines.registry.versions import PROMOTION, register, versions
 from pipelines.runs import ledger as module
 from pipelines.runs.attempts import FAILED, LOST, RUNNING, SUCCEEDED, TABLES, Key
-from pipelines.runs.faults import LostError
 from pipelines.runs.ledger import Ledger, open_ledger
 from pipelines.tracking.connection import connect
 from pipelines.tracking.run import Run
@@ -120,6 +121,21 @@ def test_fired_many_times_at_once_it_runs_once(url: str, tmp_path: Path) -> None
     assert [process.communicate(timeout=120)[0].strip() for process in fired] == ["7"] * 4
     assert (tmp_path / "count").read_text() == "once\n"
     assert [one.outcome for one in Ledger(url).attempts()] == [SUCCEEDED]
+
+
+@pytest.mark.parametrize("fault", [LostError("lost"), UnavailableError("away")], ids=["lost", "away"])
+def test_what_went_wrong_is_told_though_the_ledger_is_away(fault: Exception, url: str) -> None:
+    class Broken(Job):
+        def work(self, turn: Turn) -> Outcome:  # noqa: ARG002
+            ledger.end = away  # type: ignore[assignment, method-assign]
+            raise DataError("the y of row 3 is no number")
+
+    def away(*_: object) -> None:
+        raise fault
+
+    ledger = Ledger(url)
+    with pytest.raises(DataError, match="the y of row 3 is no number"):
+        run(Broken(name="sales"), "2026-11-21", ledger)
 
 
 def test_tables_that_another_makes_in_the_same_moment_are_taken(url: str) -> None:

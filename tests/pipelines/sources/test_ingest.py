@@ -188,6 +188,14 @@ def test_a_corrupted_partition_is_named(store: str, tmp_path: Path) -> None:
             act()
 
 
+def test_a_store_in_the_home_of_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    ingest(written(hours(), tmp_path / "a.parquet"), "~/deep/store", "2024-10-26")
+    assert [file.name for file in (tmp_path / "deep" / "store").iterdir()] == ["2024-10-26T000000.parquet"]
+    assert not (tmp_path / "~").exists()
+
+
 @pytest.mark.parametrize(
     ("as_of", "late", "message"),
     [

@@ -18,10 +18,9 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from pipelines.cli.app import app
-from pipelines.database import UnavailableError
+from pipelines.faults import AGAIN, UnavailableError
 from pipelines.recipes.recipe import Recipe, recipes
 from pipelines.registry.versions import versions
-from pipelines.runs.faults import AGAIN
 from pipelines.tracking import outbox
 from pipelines.tracking.outbox import Outbox
 from pipelines.tracking.run import Run

@@ -16,7 +16,7 @@ from mlflow.telemetry import get_telemetry_client
 
 from forecaster.errors import DataError
 from pipelines.data.panel import Panel
-from pipelines.database import UnavailableError
+from pipelines.faults import UnavailableError
 from pipelines.tracking.connection import SETTINGS, connect, tracking_uri
 from pipelines.tracking.run import Run
 from tests.pipelines.processes import free_port

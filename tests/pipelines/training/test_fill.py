@@ -194,7 +194,7 @@ def test_days_that_are_missing_in_hours_are_filled_better_than_by_a_line(home: P
     assert run.info.run_name == "fill"
     assert run.info.status == "FINISHED"
     assert run.data.metrics["mae"] < run.data.metrics["mae_linear"]
-    assert {"mae_seasonal", "coverage_80", "loss", "filled"} <= set(run.data.metrics)
+    assert {"mae_season_24", "coverage_80", "loss", "filled"} <= set(run.data.metrics)
     assert not any((home / "mlruns" / "work").iterdir())
 
 
@@ -211,7 +211,7 @@ def test_where_a_line_is_better_it_is_said(home: Path) -> None:
     frame.to_csv(home / "line.csv", index=False)
     code, printed = cli(str(home / "line.csv"), "--out", str(home / "out.csv"), "--budget", "1s")
     assert code == 0, printed
-    assert "linear interpolation told hidden values better: give a larger --budget, or fill by that" in printed
+    assert "interpolation along a line told hidden values better: give a larger --budget, or fill by that" in printed
 
 
 def test_two_values_are_enough_for_a_recipe_of_ones_own(home: Path) -> None:

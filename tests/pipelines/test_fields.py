@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from forecaster.errors import DataError
-from pipelines.runs.fields import Duration, expand
+from pipelines.fields import Duration, expand
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), (" 2h ", 7200.0), (3, 3.0)])

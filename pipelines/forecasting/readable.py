@@ -1,4 +1,4 @@
-"""Whether a model is for the values that a panel has."""
+"""Whether a model can read the values that a panel has."""
 
 from collections.abc import Sequence
 
@@ -7,25 +7,11 @@ import torch
 from jaxtyping import Bool
 from numpy import ndarray
 
-from forecaster.build import build
 from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
 from forecaster.model import Model, Numeric
-from forecaster.spec import Task
 from pipelines.data.panel import Panel
 from pipelines.forecasting.distribution import support
-from pipelines.recipes.recipe import Recipe
-
-
-def admit(panel: Panel, name: str, recipe: Recipe, task: Task) -> None:
-    """Raises DataError on a recipe that nothing can be built from, and on the first value of `panel` that its model
-    gives no probability to."""
-    try:
-        model = build(recipe.model, task)
-    except DataError as error:
-        raise DataError(error.message, place=f"recipe {name!r}", remedy=error.remedy) from None
-    if isinstance(model, Numeric):
-        _held(panel, model, f"the recipe {name!r}")
 
 
 def readable(panel: Panel, model: Model, begun: Bool[ndarray, "series"] | None = None) -> None:
@@ -33,7 +19,7 @@ def readable(panel: Panel, model: Model, begun: Bool[ndarray, "series"] | None =
     learns something from; those that have `begun` had one before."""
     known = ~np.isnan(panel.values)
     if isinstance(model, Numeric):
-        _held(panel, model, "the model")
+        held(panel, model, "the model")
         known &= model.domain.holds(torch.from_numpy(panel.values)).numpy()
     nothing = ~panel.having(known) if begun is None else ~panel.having(known) & ~begun
     if nothing.any():
@@ -51,7 +37,8 @@ def admissible(values: Sequence[float], model: Model, data: DataSpec) -> list[fl
     return (support(model, data).nearest(numbers) if isinstance(model, Numeric) else numbers).tolist()
 
 
-def _held(panel: Panel, model: Numeric, reader: str) -> None:
+def held(panel: Panel, model: Numeric, reader: str) -> None:
+    """Raises DataError on the first value that a model, called `reader`, gives no probability to."""
     outside = ~model.support.holds(torch.from_numpy(panel.values)).numpy()
     if outside.any():
         series, place = panel.where(row := int(outside.argmax()))

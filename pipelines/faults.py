@@ -4,12 +4,14 @@ import errno
 import os
 from pathlib import Path
 
-from pipelines.database import UnavailableError
-
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the system says where nothing more can be written."""
 AGAIN = 75
 """The exit code of a fault that passes (EX_TEMPFAIL of sysexits.h)."""
+
+
+class UnavailableError(Exception):
+    """A server or a database that is needed does not answer."""
 
 
 class LostError(Exception):
