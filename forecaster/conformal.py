@@ -16,7 +16,7 @@ from forecaster.support import REAL, Support
 ENOUGH = 50
 """Residuals that one step needs of its own; with fewer it borrows from its neighbours."""
 CLAIM = 32
-"""Held-out origins that the width which a model claims is worth."""
+"""How many held-out origins the width that a model claims counts for."""
 LEAST = 0.1
 """Share of its distance to the median that each end of an interval keeps."""
 SIZE = 0.05
@@ -70,9 +70,9 @@ class Calibrator:
     residuals: int
     """Number of held-out values it was learned from."""
     unit: float = 0.0
-    """The least distance of two values, which each interval is wider by than its ends are apart."""
+    """The least distance between two values: of whole numbers, an interval holds one more than its ends are apart."""
     young: Mapping[int, Shares] = field(default_factory=dict)
-    """Those of series of so many steps or more, fewest first, up to twice the last."""
+    """The shares of short series by the length from which they hold, ascending; from twice the last on `shares` do."""
 
     @classmethod
     def learn(

@@ -23,6 +23,11 @@ def join() -> None:
         distributed.init_process_group()
 
 
+def device() -> torch.device:
+    """What this process trains on."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def processes() -> int:
     """How many there are."""
     return distributed.get_world_size() if distributed.is_initialized() else 1

@@ -32,7 +32,7 @@ class HeadSpec(Spec):
     family: str = "quantile"
     """Name of a class in `forecaster.heads`."""
     options: dict[str, bool | int | float] = {}
-    """What the head is made from."""
+    """The arguments of that class."""
 
     @field_validator("options")
     @classmethod

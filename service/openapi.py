@@ -4,8 +4,6 @@ import math
 from typing import Any
 
 import orjson
-import pandas as pd
-from pandas.tseries.frequencies import to_offset
 from pydantic.json_schema import models_json_schema
 
 from forecaster.artifact import Artifact
@@ -23,6 +21,7 @@ from service.schema import (
     StreamRequest,
 )
 from service.source import Champion
+from service.times import first_step
 
 REFUSALS = {
     400: "Not JSON.",
@@ -68,9 +67,7 @@ def example(artifact: Artifact) -> dict[str, Any]:
     """A request that the model can answer: three steps ahead of twelve values with one gap."""
     data = artifact.spec.data
     length, horizon = 12, 3 if data.whole is None else 1
-    start = (
-        0 if data.frequency == "step" else to_offset(data.frequency).rollforward(pd.Timestamp(2024, 1, 1)).isoformat()
-    )
+    start = first_step(data.frequency, 2024)
     wave = [round(100 + 20 * math.sin(step * math.pi / 6), 1) for step in range(length)]
     target: list[object] = [*admissible(wave, artifact.model, data)]
     if data.steps:

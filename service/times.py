@@ -9,12 +9,11 @@ from pandas.tseries.frequencies import to_offset
 
 from forecaster.errors import DataError
 from forecaster.manifest import DataSpec
-from pipelines.clock.zone import Times, local, parse_zone, utc
+from pipelines.clock.zone import SECOND, Times, local, offset_text, parse_zone, utc
 from pipelines.data.panel import Panel
 from service.schema import Series
 
 _TIME = re.compile(r"\s*\d{4}-\d\d(-\d\d([T ][\d:.]+\s*(?P<offset>[Zz]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?)?\s*$")
-_SECOND = 1_000_000_000
 
 
 def starts(series: Sequence[Series], data: DataSpec) -> list[str | int]:
@@ -23,11 +22,13 @@ def starts(series: Sequence[Series], data: DataSpec) -> list[str | int]:
     That counts the steps of a model that counts them, and is a guess for one that knows the calendar.
     """
     if all(one.start is None for one in series):
-        if data.frequency == "step":
-            return [0] * len(series)
-        first = to_offset(data.frequency).rollforward(pd.Timestamp(1970, 1, 1))
-        return [first.isoformat()] * len(series)
+        return [first_step(data.frequency, 1970)] * len(series)
     return [_checked(one) for one in series]
+
+
+def first_step(frequency: str, year: int) -> str | int:
+    """When the first step of a year begins; 0 where steps are counted."""
+    return 0 if frequency == "step" else to_offset(frequency).rollforward(pd.Timestamp(year, 1, 1)).isoformat()
 
 
 def _checked(one: Series) -> str | int:
@@ -100,12 +101,8 @@ def _width(offset: str) -> int:
 
 def _texts(wall: Times, offset: Times | None) -> list[str | int]:
     """ISO 8601, to the second where that says it all."""
-    unit = "s" if (wall % _SECOND == 0).all() else "ns"
+    unit = "s" if (wall % SECOND == 0).all() else "ns"
     texts = np.datetime_as_string(wall.view("datetime64[ns]").astype(f"datetime64[{unit}]"))
     if offset is None:
         return [str(text) for text in texts]
-    minutes = offset // (60 * _SECOND)
-    return [
-        f"{text}{'-' if minute < 0 else '+'}{abs(minute) // 60:02d}:{abs(minute) % 60:02d}"
-        for text, minute in zip(texts, minutes.tolist(), strict=True)
-    ]
+    return [f"{text}{offset_text(one)}" for text, one in zip(texts, offset.tolist(), strict=True)]

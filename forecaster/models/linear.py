@@ -7,8 +7,8 @@ from jaxtyping import Float32, Float64, Int64
 from torch import Tensor, nn
 
 from forecaster.cores.scale import normalise
-from forecaster.models.labels.model import tokens
-from forecaster.models.pointwise import Pointwise, Seen, mean_of_known
+from forecaster.gaps import mean_of_known, tokens
+from forecaster.models.pointwise import Pointwise, Seen
 
 
 class Covariates(NamedTuple):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from forecaster.batch import Batch, Forecast
 from forecaster.cores.scale import normalise
+from forecaster.gaps import fill_forward, mean_of_known
 from forecaster.model import Carry, Numeric
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS, normal_quantiles
@@ -135,17 +136,3 @@ class SeasonalNaive(Pointwise):
         last = torch.where(last.isnan(), seen.latest, last)
         change = (seen.target[:, self.season :] - seen.target[:, : -self.season]).abs()
         return last[:, [step % self.season for step in range(self.horizon)]], mean_of_known(change) * self.growth
-
-
-def fill_forward(values: Float64[Tensor, "batch time *width"]) -> Float64[Tensor, "batch time *width"]:
-    """Each missing value replaced by the last known one before it, if there is one."""
-    time = torch.arange(values.shape[1], device=values.device).view(-1, *[1] * (values.dim() - 2))
-    latest = torch.where(values.isnan(), -1, time).cummax(1).values
-    filled = values.gather(1, latest.clamp(min=0))
-    return torch.where(latest < 0, torch.nan, filled)
-
-
-def mean_of_known(values: Float64[Tensor, "batch time *width"]) -> Float64[Tensor, "batch 1 *width"]:
-    """The mean of what is not NaN, zero where all is; divided first, so that the sum does not overflow."""
-    count = (~values.isnan()).sum(1, keepdim=True).clamp(min=1)
-    return (values.nan_to_num() / count).sum(1, keepdim=True)

@@ -19,7 +19,7 @@ from forecaster.quantiles import LEVELS
 from forecaster.state import part, parts, where
 
 OVERLAP = 8
-"""Origins, up to twice as many, from which training forecasts the same observation: more of them say little new."""
+"""Training forecasts an observation from so many origins, up to twice as many: more of them would say little new."""
 
 
 class Reading(NamedTuple):

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from forecaster.batch import Batch, Forecast
 from forecaster.cores.kalman import Kalman
 from forecaster.cores.scale import normalise, worth
+from forecaster.gaps import fill_forward
 from forecaster.model import Carry, Numeric
-from forecaster.models.pointwise import fill_forward
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS, normal_quantiles
 from forecaster.state import part, parts, where

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from forecaster.models.pointwise import Pointwise, Seen, mean_of_known
+from forecaster.gaps import mean_of_known
+from forecaster.models.pointwise import Pointwise, Seen
 
 SEASONAL = 1.645**2
 """What a test of seasonality has to exceed: 10 % of chi squared with one degree of freedom."""

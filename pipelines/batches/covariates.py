@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from forecaster.errors import DataError
 from forecaster.manifest import Category, Covariate, DataSpec
-from pipelines.clock.calendar import calendar_features, calendar_names
+from pipelines.clock.features import calendar_features, calendar_names
 from pipelines.data.grid import crop, offsets, stretches
 from pipelines.data.labels import check_labels, recode
 from pipelines.data.panel import Panel

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
-from pipelines.clock.calendar import infer_frequency, sample
 from pipelines.clock.frequency import Frequency
+from pipelines.clock.infer import infer_frequency, sample
 from pipelines.clock.stamps import Who
 from pipelines.clock.zone import Times
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
+from pipelines.arrow import encoded, is_text, plain
 from pipelines.clock.frequency import Frequency
 from pipelines.clock.slots import FIRST_DAY, LAST_DAY
 from pipelines.clock.zone import DAY, HOUR, SECOND, Times, local, parse_zone, stamp, utc
@@ -43,8 +44,8 @@ def read_stamps(column: pa.ChunkedArray, zone: str | None, who: Who, field: str 
     if column.null_count:
         row = int(np.flatnonzero(column.is_null().to_numpy())[0])
         raise DataError("no time", series=who(row), place=f"{field}, row {row + 1}", remedy=_WRITE)
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    kind = plain(column.type)
+    if is_text(kind):
         return _read_text(column, zone, who, field)
     try:
         if pa.types.is_integer(kind) or pa.types.is_floating(kind):
@@ -79,10 +80,8 @@ def _steps(column: pa.ChunkedArray) -> Times:
 
 def _read_text(column: pa.ChunkedArray, zone: str | None, who: Who, field: str) -> Stamps:
     """Read each distinct text once."""
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    column = column.unify_dictionaries().combine_chunks()
-    words, codes = column.dictionary.cast(pa.string()), column.indices.to_numpy()
+    distinct = encoded(column)
+    words, codes = distinct.dictionary.cast(pa.string()), distinct.indices.to_numpy()
 
     def refuse(bad: NDArray[np.bool_], message: str, remedy: str) -> DataError:
         row = int(np.flatnonzero(bad[codes])[0])
@@ -93,7 +92,7 @@ def _read_text(column: pa.ChunkedArray, zone: str | None, who: Who, field: str) 
     parts = pc.extract_regex(words, TIME)
     if parts.null_count:
         raise refuse(parts.is_null().to_numpy(zero_copy_only=False), "not a time", _WRITE)
-    moment = pc.replace_substring_regex(parts.field("moment"), r"^(\d{4}-\d\d)$", r"\1-01")
+    moment = first_days(parts.field("moment"))
     try:
         times = moment.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy()
     except pa.ArrowInvalid as error:
@@ -114,6 +113,11 @@ def _read_text(column: pa.ChunkedArray, zone: str | None, who: Who, field: str) 
     shifts = np.array([local(np.zeros(1, dtype=np.int64), name)[0] for name in zones])
     times = _nanoseconds((times - shifts[which])[codes], "ns", who, field)
     return Stamps(times, "utc", zone or zones[0])
+
+
+def first_days(moments: pa.Array) -> pa.Array:
+    """Times as text, a month as its first day."""
+    return pc.replace_substring_regex(moments, r"^(\d{4}-\d\d)$", r"\1-01")
 
 
 def first_invalid(texts: pa.Array, kind: pa.DataType) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
-from pipelines.clock.calendar import sample
+from pipelines.clock.infer import sample
 from pipelines.clock.stamps import Who
 from pipelines.clock.zone import Times
 

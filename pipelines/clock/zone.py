@@ -99,8 +99,13 @@ def stamp(time: int, zone: str | None) -> str:
     text = text.removesuffix(":00") if text.count(":") == 2 else text
     if zone is None:
         return text
-    minutes = int(wall[0] - time) // (60 * SECOND)
-    return f"{text}{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+    return text + offset_text(int(wall[0]) - time)
+
+
+def offset_text(offset: int) -> str:
+    """A UTC offset in nanoseconds as in ISO 8601, to the minute: '+11:00'."""
+    minutes = offset // (60 * SECOND)
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
 
 
 def _transitions(zone: str, times: Times) -> tuple[Times, Times]:

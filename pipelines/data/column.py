@@ -8,6 +8,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from forecaster.errors import DataError
+from pipelines.arrow import encoded, is_text, plain
 from pipelines.clock.stamps import first_invalid
 
 _NUMBER = r"(?i)^[+-]?(\d+\.?\d*|\.\d+|inf|infinity)(e[+-]?\d+)?$"
@@ -21,18 +22,16 @@ _GAPS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
 
 def distinct(column: pa.ChunkedArray) -> tuple[list[str], Int32[ndarray, " rows"]]:
     """The distinct values as text and the number of each row's, -1 where there is none."""
-    if not pa.types.is_dictionary(column.type):
-        column = column.cast(pa.string()).dictionary_encode()
-    column = column.unify_dictionaries().combine_chunks()
-    words = column.dictionary.cast(pa.string()).to_pylist()
-    codes = column.indices.cast(pa.int32()).fill_null(-1).to_numpy()
+    there = encoded(column if pa.types.is_dictionary(column.type) else column.cast(pa.string()))
+    words = there.dictionary.cast(pa.string()).to_pylist()
+    codes = there.indices.cast(pa.int32()).fill_null(-1).to_numpy()
     return words, np.where(codes == words.index(""), np.int32(-1), codes) if "" in words else codes
 
 
 def to_numbers(column: pa.ChunkedArray) -> tuple[Float64[ndarray, " rows"], int | None]:
     """The values, NaN where there is none, and the first row that is no finite number."""
-    kind = _kind(column)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    kind = plain(column.type)
+    if is_text(kind):
         texts = _texts(column)
         try:
             values = texts.cast(pa.float64())
@@ -63,17 +62,16 @@ def to_labels(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Float64[ndarray
 
     And none where most of the different texts are amounts such as 1,100 or 100%: these are meant as numbers.
     """
-    kind = _kind(column)
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if not is_text(column.type):
         return (), np.empty(0)
-    encoded = _texts(column).dictionary_encode()
-    texts = encoded.dictionary
+    there = _texts(column).dictionary_encode()
+    texts = there.dictionary
     if not len(texts) or pc.any(pc.match_substring_regex(texts, _NUMBER)).as_py():
         return (), np.empty(0)
     if 2 * pc.sum(pc.match_substring_regex(texts, _AMOUNT)).as_py() > len(texts):
         return (), np.empty(0)
     order = np.append(np.argsort(np.argsort(np.array(texts.to_pylist(), dtype=object))), np.nan)
-    codes = order[encoded.indices.fill_null(-1).to_numpy()]
+    codes = order[there.indices.fill_null(-1).to_numpy()]
     return tuple(sorted(texts.to_pylist())), codes
 
 
@@ -96,10 +94,6 @@ def to_categories(
             remedy="a static covariate has one value in a series: correct it, or declare it known or past",
         )
     return np.array(words, dtype=object)[of]
-
-
-def _kind(column: pa.ChunkedArray) -> pa.DataType:
-    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
 
 
 def _texts(column: pa.ChunkedArray) -> pa.Array:

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecaster.errors import DataError
+from pipelines.arrow import encoded, is_text
 from pipelines.clock.frequency import Frequency
-from pipelines.clock.stamps import SCALE, STEP, TIME, Stamps, read_stamps, second
+from pipelines.clock.stamps import SCALE, STEP, TIME, Stamps, first_days, read_stamps, second
 from pipelines.clock.zone import DAY, local, parse_zone, utc
 from pipelines.data.table import read_series
 
@@ -130,16 +131,14 @@ class Cutoff:
 
     def _typed(self, column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         """Text as numbers or times; None where some is neither, which the reader of stamps refuses."""
-        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        if not is_text(column.type):
             return column
-        column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        column = column.unify_dictionaries().combine_chunks()
+        column = encoded(column)
         words = column.dictionary.cast(pa.string())
         if pc.all(pc.match_substring_regex(words, STEP)).as_py():
             return words.cast(pa.int64()).take(column.indices)
         parts = pc.extract_regex(words, TIME)
-        moment = pc.replace_substring_regex(parts.field("moment"), r"^(\d{4}-\d\d)$", r"\1-01")
+        moment = first_days(parts.field("moment"))
         moment = pc.if_else(pc.greater(moment, _LAST), _LAST, moment)
         try:
             times = moment.cast(pa.timestamp("ns"))

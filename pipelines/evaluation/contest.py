@@ -20,8 +20,8 @@ WORSE = 0.1
 OFF = 0.1
 """How far from 80 % an 80 % interval may cover, unless the champion's is further off."""
 ENOUGH = 10
-"""Series from which on a series is one pair of losses; of fewer, which may move together, all origins within a horizon
-are one."""
+"""From so many series on, each series is one pair of losses; of fewer, which may move together, all series at all
+origins within a horizon are one pair."""
 DRAWS = 2000
 
 

@@ -18,9 +18,6 @@ from pipelines.batches.histories import at_the_end
 from pipelines.data.panel import Panel
 from pipelines.forecasting.memory import Memory, Traits
 
-SERIES = 512
-"""Series that are read side by side: their gates fit into a core's own cache, which is a quarter faster than 2048."""
-
 
 @dataclass(frozen=True)
 class Distribution:
@@ -68,7 +65,7 @@ def distribution(
     traits = Traits.of(panel) if memory is None else memory.traits
 
     def calibrated(unit: float) -> Float64[Tensor, "series horizon levels"]:
-        """For series whose values lie so far apart at least."""
+        """For series whose values are multiples of this unit; of 0, any values."""
         made = raw
         if calibrator is not None:
             made = replace(calibrator, unit=min(unit, calibrator.unit)).apply(raw, traits.lengths)
@@ -110,7 +107,7 @@ def raw_forecast(model: Numeric, data: DataSpec, panel: Panel, horizon: int, mem
         made = model.forecast(carry, horizon, known)
         return made.quantiles, made.mean
 
-    told = at_the_end(model, data, panel, horizon, ask, SERIES, None if memory is None else memory.carry)
+    told = at_the_end(model, data, panel, horizon, ask, None if memory is None else memory.carry)
     if data.whole is not None:
         told = tuple(data.whole.mean + data.whole.deviation * values for values in told)
     return Forecast(LEVELS, *told)

@@ -15,9 +15,6 @@ from forecaster.state import State, pack, part, parts, unpack
 from pipelines.batches.histories import at_the_end
 from pipelines.data.panel import Panel
 
-SERIES = 512
-"""Series that are read side by side."""
-
 
 @dataclass(frozen=True)
 class Traits:
@@ -63,7 +60,7 @@ class Memory:
 
     def after(self, model: Model, data: DataSpec, panel: Panel) -> "Memory":
         """With the steps of a panel of the same series, each from where it ended."""
-        read = at_the_end(model, data, panel, 0, lambda carry, _: tuple(carry.values()), SERIES, self.carry)
+        read = at_the_end(model, data, panel, 0, lambda carry, _: tuple(carry.values()), self.carry)
         return Memory(dict(zip(self.carry, read, strict=True)), self.traits.then(Traits.of(panel)))
 
     def _state(self) -> State:

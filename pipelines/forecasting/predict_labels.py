@@ -85,7 +85,7 @@ def predict_labels(
         return chances, model.paths(carry, horizon, known, count=paths, temperature=temperature, generator=generator)
 
     probabilities, codes = at_the_end(
-        model, data, panel, horizon, ask, SERIES, None if memory is None else memory.carry
+        model, data, panel, horizon, ask, None if memory is None else memory.carry, side_by_side=SERIES
     )
     return LabelPredictions(
         panel.ids,

@@ -14,7 +14,7 @@ Settings = TypeVar("Settings", bound=Spec)
 
 
 def nothing() -> None:
-    """What is left to do when there is nothing."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from pipelines.written import read_yaml
 
 ENDING = ".yaml"
 TAKEN = ("ensemble", "model", "train")
-"""What a job calls what it makes of its candidates, and itself."""
+"""Names of a job's own runs and models, which no recipe may have."""
 
 
 Kind = Literal["numbers", "labels", "whole series"]

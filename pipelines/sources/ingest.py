@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from forecaster.errors import DataError
+from pipelines.arrow import is_text, plain
 from pipelines.clock.frequency import Frequency
 from pipelines.clock.stamps import localise, read_stamps
 from pipelines.clock.zone import DAY
@@ -126,14 +127,14 @@ class Held:
 
 def kind(of: pa.DataType) -> str:
     """What a column holds, for people."""
-    of = of.value_type if pa.types.is_dictionary(of) else of
+    of = plain(of)
     if pa.types.is_integer(of) or pa.types.is_floating(of) or pa.types.is_decimal(of):
         return "numbers"
     if pa.types.is_timestamp(of):
         return "times with a zone" if of.tz else "times"
     if pa.types.is_null(of):
         return "nothing"
-    return "text" if pa.types.is_string(of) or pa.types.is_large_string(of) else str(of)
+    return "text" if is_text(of) else str(of)
 
 
 def _timed(table: pa.Table, zone: str | None) -> pa.Table:

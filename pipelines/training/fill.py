@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from forecaster.build import build_filler
 from forecaster.conformal import Calibrator
 from forecaster.errors import DataError
+from forecaster.parallel import device
 from forecaster.quantiles import LEVELS
 from forecaster.spec import FitSpec
 from pipelines.batches.covariates import describe
@@ -25,10 +25,9 @@ from pipelines.sources.sink import check, write
 from pipelines.tracking.run import Run
 from pipelines.training import automatic
 from pipelines.training.fitting import Point, converging, train, within
-from pipelines.training.job import RunKeys
 from pipelines.training.logbook import log_curve
-from pipelines.training.prepare import alone, work_folder
 from pipelines.training.settings import FillSettings
+from pipelines.training.work import RunKeys, alone, work_folder
 
 HELD_OUT = 0.1
 """Share of the known values that is hidden to calibrate on, and as many to test on."""
@@ -97,8 +96,7 @@ def fill(
     gaps = Gaps(
         replace(seen, values=small), data, seasons, like=like, lanes=spec.lanes, time=WINDOW, seed=settings.seed
     )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = build_filler(recipe.model, 1 + len(seasons), len(data.calendar), settings.seed).to(device)
+    model = build_filler(recipe.model, 1 + len(seasons), len(data.calendar), settings.seed).to(device())
 
     folder = work_folder(settings.model_dump_json() + recipe.model_dump_json() + panel.digest)
     keys = RunKeys(folder)

@@ -86,10 +86,10 @@ def within(
         validate(trial.eval())
         each += (time.perf_counter() - began) / EPOCH
     affordable = max(int(agree(seconds / each)), 20)
-    within = spec.model_copy(update={"updates": min(spec.updates, affordable)})
+    bounded = spec.model_copy(update={"updates": min(spec.updates, affordable)})
     if first():
-        replace(file, within.model_dump_json().encode())
-    return within
+        replace(file, bounded.model_dump_json().encode())
+    return bounded
 
 
 def train(

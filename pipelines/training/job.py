@@ -8,10 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 from forecaster.artifact import save
-from forecaster.durable import replace
 from forecaster.errors import DataError
 from forecaster.parallel import wait
 from pipelines.evaluation.contest import Verdict
@@ -25,11 +23,12 @@ from pipelines.training.candidate import Candidate, remaining
 from pipelines.training.challenge import judge, unbeaten
 from pipelines.training.logbook import log_candidate, log_comparison, log_plan
 from pipelines.training.plan import RESERVE, Report
-from pipelines.training.prepare import alone, planned
+from pipelines.training.prepare import planned
 from pipelines.training.search import search
 from pipelines.training.selection import choose, combine, why
 from pipelines.training.settings import TrainSettings
-from pipelines.training.train import attempt, refit
+from pipelines.training.stages import attempt, refit
+from pipelines.training.work import RunKeys, alone
 
 log = logging.getLogger(__name__)
 
@@ -178,17 +177,3 @@ def _tell(report: Report, done: Candidate) -> None:
     if done.trained.fit is not None:
         for point in done.trained.curve:
             report(done.name, done.trained.fit, point)
-
-
-class RunKeys:
-    """The keys of a job's MLflow runs, so that after a crash it goes on in the same ones."""
-
-    def __init__(self, folder: Path) -> None:
-        file = folder / "job"
-        if not file.exists():
-            replace(file, uuid4().hex.encode())
-        self.job = file.read_text()
-
-    def of(self, name: str) -> str:
-        """What a run of the job is found by."""
-        return f"{self.job}/{name}"

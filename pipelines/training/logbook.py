@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from forecaster.parallel import device
 from pipelines.data.panel import Panel
 from pipelines.evaluation import figures
 from pipelines.evaluation.scores import Scores
@@ -28,7 +29,7 @@ HISTORY = 3
 def log_plan(run: Run, settings: TrainSettings, plan: Plan) -> None:
     """The question and the data of a job."""
     run.params(settings.model_dump(mode="json") | {f"task.{k}": v for k, v in plan.task.model_dump().items()})
-    run.params({"frequency": plan.data.frequency, "zone": plan.data.zone or "none", "device": plan.device.type})
+    run.params({"frequency": plan.data.frequency, "zone": plan.data.zone or "none", "device": device().type})
     run.dataset(plan.panel, settings.source.name, "train")
 
 

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from forecaster.manifest import DataSpec
 from forecaster.spec import FitSpec, Task
 from pipelines.data.panel import Panel
@@ -35,8 +33,3 @@ class Plan:
     folder: Path
     """Where the work is kept: the same job again goes on where it stopped."""
     report: Report
-
-    @property
-    def device(self) -> torch.device:
-        """What this process trains on."""
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")

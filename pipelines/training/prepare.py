@@ -1,11 +1,6 @@
 """From settings and data to the plan of a job."""
 
-import fcntl
-import hashlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from forecaster.build import build
 from forecaster.errors import DataError
@@ -24,11 +19,9 @@ from pipelines.training import automatic
 from pipelines.training.challenge import SeenError, entries, last_seen
 from pipelines.training.plan import REFIT, RESERVE, Plan, Report
 from pipelines.training.settings import TrainSettings
+from pipelines.training.work import work_folder
 
 log = logging.getLogger(__name__)
-
-WORK = Path("mlruns") / "work"
-"""Where jobs keep what they need to go on after a crash."""
 
 
 def planned(
@@ -67,8 +60,8 @@ def prepare(
 ) -> Plan:
     """What all candidates share: the task read from the data, its split, and the folder of the work.
 
-    The budget is for `workers` that train networks side by side, twice where there is a test, and for one that trains
-    the winner on.
+    The budget is divided: `workers` networks train side by side, each once more where there is a test, and in the end
+    the winner does, alone.
     Raises DataError, before anything is trained, on a recipe that cannot be built or that the data is not for, on a
     champion of other data, and SeenError where there is no horizon of data that it has not seen.
     """
@@ -106,21 +99,3 @@ def admit(panel: Panel, name: str, recipe: Recipe, task: Task) -> None:
         raise DataError(error.message, place=f"recipe {name!r}", remedy=error.remedy) from None
     if isinstance(model, Numeric):
         held(panel, model, f"the recipe {name!r}")
-
-
-def work_folder(identity: str) -> Path:
-    """Where the work of a job is kept that is told by this text and nothing else, until it is done."""
-    folder = (WORK / hashlib.sha256(identity.encode()).hexdigest()[:16]).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the folder of a job's work; raises DataError where another process works there."""
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError("the same is at work", place=str(folder), remedy="wait for it, or stop it") from None
-        yield

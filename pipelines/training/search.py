@@ -22,7 +22,7 @@ from pipelines.training.candidate import Candidate
 from pipelines.training.fitting import DivergedError, Point, best
 from pipelines.training.logbook import log_candidate
 from pipelines.training.plan import REFIT, Plan
-from pipelines.training.train import candidate
+from pipelines.training.stages import candidate
 
 STARTS = 4
 """Trials that are not given up, for others to be compared with."""

@@ -13,18 +13,18 @@ from pipelines.evaluation.contest import Saving, versus
 from pipelines.recipes.recipe import Recipe
 from pipelines.training.candidate import Candidate, Trained, held_out_loss
 from pipelines.training.plan import Plan
-from pipelines.training.train import judged
+from pipelines.training.stages import judged
 
 WITNESSES = 5
-"""Pairs of losses that can prove something: fewer all point one way by chance more often than once in twenty times."""
+"""Pairs of losses without which nothing is proven: fewer all point one way by chance more than once in twenty times."""
 MUCH = 0.05
-"""Share of the loss that so many are believed to save without a proof; of fewer it takes proportionally more."""
+"""Share of the loss that has to be saved where nothing is proven, by so many pairs; by half as many twice the share."""
 HALF = 0.5
-"""Share of the loss on everything that needs no proof where nothing is lost on any part: of a part that a single far
-value decides, all seem equal."""
+"""Share of the whole loss that needs no proof to count as saved, if no part of it is larger: one far value can make
+all models look alike on a part."""
 HEDGE = 0.05
-"""Share of their loss that is forgiven models of several kinds together beside those of one of these kinds: where what
-comes is unlike what is held out, all of one kind are wrong."""
+"""By which share an ensemble of several kinds of models may lose to one of a single kind and still be preferred: where
+what comes is unlike what is held out, all models of a kind are wrong together."""
 
 
 def combine(plan: Plan, candidates: list[Candidate]) -> Candidate | None:

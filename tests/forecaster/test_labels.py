@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from forecaster.batch import Batch, Chances
+from forecaster.gaps import tokens
 from forecaster.model import Carry
 from forecaster.models.labels.counts import LabelCounts
-from forecaster.models.labels.model import LabelModel, tokens
+from forecaster.models.labels.model import LabelModel
 from forecaster.spec import FitSpec
 from forecaster.state import detach
 from forecaster.train import fit

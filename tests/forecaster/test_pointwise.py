@@ -8,9 +8,10 @@ from scipy import stats
 from torch.testing import assert_close
 
 from forecaster.batch import Batch
+from forecaster.gaps import fill_forward, mean_of_known
 from forecaster.model import Numeric
 from forecaster.models.linear import Linear
-from forecaster.models.pointwise import SeasonalNaive, fill_forward, mean_of_known
+from forecaster.models.pointwise import SeasonalNaive
 from forecaster.quantiles import LEVELS
 
 nan = math.nan

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from forecaster.artifact import Artifact, save
 from forecaster.manifest import ArtifactSpec, Category, Covariate, DataSpec, Training
 from forecaster.spec import CoreSpec, LabelRecurrentSpec, ModelSpec, RecurrentSpec, SeasonalNaiveSpec, Task
-from pipelines.clock.calendar import calendar_names
+from pipelines.clock.features import calendar_names
 from pipelines.clock.frequency import Frequency
 from pipelines.clock.zone import DAY
 from service.guard import Doors

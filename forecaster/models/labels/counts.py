@@ -5,9 +5,9 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from forecaster.batch import Batch
+from forecaster.gaps import fill_forward, tokens
 from forecaster.model import Carry
-from forecaster.models.labels.model import LabelModel, cross_entropy, tokens
-from forecaster.models.pointwise import fill_forward
+from forecaster.models.labels.model import LabelModel, cross_entropy
 from forecaster.state import where
 
 

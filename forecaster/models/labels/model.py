@@ -120,20 +120,6 @@ class LabelModel(Model):
         )
 
 
-def tokens(target: Float64[Tensor, "*shape"], labels: int) -> Float32[Tensor, "*shape labels"]:
-    """What is known of each label: one-hot, and for a gap or an unknown label all of them, equally likely.
-
-    So the unknown token has no weights of its own, which a training set that knows all its labels could not teach.
-
-    >>> tokens(torch.tensor([1.0, torch.nan, 7.0], dtype=torch.float64), 2)
-    tensor([[0.0000, 1.0000],
-            [0.5000, 0.5000],
-            [0.5000, 0.5000]])
-    """
-    hot = target.unsqueeze(-1) == torch.arange(labels, device=target.device)
-    return torch.where(hot.any(-1, keepdim=True), hot.float(), 1 / labels)
-
-
 def cross_entropy(
     logits: Float[Tensor, "batch steps labels"], target: Float64[Tensor, "batch steps"]
 ) -> Float32[Tensor, ""]:

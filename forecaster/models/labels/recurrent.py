@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from forecaster.batch import Batch
 from forecaster.categories import Categories
 from forecaster.core import Core
+from forecaster.gaps import tokens
 from forecaster.model import Carry, seasonal
-from forecaster.models.labels.model import LabelModel, cross_entropy, tokens
+from forecaster.models.labels.model import LabelModel, cross_entropy
 from forecaster.state import part, parts, where
 
 

@@ -32,7 +32,7 @@ from pipelines.training import automatic
 from pipelines.training.baselines import solve
 from pipelines.training.plan import Plan
 from pipelines.training.regression import EARLY, FAR, PENALTIES, WINDOWS, doubt
-from pipelines.training.train import candidate
+from pipelines.training.stages import candidate
 from tests.examples import moved
 
 SERIES, STEPS, HORIZON, SEASON = 6, 60, 4, 4

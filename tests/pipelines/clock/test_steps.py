@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecaster.errors import DataError
-from pipelines.clock import calendar
+from pipelines.clock import infer
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
 
@@ -67,7 +67,7 @@ def test_a_frequency_that_is_given_says_that_integers_count() -> None:
 
 def test_one_series_says_for_all_that_integers_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Though it comes after those that are looked at first."""
-    monkeypatch.setattr(calendar, "_SAMPLE", 3)
+    monkeypatch.setattr(infer, "_SAMPLE", 3)
     ds, ids = [0, 10, 20, 0, 10, 20, 5, 6], [*"aaabbbcc"]
     assert read(ds, ids).lengths.tolist() == [21, 21, 2]
     with pytest.raises(DataError, match=r"series 'b', ds 0: .* no two stamps are one step apart"):

@@ -17,7 +17,7 @@ from pipelines.recipes.recipe import Recipe
 from pipelines.training.fitting import batches
 from pipelines.training.prepare import prepare
 from pipelines.training.settings import TrainSettings
-from pipelines.training.train import candidate
+from pipelines.training.stages import candidate
 
 nan = np.nan
 
@@ -64,7 +64,7 @@ def test_training_counts_errors_in_the_units_of_what_it_learns_from(
         units.append(table.unit.numpy())
         return batches(table, model, spec)
 
-    monkeypatch.setattr("pipelines.training.train.batches", spy)
+    monkeypatch.setattr("pipelines.training.stages.batches", spy)
     monkeypatch.chdir(tmp_path)
     recipe = Recipe(summary="x", model=RecurrentSpec(core=CoreSpec(width=4, layers=1)), fit=FitSpec(updates=20))
     plan = prepare(TrainSettings(source="x", horizon=4, season=6, budget=60.0), panel, {"x": recipe})

@@ -21,7 +21,7 @@ from pipelines.evaluation.split import split
 from pipelines.forecasting.ask import Question, ask
 from pipelines.recipes.recipe import Recipe, choose, recipes
 from pipelines.training.plan import Plan
-from pipelines.training.train import candidate
+from pipelines.training.stages import candidate
 from tests import laws
 from tests.examples import batch
 

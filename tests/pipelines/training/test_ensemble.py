@@ -25,7 +25,7 @@ from pipelines.training.prepare import prepare
 from pipelines.training.screen import table
 from pipelines.training.selection import choose, combine, why
 from pipelines.training.settings import TrainSettings
-from pipelines.training.train import candidate, refit
+from pipelines.training.stages import candidate, refit
 
 NAIVE = Recipe.model_validate({"summary": "", "model": {"kind": "seasonal_naive"}})
 WALK = NAIVE.model_copy(update={"null_model": True})

@@ -29,7 +29,7 @@ from pipelines.registry.fetch import resolve
 from pipelines.registry.promotion import history
 from pipelines.registry.versions import versions
 from pipelines.training import fitting
-from pipelines.training.prepare import alone
+from pipelines.training.work import alone
 
 SHORT = ["--budget", "60s", "--recipe", "seasonal_naive,lag_regression,quick"]
 QUICK = "summary: for tests\nmodel: {kind: recurrent, core: {cell: gru, width: 8, layers: 1}}\nfit: {updates: 60}\n"

@@ -16,7 +16,7 @@ from pipelines.training.fitting import Point
 from pipelines.training.plan import Plan
 from pipelines.training.prepare import prepare
 from pipelines.training.settings import TrainSettings
-from pipelines.training.train import candidate, refit
+from pipelines.training.stages import candidate, refit
 
 RECIPE = Recipe.model_validate(
     {

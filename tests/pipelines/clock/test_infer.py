@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecaster.errors import DataError
-from pipelines.clock.calendar import calendar_features, calendar_names, infer_frequency
+from pipelines.clock.features import calendar_features, calendar_names
 from pipelines.clock.frequency import Frequency
+from pipelines.clock.infer import infer_frequency
 from pipelines.clock.zone import DAY, utc
 
 ALL = calendar_names(Frequency("h"), 728 * DAY)

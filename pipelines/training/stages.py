@@ -13,6 +13,7 @@ from forecaster.errors import DataError
 from forecaster.manifest import ArtifactSpec, Training
 from forecaster.model import Model
 from forecaster.models.ensemble import Ensemble
+from forecaster.parallel import device
 from forecaster.paths import CAUTIOUS, Dependence
 from forecaster.spec import FitSpec
 from forecaster.train import Batches
@@ -68,13 +69,13 @@ def _first_training(plan: Plan, name: str, recipe: Recipe, start: Model | None) 
     if spec is None:
         solve(model, panel, plan.data, plan.task.seasons[0], plan.seed)
         return Trained(name, recipe, model.eval())
-    begun = copy.deepcopy(model)
+    fresh = copy.deepcopy(model)
     spec = spec.model_copy(update={"seed": plan.seed})
     data, validate = _batches(plan, panel, model, spec), _validate(plan, plan.split.calibrate)
     with converging(name):
         spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
         curve = _train(plan, name, model, panel, spec, plan.split.calibrate)
-    return Trained(name, recipe, model.eval(), spec, tuple(curve), begun)
+    return Trained(name, recipe, model.eval(), spec, tuple(curve), fresh)
 
 
 def _again(plan: Plan, one: Trained, panel: Panel, purpose: str) -> Model:
@@ -152,8 +153,8 @@ def _validate(plan: Plan, held_out: HeldOut | None) -> Callable[[Model], float] 
 
 def _batches(plan: Plan, panel: Panel, model: Model, spec: FitSpec) -> Batches:
     """The training data, on the device that the model is moved to."""
-    table = Table(panel, plan.data, device=plan.device, unit=unit(panel, plan.task.seasons[0]))
-    return batches(table, model.to(plan.device), spec)
+    table = Table(panel, plan.data, device=device(), unit=unit(panel, plan.task.seasons[0]))
+    return batches(table, model.to(device()), spec)
 
 
 def _folder(plan: Plan, name: str) -> Path:
