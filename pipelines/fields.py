@@ -21,9 +21,12 @@ def seconds(text: object) -> object:
     """
     if not isinstance(text, str):
         return text
-    if match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", text):
-        return float(match[1]) * UNITS[match[2] or "s"]
-    raise ValueError(f"{text!r} is no duration such as 90s, 5m, 1.5h or 2d")
+    if match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", text):
+        return float(match[1]) * UNITS[match[2]]
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no duration such as 90s, 5m, 1.5h or 2d") from None
 
 
 def text(value: object) -> object:

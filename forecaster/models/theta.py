@@ -122,13 +122,14 @@ def seasonal_index(
 def significant(values: Float64[Tensor, "batch time"], season: int) -> Bool[Tensor, "batch 1"]:
     """Whether the autocorrelation one season apart is, beside those of the lags before it, in two seasons at least.
 
-    Its variance is that of Bartlett 1946, (1 + 2 sum of the squares before it) / n, as in the M4 competition's Theta.
+    The statistic is that of statsmodels' Theta, which counts each square once. Bartlett 1946 counts all but the first
+    twice, as the M4 competition's Theta does; a trend then hides the season.
     """
     known = ~values.isnan()
     z = torch.where(known, values - mean_of_known(values), 0.0)
     rho = torch.stack([(z[:, lag:] * z[:, : z.shape[1] - lag]).sum(1) for lag in range(season + 1)], 1)
     rho = rho / torch.where(rho[:, :1] > 0, rho[:, :1], 1.0)
     count = known.sum(1)
-    statistic = count * rho[:, -1].square() / (1 + 2 * rho[:, 1:-1].square().sum(1))
+    statistic = count * rho[:, -1].square() / rho[:, :-1].square().sum(1).clamp(min=1.0)
     seen = known.cummax(1).values.sum(1) >= 2 * season
     return ((statistic > SEASONAL) & seen).unsqueeze(1)

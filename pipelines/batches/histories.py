@@ -29,7 +29,7 @@ def at_the_end(
     ask: Callable[[Carry, Tensor], tuple[Tensor, ...]],
     begun: Carry | None = None,
     *,
-    side_by_side: int = SERIES,
+    side_by_side: int | None = None,
 ) -> tuple[Tensor, ...]:
     """What `ask` makes of each carry and of what is known for the `horizon` after it, on the CPU, in the panel's order.
 
@@ -41,10 +41,10 @@ def at_the_end(
     table = Table(panel, data, ahead, device)
     stride = model.stride if begun is None else 1
     segments, most = -(-panel.lengths // stride), SEGMENTS * model.stride // stride
-    order = np.argsort(segments, kind="stable")
+    order, at_once = np.argsort(segments, kind="stable"), side_by_side or SERIES
     answers, places = [], []
-    for begin in range(0, len(order), side_by_side):
-        series = order[begin : begin + side_by_side]
+    for begin in range(0, len(order), at_once):
+        series = order[begin : begin + at_once]
         carry = model.start(len(series), stride) if begun is None else take(begun, torch.from_numpy(series))
         done = 0
         while len(series):

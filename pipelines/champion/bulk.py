@@ -109,7 +109,7 @@ def _last(source: ds.Dataset) -> str | None:
 
 
 def _unfinished(shards: Shards, source: ds.Dataset, model: str) -> bool:
-    """Whether there is something to do in the folder, which is made and marked as this shards's."""
+    """Whether there is something to do in the folder, which is made and marked with what these shards are asked."""
     files = [(file, Path(file).stat().st_size, Path(file).stat().st_mtime_ns) for file in source.files]
     asked = [files, model, repr(shards.question), shards.zone, shards.duplicates, shards.count, shards.together]
     note = json.dumps({"asked": hashlib.sha256(json.dumps(asked).encode()).hexdigest()})

@@ -21,7 +21,8 @@ def run(
     as_of: Annotated[
         str | None,
         typer.Option(
-            help="Read nothing later. Left out, the job is that of today, and reads all (ingest: all before today)."
+            help="Read nothing later. Left out, the job is that of today, in its zone or UTC, and reads all "
+            "(ingest: all before today)."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Say what came of it as JSON.")] = False,

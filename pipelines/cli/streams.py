@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,9 +46,10 @@ def forget(
     """Forget series of a model, while it is served too: the ids that are given, or all that are silent.
 
     forecaster streams forget shop-7 shop-9 --name sales
+
     forecaster streams forget --silent-for 90d --name sales
     """
-    from pydantic import TypeAdapter
+    from pydantic import Field, TypeAdapter
 
     from pipelines.fields import Duration
 
@@ -57,16 +59,23 @@ def forget(
         if silent is None:
             gone = writer.forget(series or [])
         else:
-            gone = writer.forget_silent(time.time() - TypeAdapter[float](Duration).validate_python(silent))
+            gone = writer.forget_silent(
+                time.time() - TypeAdapter[float](Annotated[Duration, Field(ge=0)]).validate_python(silent)
+            )
     print(f"forgot {len(gone)} series of {name}")
 
 
 @contextmanager
 def opened() -> Iterator["Streams"]:
     """The streams of the database that the environment names. Raises DataError where it names none."""
+    from sqlalchemy import make_url
+
     from pipelines.streams.store import SUCH_AS, VARIABLE, Streams, database
 
     if (url := database()) is None:
         raise DataError(f"{VARIABLE} is not set", remedy=f"set it to the URL that the service has, {SUCH_AS}")
+    file = make_url(url).database
+    if url.startswith("sqlite") and not Path(str(file)).exists():
+        raise DataError(f"{VARIABLE} names {file}, and there is no such file", remedy="name that of the service")
     with closing(Streams(url)) as streams:
         yield streams

@@ -1,9 +1,7 @@
 """The job that brings what is new in a source into a store of Parquet partitions."""
 
-from datetime import UTC, datetime
 from typing import Literal
 
-from pipelines.clock.zone import parse_zone, zone_info
 from pipelines.fields import Text
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.sources.ingest import ingest
@@ -22,8 +20,6 @@ class Ingest(Job):
     zone: str | None = None
 
     def work(self, turn: Turn) -> Outcome:
-        zone = zone_info(parse_zone(self.zone)) if self.zone else UTC
-        as_of = turn.as_of or datetime.now(zone).date().isoformat()
-        done = ingest(self.source, self.store, as_of, late=self.late, zone=self.zone)
+        done = ingest(self.source, self.store, turn.as_of or self.today(), late=self.late, zone=self.zone)
         series = f"{done.appeared} series appeared, {done.vanished} vanished"
         return Outcome(f"{done.rows} rows, {done.again} of them late or again, in {done.file}; {series}")

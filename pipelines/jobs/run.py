@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from forecaster.errors import DataError
@@ -27,7 +27,7 @@ def run(job: Job, as_of: str | None, ledger: Ledger) -> Outcome:
     """
     config = hashlib.sha256(job.model_dump_json(exclude={"schedule"}).encode()).hexdigest()
     as_of = moment(as_of) if as_of is not None else None
-    key = Key(job.kind, job.name, as_of or datetime.now(UTC).date().isoformat(), config)
+    key = Key(job.kind, job.name, as_of or job.today(), config)
     attempt = _begin(ledger, key)
     if attempt.outcome == SUCCEEDED:
         return Outcome(f"done before, in attempt {attempt.number}: {attempt.reason}", attempt.version)

@@ -463,7 +463,8 @@ def test_the_commands_on_the_page_for_operators_forget(
     [
         (["forget"], "sqlite:///streams.db", "which series is not said; give their ids, or --silent-for 90d"),
         (["forget", "a", "--silent-for", "1d"], "sqlite:///streams.db", "which series is not said"),
-        (["forget", "--silent-for", "soon"], "sqlite:///streams.db", "'soon' is no duration such as 90s"),
+        (["forget", "--silent-for", "soon"], "", "FORECASTER_STREAMS is not set"),
+        (["list"], "sqlite:///nowhere.db", "nowhere.db, and there is no such file; name that of the service"),
         (["list"], "", "FORECASTER_STREAMS is not set; set it to the URL that the service has"),
     ],
 )
