@@ -5,12 +5,12 @@ import pandas as pd
 from jaxtyping import Int64
 from numpy import ndarray
 
+from forecaster.metrics import scaled_quantile_loss
 from pipelines.clock.frequency import Frequency
 from pipelines.clock.zone import DAY, local
 from pipelines.data.panel import Panel
 from pipelines.monitoring.hindsight import naive_error_at, seasonal_naive
-
-QUANTILES = {0.1: "q0.1", 0.5: "q0.5", 0.9: "q0.9"}
+from pipelines.monitoring.kept import KEPT_LEVELS
 
 
 def beside(kept: pd.DataFrame, panel: Panel, season: int, days: int, group: str | None = None) -> pd.DataFrame:
@@ -51,14 +51,14 @@ def _scored(kept: pd.DataFrame, panel: Panel, season: int) -> dict[str, ndarray]
     actual = panel.values[panel.indptr[series] + at]
     size = naive_error_at(panel, season, series, origin)
     size[~(size > 0)] = np.nan
-    quantile = {level: kept[name].to_numpy()[there] for level, name in QUANTILES.items()}
-    short = {level: actual - value for level, value in quantile.items()}
-    inside = (actual >= quantile[0.1]) & (actual <= quantile[0.9])
+    quantiles = kept[[f"q{level:g}" for level in KEPT_LEVELS]].to_numpy()[there]
+    low, median, high = quantiles.T
+    inside = (actual >= low) & (actual <= high)
     values = {
         "actual": actual,
-        "error": np.abs(short[0.5]) / size,
+        "error": np.abs(actual - median) / size,
         "bias": (kept["mean"].to_numpy()[there] - actual) / size,
-        "quantile_loss": 2 * np.mean([gap * (level - (gap < 0)) for level, gap in short.items()], 0) / size,
+        "quantile_loss": scaled_quantile_loss(actual[:, None], quantiles[:, None], KEPT_LEVELS, size),
         "naive_error": np.abs(actual - seasonal_naive(panel, season, series, origin, step)) / size,
         "inside": np.where(np.isnan(actual), np.nan, inside),
     }
