@@ -1,6 +1,7 @@
 """What goes into a model and what comes out of it: named, shape-checked."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -29,13 +30,32 @@ class Batch:
     unit: Float64[Tensor, "batch"]
     """By which the errors of a series are judged, NaN where one counts in its own scale; only a loss may read it."""
 
-    def to(self, device: torch.device) -> "Batch":
-        return Batch(
-            *(
-                value.to(device, non_blocking=True)
-                for value in (self.target, self.known, self.past, self.static, self.reset, self.future, self.unit)
-            )
+    @classmethod
+    def imagined(
+        cls,
+        target: Float64[Tensor, "batch time"],
+        known: Float32[Tensor, "batch time known"],
+        static: Int64[Tensor, "batch static"],
+        past: int,
+    ) -> "Batch":
+        """What a model has said, as observations that go on: of them `past` covariates are not known."""
+        return cls(
+            target=target,
+            known=known,
+            past=known.new_full((*target.shape, past), torch.nan),
+            static=static,
+            reset=torch.zeros(len(target), dtype=torch.bool, device=target.device),
+            future=target[:, :0],
+            unit=torch.full_like(target[:, 0], torch.nan),
         )
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """With every tensor changed."""
+        return Batch(**{field.name: change(getattr(self, field.name)) for field in fields(self)})
+
+    def to(self, device: torch.device) -> "Batch":
+        """On a device."""
+        return self.each(lambda values: values.to(device, non_blocking=True))
 
 
 @dataclass(frozen=True)

@@ -94,18 +94,8 @@ class Numeric(Model):
         for begin in range(step, horizon - self.horizon + step, step):
             followed = interpolate(block.quantiles[:, :step], LEVELS, _even(PATHS)).transpose(1, 2).flatten(0, 1)
             followed = self.support.nearest(followed)
-            paths = self.observe(
-                paths,
-                Batch(
-                    target=followed,
-                    known=_window(known, begin - step, step).repeat_interleave(PATHS, dim=0),
-                    past=torch.full((len(followed), step, self.past), torch.nan, device=known.device),
-                    static=paths["last.static"],
-                    reset=torch.zeros(len(followed), dtype=torch.bool, device=known.device),
-                    future=followed[:, :0],
-                    unit=torch.full_like(followed[:, 0], torch.nan),
-                ),
-            )
+            of_them = _window(known, begin - step, step).repeat_interleave(PATHS, dim=0)
+            paths = self.observe(paths, Batch.imagined(followed, of_them, paths["last.static"], self.past))
             ahead = _window(known, begin, self.horizon).repeat_interleave(PATHS, dim=0)
             block = _pool(self.block(paths, ahead), lanes)
             blocks.append(_after(block, self.horizon - step))

@@ -5,7 +5,6 @@ torchrun starts them. Their losses and updates are those of a single process, to
 
 import os
 from collections.abc import Iterable
-from dataclasses import fields
 
 import torch
 from jaxtyping import Bool, Float32, Shaped
@@ -60,7 +59,7 @@ def share(batch: Batch) -> Batch:
         message = f"{len(batch.reset)} lanes cannot be shared by {processes()} processes"
         raise DataError(message, remedy="start fewer processes, or give more series")
     mine = slice(distributed.get_rank(), None, processes())
-    return Batch(**{field.name: getattr(batch, field.name)[mine] for field in fields(batch)})
+    return batch.each(lambda values: values[mine])
 
 
 def mean_loss(losses: Float32[Tensor, "*shape"], counts: Bool[Tensor, "*shape"]) -> Float32[Tensor, ""]:

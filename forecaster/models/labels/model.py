@@ -108,16 +108,7 @@ class LabelModel(Model):
 
     def _drawn(self, carry: Carry, code: Int64[Tensor, "batch"], known: Float32[Tensor, "batch known"]) -> Batch:
         """A drawn label as an observation."""
-        target = code.double().unsqueeze(1)
-        return Batch(
-            target=target,
-            known=known.unsqueeze(1),
-            past=known.new_full((len(code), 1, self.past), torch.nan),
-            static=carry["last.static"],
-            reset=torch.zeros_like(code, dtype=torch.bool),
-            future=target[:, :0],
-            unit=torch.full_like(target[:, 0], torch.nan),
-        )
+        return Batch.imagined(code.double().unsqueeze(1), known.unsqueeze(1), carry["last.static"], self.past)
 
 
 def cross_entropy(
