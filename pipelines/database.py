@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, NullPool, create_engine
+from sqlalchemy import Connection, Engine, MetaData, NullPool, create_engine, inspect
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -33,13 +34,16 @@ HURRY: dict[str, dict[str, Any]] = {
 
 
 class Database:
-    """Tables of ours in a database, made when they are not there; `served` where requests wait for it.
+    """Tables of ours in a database; `served` where requests wait for it.
 
-    Raises UnavailableError where the database does not answer, or has no room, and DataError where the URL is none or
-    its driver is not installed.
+    They are made when they are not there, unless they have to be `there`. Raises UnavailableError where the database
+    does not answer, or has no room, and DataError where the URL is none, its driver is not installed, or the tables
+    are not there.
     """
 
-    def __init__(self, url: str, tables: MetaData, *, variable: str, what: str, served: bool = False) -> None:
+    def __init__(
+        self, url: str, tables: MetaData, *, variable: str, what: str, served: bool = False, there: bool = False
+    ) -> None:
         self.variable, self.what = variable, what
         """The environment variable that names it, and what it is called."""
         waits = (HURRY if served else PATIENCE).get(url.partition(":")[0].partition("+")[0], {})
@@ -52,7 +56,10 @@ class Database:
             )
             raise DataError(f"{variable} is no database that can be opened: {error}", remedy=remedy) from None
         try:
-            self.create(tables)
+            if there:
+                self._find(tables)
+            else:
+                self.create(tables)
         except DatabaseError as error:
             raise DataError(f"{variable} is no database: {error.orig}", remedy="name another") from None
 
@@ -64,6 +71,16 @@ class Database:
                     table.create(self.engine, checkfirst=True)
                 except (OperationalError, ProgrammingError, IntegrityError):  # another process may have made it
                     table.create(self.engine, checkfirst=True)
+
+    def _find(self, tables: MetaData) -> None:
+        file, local = Path(self.engine.url.database or ""), self.engine.dialect.name == "sqlite"
+        if not local or file.is_file():  # to look into one that is not there would make it
+            with self._answering(OperationalError):
+                names = inspect(self.engine).get_table_names()
+            if set(names).issuperset(tables.tables):
+                return
+        where = self.engine.url.render_as_string(hide_password=True)
+        raise DataError(f"{self.variable} names {where}, which is not {self.what}", remedy="name that of the service")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -1,10 +1,10 @@
 """The commands `forecaster streams ...`."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,9 +29,12 @@ def list_streams(
 ) -> None:
     """Every series, the longest first: its steps, gaps included, and when something was last said of it (UTC)."""
     with opened() as streams:
-        for one in streams.every(name):
-            heard = datetime.fromtimestamp(one.heard, UTC).isoformat(sep=" ", timespec="seconds")
-            print(f"{one.next - one.first:9}  {heard}  {one.model}  {one.series}")
+        if not (there := streams.every(name)):
+            raise DataError(f"no series{'' if name is None else f' of {name}'} are kept", remedy=_others(streams))
+    print(f"{'steps':>9}  {'last said (UTC)':19}  model  series")
+    for one in there:
+        heard = datetime.fromtimestamp(one.heard, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        print(f"{one.next - one.first:9}  {heard}  {one.model}  {shlex.quote(one.series)}")
 
 
 @app.command()
@@ -53,29 +56,38 @@ def forget(
 
     from pipelines.fields import Duration
 
-    if bool(series) == (silent is not None):
+    if series and silent is not None:
+        raise DataError("ids and --silent-for are both given", remedy="give one of them")
+    if not series and silent is None:
         raise DataError("which series is not said", remedy="give their ids, or --silent-for 90d")
-    with opened() as streams, streams.alone(name) as writer:
-        if silent is None:
-            gone = writer.forget(series or [])
-        else:
-            gone = writer.forget_silent(
-                time.time() - TypeAdapter[float](Annotated[Duration, Field(ge=0)]).validate_python(silent)
-            )
+    if silent is not None and not silent.strip()[-1:].isalpha():
+        raise DataError(f"--silent-for {silent} has no unit", remedy="such as 90d, 12h")
+    with opened() as streams:
+        if not streams.every(name):
+            raise DataError(f"no series of {name} are kept", remedy=_others(streams))
+        with streams.alone(name) as writer:
+            if silent is None:
+                gone = writer.forget(series or [])
+            else:
+                span = TypeAdapter[float](Annotated[Duration, Field(gt=0)]).validate_python(silent)
+                gone = writer.forget_silent(time.time() - span)
     print(f"forgot {len(gone)} series of {name}")
+    if unknown := sorted(set(series or []) - set(gone)):
+        raise DataError(f"not known: {shlex.join(unknown)}", remedy="see forecaster streams list")
+
+
+def _others(streams: "Streams") -> str:
+    """What to do where a model has none."""
+    names = sorted({one.model for one in streams.every()})
+    return f"name another model by --name: {', '.join(names)}" if names else "send some to POST /stream"
 
 
 @contextmanager
 def opened() -> Iterator["Streams"]:
     """The streams of the database that the environment names. Raises DataError where it names none."""
-    from sqlalchemy import make_url
-
     from pipelines.streams.store import SUCH_AS, VARIABLE, Streams, database
 
     if (url := database()) is None:
         raise DataError(f"{VARIABLE} is not set", remedy=f"set it to the URL that the service has, {SUCH_AS}")
-    file = make_url(url).database
-    if url.startswith("sqlite") and not Path(str(file)).exists():
-        raise DataError(f"{VARIABLE} names {file}, and there is no such file", remedy="name that of the service")
-    with closing(Streams(url)) as streams:
+    with closing(Streams(url, there=True)) as streams:
         yield streams

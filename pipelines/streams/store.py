@@ -28,10 +28,14 @@ SUCH_AS = "such as sqlite:////var/lib/forecaster/streams.db or postgresql+psycop
 
 
 class Streams:
-    """The series of all models, by their names and ids. Raises what `Database` does."""
+    """The series of all models, by their names and ids, in a database that has to be `there` or is begun.
 
-    def __init__(self, url: str) -> None:
-        self.database = Database(url, TABLES, variable=VARIABLE, what="the database of streams", served=True)
+    Raises what `Database` does.
+    """
+
+    def __init__(self, url: str, *, there: bool = False) -> None:
+        what = "the database of streams"
+        self.database = Database(url, TABLES, variable=VARIABLE, what=what, served=True, there=there)
         if self.database.engine.dialect.name == "sqlite":
             with self.database.reading() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # who reads does not wait for who writes

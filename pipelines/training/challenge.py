@@ -61,6 +61,9 @@ def last_seen(champion: Fetched, panel: Panel, data: DataSpec) -> str:
             f"the data has {', '.join(here)}, and the champion, version {champion.version}, reads {', '.join(there)}",
             remedy="mend the data, or train under another name",
         )
+    if theirs.zone is not None and data.zone is None:
+        message = f"the data has no time zone, and the champion, version {champion.version}, has {theirs.zone}"
+        raise DataError(message, remedy=f"name the zone of the data, such as {theirs.zone}")
     if panel.whole is not None or champion.artifact.spec.training.until is None:
         raise DataError(
             "a champion for whole series is not compared by time",

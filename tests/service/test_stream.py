@@ -23,6 +23,7 @@ from forecaster.manifest import DataSpec
 from forecaster.spec import EnsembleSpec, HeadSpec, LinearSpec, ModelSpec, StateSpaceSpec, ThetaSpec
 from pipelines.cli.app import app
 from pipelines.faults import UnavailableError
+from pipelines.runs.ledger import Ledger
 from pipelines.streams import recall as recalling
 from pipelines.streams.recall import Recall
 from pipelines.streams.store import VARIABLE, Streams
@@ -429,6 +430,7 @@ def test_the_commands_on_the_page_for_operators_forget(
     worker(
         {"id": "long ago", "start": hour(0), "target": [3, 4, 5]},
         {"id": "shop-7", "start": "2026-11-01T00:00Z", "target": [3]},
+        {"id": "shop-9", "start": "2026-11-01T00:00Z", "target": [3]},
         {"id": "a", "start": "2026-11-01T00:00Z", "target": [3, 4]},
     )
     other = Worker(Champion("other", "7", worker.champion.artifact), store)
@@ -443,14 +445,17 @@ def test_the_commands_on_the_page_for_operators_forget(
         assert done.exit_code == 0, done.output
         seen.append([line.split() for line in done.output.splitlines()])
     listed, silent, named = seen
+    assert listed[0] == ["steps", "last", "said", "(UTC)", "model", "series"]
+    listed = listed[1:]
     assert [(int(row[0]), row[3], " ".join(row[4:])) for row in listed] == [
-        (3, "sales", "long ago"),
+        (3, "sales", "'long ago'"),
         (2, "sales", "a"),
-        (1, "other", "long ago"),
+        (1, "other", "'long ago'"),
         (1, "sales", "shop-7"),
+        (1, "sales", "shop-9"),
     ]
     assert listed[0][1] == "1970-01-01"
-    assert silent == named == [["forgot", "1", "series", "of", "sales"]]
+    assert [*silent, *named] == [["forgot", count, "series", "of", "sales"] for count in "12"]
     assert [(one.model, one.series) for one in store.every()] == [("sales", "a"), ("other", "long ago")]
     with store.database.reading() as connection:
         assert connection.scalar(select(func.count()).select_from(STEPS_TABLE)) == 3
@@ -462,19 +467,44 @@ def test_the_commands_on_the_page_for_operators_forget(
     ("words", "url", "told"),
     [
         (["forget"], "sqlite:///streams.db", "which series is not said; give their ids, or --silent-for 90d"),
-        (["forget", "a", "--silent-for", "1d"], "sqlite:///streams.db", "which series is not said"),
         (["forget", "--silent-for", "soon"], "", "FORECASTER_STREAMS is not set"),
-        (["list"], "sqlite:///nowhere.db", "nowhere.db, and there is no such file; name that of the service"),
+        (["forget", "a", "--silent-for", "1d"], "", "ids and --silent-for are both given; give one of them"),
+        (["forget", "--silent-for", "10"], "", "--silent-for 10 has no unit; such as 90d"),
+        (["list"], "sqlite:///nowhere.db", "nowhere.db, which is not the database of streams; name that of the serv"),
+        (["list"], "sqlite:///other.db", "other.db, which is not the database of streams; name that of the service"),
+        (["list"], "sqlite:///folder", "folder, which is not the database of streams"),
+        (["list"], "sqlite:///empty.db", "no series are kept; send some to POST /stream"),
+        (
+            ["list", "--name", "sale"],
+            "sqlite:///streams.db",
+            "no series of sale are kept; name another model by --name: sales",
+        ),
+        (["forget", "a", "--name", "sale"], "sqlite:///streams.db", "no series of sale are kept; name another model"),
+        (["forget", "b c", "--name", "sales"], "sqlite:///streams.db", "not known: 'b c'; see forecaster streams list"),
         (["list"], "", "FORECASTER_STREAMS is not set; set it to the URL that the service has"),
     ],
 )
 def test_a_command_that_cannot_be_done_says_what_to_do(
-    words: list[str], url: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str],
+    url: str,
+    told: str,
+    champions: Callable[..., Champion],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    Ledger("sqlite:///other.db")
+    Streams("sqlite:///empty.db").close()
+    store = Streams("sqlite:///streams.db")
+    Worker(Champion("sales", "7", champions(LSTM, STEPS).artifact), store)(piece([1.0, 2.0], 0, 2, STEPS))
+    store.close()
     monkeypatch.setenv(VARIABLE, url)
     done = CliRunner().invoke(app, ["streams", *words])
     assert (done.exit_code, told in done.output) == (2, True), done.output
+    assert {one.name for one in tmp_path.glob("*") if "-" not in one.name} == {
+        *("folder", "other.db", "empty.db", "streams.db"),
+    }
 
 
 def test_steps_are_those_of_the_series_where_clocks_leave_their_hour_out(make: Make) -> None:

@@ -86,6 +86,13 @@ def ledger() -> list[dict[str, object]]:
     return rows
 
 
+def test_a_zone_that_the_champion_has_and_the_job_does_not_is_told(home: Path, command: Command) -> None:
+    daily().to_csv(home / "sales.csv", index=False)
+    command("2024-05-01", zone="Europe/Berlin")
+    told = command("2024-06-01", code=2)
+    assert "the data has no time zone, and the champion, version 1, has Europe/Berlin; name the zone" in told
+
+
 def test_a_retrain_is_done_once_for_a_date(home: Path, command: Command) -> None:
     daily().to_csv(home / "sales.csv", index=False)
     assert "promoted: best of 1 candidates: seasonal_naive (version 1)" in command("2024-05-01")
