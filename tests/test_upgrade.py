@@ -37,7 +37,7 @@ OWN = {
 }
 BUNDLED = ("seasonal_naive", "lag_regression", "state_space", "theta", "label_chain")
 FIRST = {"network", "labels", "seasonal_naive", "lag_regression", "state_space"}
-"""Those of v1; an ensemble, with covariates of each kind, was as little kept as what came later."""
+"""Those of v1; the others joined v2 later, the ensemble with covariates of each kind."""
 
 
 def champion(folder: Path) -> Champion:

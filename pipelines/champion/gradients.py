@@ -71,14 +71,14 @@ def gradients(
     """Measure on a file, and keep it as a run in MLflow. Raises DataError on a model without a recurrent state."""
     artifact = live(name, model)
     panel = panel_for(artifact, data, zone, duplicates, answers=True)
-    memory = measure(artifact.model, artifact.spec.data, panel, steps)
+    decay = measure(artifact.model, artifact.spec.data, panel, steps)
     with Run.start(name, "gradients") as run:
-        run.params({"candidate": artifact.spec.candidate, "model": model or "champion", "series": memory.series})
+        run.params({"candidate": artifact.spec.candidate, "model": model or "champion", "series": decay.series})
         run.dataset(panel, source(data).name, "gradients")
-        run.by_step({f"gradient.{part}": norm for part, norm in memory.norms.items()})
-        run.metrics({f"reach.{part}": back for part, back in memory.reach.items() if back is not None})
-        run.figure(figures.fading(memory.shares, GONE), "gradients.png")
-    return memory
+        run.by_step({f"gradient.{part}": norm for part, norm in decay.norms.items()})
+        run.metrics({f"reach.{part}": back for part, back in decay.reach.items() if back is not None})
+        run.figure(figures.fading(decay.shares, GONE), "gradients.png")
+    return decay
 
 
 def measure(model: Model, data: DataSpec, panel: Panel, steps: int) -> Decay:

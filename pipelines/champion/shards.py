@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from forecaster.artifact import Artifact
 from forecaster.durable import replacing
+from pipelines.arrow import plain
 from pipelines.data.column import distinct
 from pipelines.data.doors import panel_from_frame
 from pipelines.data.panel import Panel
@@ -68,10 +69,10 @@ def deal(shards: Shards, piece: Piece) -> None:
     shard = np.append(pd.util.hash_array(np.array(words, dtype=object), categorize=False) % shards.count, 0)[codes]
     order = np.argsort(shard, kind="stable")
     table, bounds = table.take(order), np.searchsorted(shard[order], np.arange(shards.count + 1))
-    plain = pa.schema([(field.name, getattr(field.type, "value_type", field.type)) for field in shards.schema])
-    with replacing(out) as fresh, pq.ParquetWriter(fresh, plain) as writer:
+    schema = pa.schema([(field.name, plain(field.type)) for field in shards.schema])
+    with replacing(out) as fresh, pq.ParquetWriter(fresh, schema) as writer:
         for begin, end in pairwise(bounds):
-            writer.write_table(table.slice(begin, end - begin).cast(plain), row_group_size=max(1, end - begin))
+            writer.write_table(table.slice(begin, end - begin).cast(schema), row_group_size=max(1, end - begin))
 
 
 def forecast(shards: Shards, shard: int) -> None:

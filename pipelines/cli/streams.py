@@ -62,15 +62,12 @@ def forget(
         raise DataError("which series is not said", remedy="give their ids, or --silent-for 90d")
     if silent is not None and not silent.strip()[-1:].isalpha():
         raise DataError(f"--silent-for {silent} has no unit", remedy="such as 90d, 12h")
+    span = None if silent is None else TypeAdapter[float](Annotated[Duration, Field(gt=0)]).validate_python(silent)
     with opened() as streams:
         if not streams.every(name):
             raise DataError(f"no series of {name} are kept", remedy=_others(streams))
         with streams.alone(name) as writer:
-            if silent is None:
-                gone = writer.forget(series or [])
-            else:
-                span = TypeAdapter[float](Annotated[Duration, Field(gt=0)]).validate_python(silent)
-                gone = writer.forget_silent(time.time() - span)
+            gone = writer.forget(series or []) if span is None else writer.forget_silent(time.time() - span)
     print(f"forgot {len(gone)} series of {name}")
     if unknown := sorted(set(series or []) - set(gone)):
         raise DataError(f"not known: {shlex.join(unknown)}", remedy="see forecaster streams list")

@@ -52,7 +52,7 @@ def match(ours: Fetched, theirs: Fetched, panel: Panel) -> Verdict:
 def last_seen(champion: Fetched, panel: Panel, data: DataSpec) -> str:
     """The last time that the champion was trained on.
 
-    Raises DataError where the panel has other columns than it reads.
+    Raises DataError where the panel has other columns than it reads, or no time zone where it has one.
     """
     theirs = champion.artifact.spec.data
     here, there = _columns(data), _columns(theirs)

@@ -467,7 +467,7 @@ def test_the_commands_on_the_page_for_operators_forget(
     ("words", "url", "told"),
     [
         (["forget"], "sqlite:///streams.db", "which series is not said; give their ids, or --silent-for 90d"),
-        (["forget", "--silent-for", "soon"], "", "FORECASTER_STREAMS is not set"),
+        (["forget", "--silent-for", "soon"], "sqlite:///streams.db", "'soon' is no duration such as 90s"),
         (["forget", "a", "--silent-for", "1d"], "", "ids and --silent-for are both given; give one of them"),
         (["forget", "--silent-for", "10"], "", "--silent-for 10 has no unit; such as 90d"),
         (["list"], "sqlite:///nowhere.db", "nowhere.db, which is not the database of streams; name that of the serv"),

@@ -124,18 +124,19 @@ def test_fired_many_times_at_once_it_runs_once(url: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("fault", [LostError("lost"), UnavailableError("away")], ids=["lost", "away"])
-def test_what_went_wrong_is_told_though_the_ledger_is_away(fault: Exception, url: str) -> None:
+def test_what_went_wrong_is_told_though_the_ledger_is_away(
+    fault: Exception, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Broken(Job):
         def work(self, turn: Turn) -> Outcome:  # noqa: ARG002
-            ledger.end = away  # type: ignore[assignment, method-assign]
+            monkeypatch.setattr(Ledger, "end", away)
             raise DataError("the y of row 3 is no number")
 
     def away(*_: object) -> None:
         raise fault
 
-    ledger = Ledger(url)
     with pytest.raises(DataError, match="the y of row 3 is no number"):
-        run(Broken(name="sales"), "2026-11-21", ledger)
+        run(Broken(name="sales"), "2026-11-21", Ledger(url))
 
 
 def test_tables_that_another_makes_in_the_same_moment_are_taken(url: str) -> None:
