@@ -1,6 +1,6 @@
 """What to build and how to train it, as checked values. No torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -9,6 +9,15 @@ class Spec(BaseModel):
     """A frozen value; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, told: Any) -> Any:
+        """Say also which keys there are."""
+        for key in told if isinstance(told, dict) else ():
+            if key not in cls.model_fields:
+                raise ValueError(f"there is no {key!r}; choose from {', '.join(sorted(cls.model_fields))}")
+        return told
 
 
 class CoreSpec(Spec):

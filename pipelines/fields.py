@@ -1,4 +1,4 @@
-"""Fields of settings and of job files: durations, names, variables, and words that YAML takes for something else."""
+"""Fields of settings and of job files: durations, names, zones, variables, and words that YAML takes for others."""
 
 import os
 import re
@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from forecaster.errors import DataError
+from pipelines.clock.zone import parse_zone
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -56,4 +57,6 @@ def model_name(text: str) -> str:
 
 Duration = Annotated[float, BeforeValidator(seconds), Field(allow_inf_nan=False)]
 ModelName = Annotated[str, AfterValidator(model_name)]
+Zone = Annotated[str, AfterValidator(parse_zone)]
+"""Its canonical name."""
 Text = Annotated[str, BeforeValidator(text)]

@@ -26,6 +26,11 @@ Season = Annotated[
 Budget = Annotated[
     str, typer.Option(help="Time to train networks: 90s, 5m, 1h. Regression, tests and figures come on top.")
 ]
+Updates = Annotated[
+    int | None,
+    typer.Option(min=1, help="Of each network, instead of a budget: the same seed then gives the same again."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of networks and of what is drawn for them.")]
 Name = Annotated[str, typer.Option(help="Experiment and registered model.")]
 Model = Annotated[str | None, typer.Option(help="A version instead of the champion, or an artifact folder.")]
 Version = Annotated[str | None, typer.Option(help="A version instead of the champion.")]

@@ -17,4 +17,4 @@ _adapter: TypeAdapter[Kinds] = TypeAdapter(Kinds)
 
 def read_job(file: Path) -> Kinds:
     """The job in a YAML file. Raises DataError, which names the file and the key, on what is none."""
-    return read_yaml(file, _adapter, "job", tags=1)
+    return read_yaml(file, _adapter, "job")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from forecaster.spec import Spec
-from pipelines.clock.zone import parse_zone, zone_info
+from pipelines.clock.zone import zone_info
 from pipelines.fields import ModelName
 from pipelines.jobs.firing import Schedule
 
@@ -61,7 +61,7 @@ class Job(Spec, ABC):
     def today(self) -> str:
         """The date for which it is done where none is asked for: in the zone that it names, else in UTC."""
         zone: str | None = getattr(self, "zone", None)
-        return datetime.now(zone_info(parse_zone(zone)) if zone else UTC).date().isoformat()
+        return datetime.now(zone_info(zone) if zone else UTC).date().isoformat()
 
     def settings(self, kind: type[Settings], turn: Turn) -> Settings:
         """Those of this kind among its own, for the date of the turn."""

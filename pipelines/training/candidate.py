@@ -31,6 +31,13 @@ class Trained:
     """Those of an ensemble."""
 
     @property
+    def cut_short(self) -> str | None:
+        """By how much, where the budget allowed for fewer updates than the recipe asks for."""
+        if self.fit is None or self.recipe.fit is None or self.fit.updates == self.recipe.fit.updates:
+            return None
+        return f"{self.name} at {self.fit.updates} of {self.recipe.fit.updates} updates"
+
+    @property
     def kinds(self) -> frozenset[str]:
         """Of its members, or its own."""
         return frozenset(one.recipe.model.kind for one in self.members or [self])

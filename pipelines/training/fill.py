@@ -24,7 +24,7 @@ from pipelines.sources.read import read
 from pipelines.sources.sink import check, write
 from pipelines.tracking.run import Run
 from pipelines.training import automatic
-from pipelines.training.fitting import Point, converging, train, within
+from pipelines.training.fitting import Point, asked, converging, train, within
 from pipelines.training.logbook import log_curve
 from pipelines.training.settings import FillSettings
 from pipelines.training.work import RunKeys, alone, work_folder
@@ -92,7 +92,7 @@ def fill(
     seen = replace(panel, values=np.where(calibrate | test, np.nan, panel.values))
     units = Units.of(panel)
     every, small = units.small(panel.values), units.small(seen.values)
-    spec = (recipe.fit or FitSpec()).model_copy(update={"seed": settings.seed})
+    spec = asked(recipe.fit or FitSpec(), settings.seed, settings.updates)
     gaps = Gaps(
         replace(seen, values=small), data, seasons, like=like, lanes=spec.lanes, time=WINDOW, seed=settings.seed
     )
@@ -104,7 +104,7 @@ def fill(
         tracked.params(settings.model_dump(mode="json") | {"seasons": seasons, "gaps": len(like), "window": WINDOW})
         tracked.dataset(panel, settings.source.name, "fill")
         with converging(settings.recipe):
-            spec = within(settings.budget, model, gaps, spec, folder)
+            spec = within(settings.seconds, model, gaps, spec, folder)
             curve = train(model, gaps, spec, folder, report=lambda point: report(settings.recipe, spec, point))
         log_curve(tracked, curve)
         calibrator = Calibrator.learn(tell(model, gaps, small, calibrate), every[calibrate, None])

@@ -60,6 +60,11 @@ def batches(table: Table, model: Model, spec: FitSpec) -> Batches:
     return Lanes(table, seed=spec.seed, late=LATE if goes_on else 0.0, **shape)
 
 
+def asked(fit: FitSpec, seed: int, updates: int | None) -> FitSpec:
+    """How a recipe is trained from a seed, and by so many updates where they are given."""
+    return fit.model_copy(update={"seed": seed} | ({} if updates is None else {"updates": updates}))
+
+
 def within(
     seconds: float,
     model: L,
@@ -72,6 +77,8 @@ def within(
 
     The answer is kept in `folder`, so that a job that goes on after a crash trains as long as it would have.
     """
+    if math.isinf(seconds):
+        return spec
     file = folder / "fit.json"
     if file.exists():
         return FitSpec.model_validate_json(file.read_text())

@@ -29,7 +29,9 @@ class Plan:
     task: Task
     seed: int
     seconds: float
-    """What the training of one network may take."""
+    """What the training of one network may take; infinite where it has so many updates."""
     folder: Path
     """Where the work is kept: the same job again goes on where it stopped."""
     report: Report
+    updates: int | None = None
+    """Of the training of one network; None where its recipe says how many."""

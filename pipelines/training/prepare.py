@@ -74,7 +74,7 @@ def prepare(
     for name, recipe in chosen.items():
         admit(panel, name, recipe, task)
     networks = sum(recipe.fit is not None for recipe, _ in entries(data, task, chosen, champion).values())
-    budget = RESERVE * settings.budget / (2 if settings.search else 1)
+    budget = RESERVE * settings.seconds / (2 if settings.search else 1)
     each = 1 + REFIT * (parts.before is not None)
     told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
     identity = told + panel.digest + (champion.digest if champion is not None else "")
@@ -87,6 +87,7 @@ def prepare(
         seconds=budget / (each * -(-networks // workers) + REFIT * networks) if networks else 0.0,
         folder=work_folder(identity),
         report=report,
+        updates=settings.updates,
     )
 
 

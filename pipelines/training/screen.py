@@ -67,5 +67,11 @@ def table(result: Result) -> str:
     winner = result.winner
     seasons = [str(season) for season in winner.artifact.spec.task.seasons if season > 1]
     every = f", season of {' and '.join(seasons)} steps" if seasons else ""
-    end = f"champion: {result.name} version {result.version} ({winner.name}){every}, {result.seconds:.0f} s in all"
-    return "\n".join([told, end, why(winner, result.candidates)])
+    lines = [told]
+    if cut_short := [one.trained.cut_short for one in result.candidates if one.trained.cut_short]:
+        remedy = "with --updates instead the same seed gives the same model"
+        lines.append(f"cut short by the budget: {', '.join(cut_short)}; {remedy}")
+    lines.append(
+        f"champion: {result.name} version {result.version} ({winner.name}){every}, {result.seconds:.0f} s in all"
+    )
+    return "\n".join([*lines, why(winner, result.candidates)])

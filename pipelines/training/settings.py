@@ -1,16 +1,32 @@
 """What jobs that train are told, each as one frozen, checked value."""
 
+import math
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from forecaster.spec import Spec
-from pipelines.fields import Duration, ModelName, Text
+from pipelines.fields import Duration, ModelName, Text, Zone
 from pipelines.sources.source import Source
 
 
-class TrainSettings(Spec):
+class Effort(Spec):
+    """How long networks learn, and from which seed."""
+
+    budget: Duration = Field(300.0, gt=0)
+    """Seconds that training may take in all."""
+    updates: int | None = Field(None, ge=1)
+    """Those of each network, however long they take: the same seed then gives the same model."""
+    seed: int = Field(0, ge=0)
+
+    @property
+    def seconds(self) -> float:
+        """What training may take in all."""
+        return self.budget if self.updates is None else math.inf
+
+
+class TrainSettings(Effort):
     """A training job."""
 
     source: Source
@@ -22,7 +38,7 @@ class TrainSettings(Spec):
     """The column of what is to be told of whole series."""
     frequency: str | None = None
     season: int | None = Field(None, ge=1)
-    zone: str | None = None
+    zone: Zone | None = None
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
@@ -35,9 +51,6 @@ class TrainSettings(Spec):
     """Candidates; none stand for those that suit the data."""
     search: int = Field(0, ge=0, le=10_000)
     """Further recipes that are searched, in half of the budget."""
-    budget: Duration = Field(300.0, gt=0)
-    """Seconds that training may take in all."""
-    seed: int = Field(0, ge=0)
     name: ModelName = "forecaster"
 
     @model_validator(mode="after")
@@ -49,16 +62,14 @@ class TrainSettings(Spec):
         return self
 
 
-class FillSettings(Spec):
+class FillSettings(Effort):
     """A job that fills gaps."""
 
     source: Source
     out: Path
     season: int | None = Field(None, ge=1)
-    zone: str | None = None
+    zone: Zone | None = None
     duplicates: str = "error"
     recipe: str = "bidirectional"
     budget: Duration = Field(60.0, gt=0)
-    """Seconds that training may take."""
-    seed: int = Field(0, ge=0)
     name: ModelName = "forecaster"

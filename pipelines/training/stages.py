@@ -26,7 +26,7 @@ from pipelines.evaluation.unit import unit
 from pipelines.recipes.recipe import Recipe
 from pipelines.training.baselines import solve
 from pipelines.training.candidate import Candidate, Trained
-from pipelines.training.fitting import DivergedError, Point, batches, best, converging, train, within
+from pipelines.training.fitting import DivergedError, Point, asked, batches, best, converging, train, within
 from pipelines.training.plan import REFIT, Plan
 
 
@@ -70,7 +70,8 @@ def _first_training(plan: Plan, name: str, recipe: Recipe, start: Model | None) 
         solve(model, panel, plan.data, plan.task.seasons[0], plan.seed)
         return Trained(name, recipe, model.eval())
     fresh = copy.deepcopy(model)
-    spec = spec.model_copy(update={"seed": plan.seed})
+    spec = asked(spec, plan.seed, plan.updates)
+    recipe = recipe.model_copy(update={"fit": spec})
     data, validate = _batches(plan, panel, model, spec), _validate(plan, plan.split.calibrate)
     with converging(name):
         spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)

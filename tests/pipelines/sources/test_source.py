@@ -80,7 +80,7 @@ def test_the_identity_is_that_of_the_variable(monkeypatch: pytest.MonkeyPatch) -
         ({"url": URL, "table": "a", "query": "b"}, "give a table or a query"),
         ({"url": "postgresql://me:${MISSING}@host/db", "table": "a"}, "the environment has no variable MISSING"),
         ({"url": "no url", "table": "a"}, "no url of a database: such as"),
-        ({"path": "a", "format": "csv"}, "Extra inputs are not permitted"),
+        ({"path": "a", "format": "csv"}, "there is no 'format'; choose from path, query, table, url"),
     ],
 )
 def test_refusals_without_the_input(given: object, message: str) -> None:

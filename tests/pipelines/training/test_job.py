@@ -144,6 +144,18 @@ def test_from_a_table_to_a_champion_and_its_forecasts(home: Path) -> None:
     assert "promoted by" in forecaster("models", "champion", "--name", "months")
 
 
+def test_so_many_updates_from_a_seed_give_the_same_model_and_a_budget_that_is_short_is_told(home: Path) -> None:
+    command = ("train", str(series(home)), "--horizon", "6", "--recipe", "seasonal_naive,quick")
+    for name, seed in (("one", "3"), ("two", "3"), ("other", "4")):
+        assert "cut short" not in forecaster(*command, "--updates", "12", "--seed", seed, "--name", name)
+    one, two, other = (resolve(name) for name in ("one", "two", "other"))
+    assert one.digest == two.digest != other.digest
+    assert one.artifact.spec.fit is not None
+    assert one.artifact.spec.fit.updates == 12
+    printed = forecaster(*command, "--budget", "0.01s")
+    assert "cut short by the budget: quick at 20 of 60 updates; with --updates instead the same seed" in printed
+
+
 def test_a_job_leaves_in_mlflow_what_candidates_are_compared_by(home: Path) -> None:
     forecaster("train", str(series(home)), "--horizon", "6", *SHORT)
     client, runs = logged(home)

@@ -1,7 +1,6 @@
 """A search over recipes: reproducible, resumable, and each trial a run."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +22,13 @@ from pipelines.training.settings import TrainSettings
 
 @pytest.fixture
 def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> TrainSettings:
-    """Four noisy waves, and trainings of a few updates, which time does not cut short."""
-    monkeypatch.setattr(module, "FitSpec", partial(FitSpec, updates=30))
+    """Four noisy waves, and trainings of a few updates."""
     monkeypatch.setattr(module, "STARTS", 2)
     rng, steps = np.random.default_rng(0), np.arange(160)
     waves = [10 + i + 3 * np.sin(steps * np.pi / 3) + rng.normal(0, 0.5, 160) for i in range(4)]
     frames = [pd.DataFrame({"unique_id": f"s{i}", "ds": steps, "y": wave}) for i, wave in enumerate(waves)]
     pd.concat(frames).to_csv(home / "waves.csv", index=False)
-    told = {"source": "waves.csv", "horizon": 6, "season": 6, "recipes": ("seasonal_naive",), "budget": "20m"}
+    told = {"source": "waves.csv", "horizon": 6, "season": 6, "recipes": ("seasonal_naive",), "updates": 30}
     return TrainSettings.model_validate(told | {"search": 5})
 
 
