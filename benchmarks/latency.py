@@ -26,31 +26,34 @@ from pipelines.sources.read import read
 from pipelines.training.job import run
 from pipelines.training.settings import TrainSettings
 
-LENGTHS = (168, 1_000, 4_000, 17_000)
+CASES = ((1, 168), (1, 1_000), (1, 4_000), (1, 17_000), (500, 400))
+"""Series, and hours of each."""
 TIMES = 30
 
 
 def main(budget: Annotated[float, typer.Option(help="Seconds of training.")] = 60.0) -> None:
-    """Milliseconds of a request, the median of thirty, by the length of the history."""
+    """Milliseconds of a request, the median of thirty, by how many series it has and the length of their histories."""
     panel = read(sample(), zone=ZONE)
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         run(TrainSettings(source=sample(), horizon=HORIZON, budget=budget, name=NAME, zone=ZONE))
         champion = resolve(NAME)
-        print(f"{'history':>8} {'whole':>8} {'first':>8} {'new':>8}   ms; load {os.getloadavg()[0]:.1f}")
+        print(f"{'series':>6} {'history':>8} {'whole':>8} {'first':>8} {'new':>8}   ms; load {os.getloadavg()[0]:.1f}")
         with serving(champion.folder) as client:
-            for length in LENGTHS:
-                whole = median(client, "/forecast", [piece(panel, 0, length)] * TIMES)
-                first = median(client, "/stream", [piece(panel, 0, length, f"{length}")])
-                steps = [piece(panel, step, step + 1, f"{length}") for step in range(length, length + TIMES)]
-                print(f"{length:8,} {whole:8.1f} {first:8.1f} {median(client, '/stream', steps):8.1f}", flush=True)
+            for count, length in CASES:
+                names = [f"{i} of {length} hours" for i in range(count)]
+                history = piece(panel, 0, length, names)
+                whole, first = median(client, "/forecast", [history] * TIMES), median(client, "/stream", [history])
+                steps = [piece(panel, step, step + 1, names) for step in range(length, length + TIMES)]
+                new = median(client, "/stream", steps)
+                print(f"{count:6} {length:8,} {whole:8.1f} {first:8.1f} {new:8.1f}", flush=True)
 
 
-def piece(panel: Panel, begin: int, end: int, name: str = "whole") -> dict[str, Any]:
-    """A request with a stretch of the first series."""
+def piece(panel: Panel, begin: int, end: int, names: list[str]) -> dict[str, Any]:
+    """A request with a stretch of the first series, under each of these names."""
     values = panel.series(0)[begin:end].tolist()
     target = [None if math.isnan(value) else value for value in values]
-    series = {"id": name, "start": panel.times(0)[begin].isoformat(), "target": target}
-    return {"series": [series], "horizon": HORIZON}
+    start = panel.times(0)[begin].isoformat()
+    return {"series": [{"id": name, "start": start, "target": target} for name in names], "horizon": HORIZON}
 
 
 def median(client: httpx.Client, path: str, requests: list[dict[str, Any]]) -> float:

@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, delete, insert, select, update
@@ -51,7 +51,7 @@ class Writer:
         if other:
             same = [STEPS.c[name] == value for name, value in of_step.items()]
             self.connection.execute(update(STEPS).where(*same).values(said=bindparam("said")), other)
-        if moved := [asdict(one) | {"of": one.number} for one in now if one != before[one.series]]:
+        if moved := [vars(one) | {"of": one.number} for one in now if one != before[one.series]]:
             self.connection.execute(update(STREAMS).where(STREAMS.c.number == bindparam("of")), moved)
         return now
 
