@@ -146,4 +146,5 @@ def _check_names(ids: Sequence[str], given: Sequence[Mapping[str, object]], name
     for name, one in zip(ids, given or [{}] * len(ids), strict=True):
         if one.keys() != set(names):
             remedy = f"give exactly {list(names)}" if names else "leave them out"
-            raise DataError(f"{kind} covariates {list(one)}", series=name, place=kind, remedy=remedy)
+            message = f"{kind} covariates {list(one)} where {list(names) or 'none'} are read"
+            raise DataError(message, series=name, place=kind, remedy=remedy)
