@@ -1,6 +1,7 @@
 """One job for one date: begun by one process alone, done once, and every attempt of it in the ledger."""
 
 import hashlib
+import json
 import logging
 import re
 import time
@@ -25,9 +26,8 @@ def run(job: Job, as_of: str | None, ledger: Ledger) -> Outcome:
 
     Raises what the job raises, once it is written down.
     """
-    config = hashlib.sha256(job.model_dump_json(exclude={"schedule"}).encode()).hexdigest()
     as_of = moment(as_of) if as_of is not None else None
-    key = Key(job.kind, job.name, as_of or job.today(), config)
+    key = Key(job.kind, job.name, as_of or job.today(), _config(job))
     attempt = _begin(ledger, key)
     if attempt.outcome == SUCCEEDED:
         return Outcome(f"done before, in attempt {attempt.number}: {attempt.reason}", attempt.version)
@@ -56,6 +56,12 @@ def moment(as_of: str) -> str:
     except ValueError:
         remedy = "such as 2026-11-21, 2026-11-21T06:00:00+01:00, or a whole number where steps are counted"
         raise DataError(f"--as-of {as_of!r} is no time", remedy=remedy) from None
+
+
+def _config(job: Job) -> str:
+    """What is to be done, but not when; the same in a release that brings more fields, which older files leave out."""
+    told = job.model_dump(mode="json", exclude={"schedule"}, exclude_defaults=True)
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _begin(ledger: Ledger, key: Key) -> Attempt:

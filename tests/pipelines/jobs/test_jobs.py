@@ -1,5 +1,6 @@
 """Jobs by date, through the command line where a person or a scheduler comes in."""
 
+import hashlib
 import json
 import os
 import random
@@ -103,6 +104,11 @@ def test_a_retrain_is_done_once_for_a_date(home: Path, command: Command) -> None
     assert float(str(row["seconds"])) > 0
     assert [one.version for one in versions("sales")] == ["1"]
     assert not any((home / "mlruns" / "work").iterdir())
+    often = {"cron": "0 3 * * *", "start": "2024-05-01"}
+    assert "done before, in attempt 1" in command("2024-05-01", seed=0, budget=20, schedule=often)
+    said = '{"budget": 20.0, "horizon": 7, "job": "retrain", "name": "sales", "recipes": ["seasonal_naive"], "source": '
+    known = hashlib.sha256(f'{said}"sales.csv"}}'.encode()).hexdigest()
+    assert row["config"] == known, "a job that was done by one release is done anew by the next"
     assert "succeeded" in CliRunner().invoke(app, ["runs"]).stdout
 
 
