@@ -24,7 +24,7 @@ install:  ## prepare .venv
 	@$(PYTHON) run.py install
 
 test: install  ## run the tests (ARGS="-k law" and the like go to pytest)
-	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n 2 --dist loadfile $(ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install  ## style, format and types
 	$(BIN)/ruff check

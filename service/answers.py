@@ -12,7 +12,7 @@ from pipelines.forecasting.predict import Predictions
 from pipelines.forecasting.predict_labels import LabelPredictions
 from pipelines.monitoring.kept import KEPT_LEVELS
 from service.keep import Keeper
-from service.schema import ForecastRequest, ModelName
+from service.schema import ForecastRequest, ModelVersion
 from service.source import Champion
 
 
@@ -44,17 +44,17 @@ def respond(
     frequency = champion.artifact.spec.data.frequency
     told = zip(request.series, begin, values, strict=True)
     response = {
-        "model": model_name(champion).model_dump(),
+        "model": model_version(champion).model_dump(),
         "forecasts": [{"id": one.id, "start": at, "freq": frequency, **value} for one, at, value in told],
         "warnings": warnings,
     }
     return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def model_name(champion: Champion) -> ModelName:
+def model_version(champion: Champion) -> ModelVersion:
     """How answers name the model."""
     until = champion.artifact.spec.training.until
-    return ModelName(name=champion.name, version=champion.version, trained_until=until)
+    return ModelVersion(name=champion.name, version=champion.version, trained_until=until)
 
 
 def numbers(request: ForecastRequest, predictions: Predictions) -> Iterator[dict[str, Any]]:

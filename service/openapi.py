@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from forecaster.artifact import Artifact
 from pipelines.forecasting.readable import admissible
-from service.answers import model_name
+from service.answers import model_version
 from service.errors import ErrorResponse
 from service.forecast import answer
 from service.schema import (
@@ -49,7 +49,7 @@ def describe(champion: Champion) -> bytes:
     """The card of the model, as JSON."""
     spec = champion.artifact.spec
     card = Card(
-        model=model_name(champion),
+        model=model_version(champion),
         freq=spec.data.frequency,
         zone=spec.data.zone,
         horizon=spec.task.horizon,

@@ -111,7 +111,7 @@ class ForgetResponse(Wire):
     forgotten: list[str]
 
 
-class ModelName(Wire):
+class ModelVersion(Wire):
     """The model that made a forecast."""
 
     name: str
@@ -146,7 +146,7 @@ class LabelForecast(Wire):
 class ForecastResponse(Wire):
     """Forecasts in the order of the request."""
 
-    model: ModelName
+    model: ModelVersion
     forecasts: list[SeriesForecast | LabelForecast]
     warnings: list[str] = Field(
         description="What the model has never seen (labels, categories, covariates that now move, values that are not"
@@ -158,7 +158,7 @@ class ForecastResponse(Wire):
 class Card(Wire):
     """What the service forecasts with."""
 
-    model: ModelName
+    model: ModelVersion
     freq: str
     zone: str | None = Field(description="Time zone of the model; null where it has none.")
     horizon: int = Field(description="Steps that the model forecasts at once; any horizon is served.")

@@ -22,7 +22,7 @@ from pipelines.tracking.run import Run
 from pipelines.training.candidate import Candidate, remaining
 from pipelines.training.challenge import judge, unbeaten
 from pipelines.training.logbook import log_candidate, log_comparison, log_plan
-from pipelines.training.plan import RESERVE, Report
+from pipelines.training.plan import Report
 from pipelines.training.prepare import planned
 from pipelines.training.search import search
 from pipelines.training.selection import choose, combine, why
@@ -117,7 +117,7 @@ def train(
             return Run.start(settings.name, name, parent=parent, key=keys.of(name))
 
         if settings.search:
-            found = search(plan, settings.search, RESERVE * settings.seconds / 2, child, engine)
+            found = search(plan, settings.search, settings.for_candidates, child, engine)
             known |= {name: (recipe, None) for name, recipe in found.items()}
         attempts: list[Candidate | DataError] = []
         there = plan if engine.here else dataclasses.replace(plan, report=lambda *epoch: None)

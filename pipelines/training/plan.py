@@ -10,8 +10,6 @@ from pipelines.data.panel import Panel
 from pipelines.evaluation.split import Split
 from pipelines.training.fitting import Point
 
-RESERVE = 0.85
-"""Share of the budget that is planned for; the rest is for backtests and logging."""
 REFIT = 0.6
 """Length of the later trainings, before the test and on all data, in units of the first one, at most."""
 

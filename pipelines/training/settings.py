@@ -10,6 +10,9 @@ from forecaster.spec import Spec
 from pipelines.fields import Duration, ModelName, Text, Zone
 from pipelines.sources.source import Source
 
+RESERVE = 0.85
+"""Share of the budget that is planned for; the rest is for backtests and logging."""
+
 
 class Effort(Spec):
     """How long networks learn, and from which seed."""
@@ -52,6 +55,11 @@ class TrainSettings(Effort):
     search: int = Field(0, ge=0, le=10_000)
     """Further recipes that are searched, in half of the budget."""
     name: ModelName = "forecaster"
+
+    @property
+    def for_candidates(self) -> float:
+        """Seconds that the candidates may take, and the search before them as many."""
+        return RESERVE * self.seconds / (2 if self.search else 1)
 
     @model_validator(mode="after")
     def _one_target(self) -> "TrainSettings":

@@ -287,7 +287,7 @@ def test_the_last_training_diverges_in_one_line(home: Path, monkeypatch: pytest.
 def train_process(home: Path) -> "subprocess.Popen[bytes]":
     settings = {"MLFLOW_TRACKING_URI": "", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pipelines", "train", str(home / "series.csv"), "--horizon", "6"]
-    command += ["--budget", "10m", "--recipe", "seasonal_naive,elman"]
+    command += ["--updates", "200", "--recipe", "seasonal_naive,elman"]
     return subprocess.Popen(command, cwd=home, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
 
 
