@@ -16,7 +16,7 @@ class Spec(BaseModel):
         """Say also which keys there are."""
         for key in told if isinstance(told, dict) else ():
             if key not in cls.model_fields:
-                raise ValueError(f"there is no {key!r}; choose from {', '.join(sorted(cls.model_fields))}")
+                raise ValueError(f"there is no {str(key)!r}; choose from {', '.join(sorted(cls.model_fields))}")
         return told
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from forecaster.errors import DataError
-from pipelines.clock.zone import parse_zone
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -55,8 +54,15 @@ def model_name(text: str) -> str:
     return text
 
 
+def zone_name(text: str | None) -> str | None:
+    """That of a time zone that there is; an empty one is none."""
+    from pipelines.clock.zone import parse_zone  # not above: `forecaster --help` needs no numpy
+
+    return parse_zone(text) if text else None
+
+
 Duration = Annotated[float, BeforeValidator(seconds), Field(allow_inf_nan=False)]
 ModelName = Annotated[str, AfterValidator(model_name)]
-Zone = Annotated[str, AfterValidator(parse_zone)]
-"""Its canonical name."""
+ZoneName = Annotated[str | None, AfterValidator(zone_name)]
+"""In its canonical form."""
 Text = Annotated[str, BeforeValidator(text)]

@@ -11,11 +11,12 @@ from forecaster.errors import DataError
 
 T = TypeVar("T")
 
+MAPPING = "write a mapping, a line `key: value` for each field"
 WORDS = {
     "missing": "it is missing",
     "union_tag_invalid": "{tag!r} is none of {expected_tags}",
     "union_tag_not_found": "it is missing",
-    "model_type": "write a mapping, a line `key: value` for each field",
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), MAPPING),
     "tuple_type": "write a list, such as [a, b]",
 }
 """What is wrong, by pydantic's name for it, where its own words are of Python."""
@@ -28,10 +29,10 @@ def read_yaml(file: Traversable, adapter: TypeAdapter[T], what: str) -> T:
     """
     try:
         written = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # a 30th of February, say
         raise DataError(f"no {what} can be read: {error}", place=str(file)) from None
     if not isinstance(written, dict):
-        raise DataError(f"no {what}", place=str(file), remedy=WORDS["model_type"])
+        raise DataError(f"no {what}", place=str(file), remedy=MAPPING)
     try:
         return adapter.validate_python(written)
     except ValidationError as error:
@@ -48,9 +49,10 @@ def faults(error: ValidationError, written: object = None) -> list[tuple[str, st
 
 
 def _keys(fault: Mapping[str, Any], written: object) -> Iterator[int | str]:
+    unknown = written is None
     for key in fault["loc"]:
         there = key in written if isinstance(written, dict) else isinstance(key, int)
-        if there or written is None or (fault["type"] == "missing" and key == fault["loc"][-1]):
+        if there or unknown or (fault["type"] == "missing" and key == fault["loc"][-1]):
             yield key
         if there and isinstance(written, dict | list):
             written = written[key]

@@ -137,7 +137,7 @@ def fill(
     errors = {score: value for score, value in done.metrics.items() if score.startswith("mae")}
     if errors and (best := min(errors, key=lambda rule: errors[rule])) != "mae":
         rule = "between equal places of a season" if best.startswith("mae_season") else "along a line"
-        print(f"interpolation {rule} told hidden values better: give a larger --budget, or fill by that")
+        print(f"interpolation {rule} told hidden values better: fill by that, or train for longer")
     for series in done.empty:
         print(f"series {series!r} has no observed value and stays empty")
     print(f"{done.filled} of {done.rows} rows filled in {out}")

@@ -145,6 +145,6 @@ def read_categories(
 def _check_names(ids: Sequence[str], given: Sequence[Mapping[str, object]], names: Sequence[str], kind: str) -> None:
     for name, one in zip(ids, given or [{}] * len(ids), strict=True):
         if one.keys() != set(names):
-            remedy = f"give exactly {list(names)}" if names else "leave them out"
+            remedy = "give exactly these" if names else "leave them out"
             message = f"{kind} covariates {list(one)} where {list(names) or 'none'} are read"
             raise DataError(message, series=name, place=kind, remedy=remedy)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pipelines.fields import Text, Zone
+from pipelines.fields import Text, ZoneName
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.sources.ingest import ingest
 from pipelines.sources.source import Source
@@ -17,7 +17,7 @@ class Ingest(Job):
     """A folder, on this machine or by URL."""
     late: Text = "0"
     """How far back what was read before is read once more, for what came late: 2d, 36h."""
-    zone: Zone | None = None
+    zone: ZoneName = None
 
     def work(self, turn: Turn) -> Outcome:
         done = ingest(self.source, self.store, turn.as_of or self.today(), late=self.late, zone=self.zone)

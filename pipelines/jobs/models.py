@@ -10,7 +10,7 @@ from forecaster.errors import DataError
 from pipelines.champion.load import panel_for
 from pipelines.champion.score import rolling, score
 from pipelines.evaluation.backtest import criterion
-from pipelines.fields import Text, Zone
+from pipelines.fields import Text, ZoneName
 from pipelines.forecasting.predict import TENTHS
 from pipelines.jobs.job import Job, Outcome, Turn
 from pipelines.registry.commands import packing
@@ -28,7 +28,7 @@ class Reading(Job):
     source: Source
     version: Text | None = None
     """Of the model; the champion if left out."""
-    zone: Zone | None = None
+    zone: ZoneName = None
     duplicates: str = "error"
 
 

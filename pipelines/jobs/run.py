@@ -59,8 +59,8 @@ def moment(as_of: str) -> str:
 
 
 def _config(job: Job) -> str:
-    """What is to be done, but not when; the same in a release that brings more fields, which older files leave out."""
-    told = job.model_dump(mode="json", exclude={"schedule"}, exclude_defaults=True)
+    """What a file says is to be done, but not when; the same in a release that brings more fields."""
+    told = job.model_dump(mode="json", exclude={"schedule"}, exclude_unset=True)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from forecaster.spec import Spec
-from pipelines.fields import ModelName, Text, Zone
+from pipelines.fields import ModelName, Text, ZoneName
 from pipelines.sources.source import Source
 
 
@@ -41,7 +41,7 @@ class MonitorSettings(Spec):
     """So many days of forecasts are judged, and eight horizons at least."""
     versions: Literal["champion", "all"] = "champion"
     """Whose forecasts are judged: for who retrains every night, those of one version are too few."""
-    zone: Zone | None = None
+    zone: ZoneName = None
     duplicates: str = "error"
     as_of: Text | None = None
     """The last time of the values that are read."""

@@ -38,7 +38,7 @@ class Key:
     name: str
     as_of: str
     config: str
-    """Digest of the job's settings."""
+    """Digest of what the job's file says."""
 
     def rows(self) -> list[ColumnElement[bool]]:
         """What holds of the attempts at it."""

@@ -39,8 +39,10 @@ class Source(Spec):
     def _of_text(cls, given: Any) -> Any:
         if isinstance(given, Path):
             return {"path": str(given)}
-        if not isinstance(given, str):
+        if isinstance(given, dict | Source):
             return given
+        if not isinstance(given, str):
+            raise ValueError("write a path, or a mapping of path, or of url and table or query")
         scheme, there, _ = given.partition("://")
         if scheme in SCHEMES or not (there or given.startswith("${")):
             return {"path": given}

@@ -104,7 +104,8 @@ def fill(
         tracked.params(settings.model_dump(mode="json") | {"seasons": seasons, "gaps": len(like), "window": WINDOW})
         tracked.dataset(panel, settings.source.name, "fill")
         with converging(settings.recipe):
-            spec = within(settings.seconds, model, gaps, spec, folder)
+            if settings.updates is None:
+                spec = within(settings.budget, model, gaps, spec, folder)
             curve = train(model, gaps, spec, folder, report=lambda point: report(settings.recipe, spec, point))
         log_curve(tracked, curve)
         calibrator = Calibrator.learn(tell(model, gaps, small, calibrate), every[calibrate, None])

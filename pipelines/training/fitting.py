@@ -77,8 +77,6 @@ def within(
 
     The answer is kept in `folder`, so that a job that goes on after a crash trains as long as it would have.
     """
-    if math.isinf(seconds):
-        return spec
     file = folder / "fit.json"
     if file.exists():
         return FitSpec.model_validate_json(file.read_text())

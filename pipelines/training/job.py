@@ -117,7 +117,7 @@ def train(
             return Run.start(settings.name, name, parent=parent, key=keys.of(name))
 
         if settings.search:
-            found = search(plan, settings.search, settings.for_candidates, child, engine)
+            found = search(plan, settings.search, child, engine)
             known |= {name: (recipe, None) for name, recipe in found.items()}
         attempts: list[Candidate | DataError] = []
         there = plan if engine.here else dataclasses.replace(plan, report=lambda *epoch: None)

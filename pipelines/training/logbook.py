@@ -28,7 +28,9 @@ HISTORY = 3
 
 def log_plan(run: Run, settings: TrainSettings, plan: Plan) -> None:
     """The question and the data of a job."""
-    run.params(settings.model_dump(mode="json") | {f"task.{k}": v for k, v in plan.task.model_dump().items()})
+    unused = {"budget" if settings.updates else "updates"}
+    task = {f"task.{name}": value for name, value in plan.task.model_dump().items()}
+    run.params(settings.model_dump(mode="json", exclude=unused) | task)
     run.params({"frequency": plan.data.frequency, "zone": plan.data.zone or "none", "device": device().type})
     run.dataset(plan.panel, settings.source.name, "train")
 

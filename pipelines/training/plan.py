@@ -10,6 +10,8 @@ from pipelines.data.panel import Panel
 from pipelines.evaluation.split import Split
 from pipelines.training.fitting import Point
 
+RESERVE = 0.85
+"""Share of the budget that is planned for; the rest is for backtests and logging."""
 REFIT = 0.6
 """Length of the later trainings, before the test and on all data, in units of the first one, at most."""
 
@@ -26,10 +28,12 @@ class Plan:
     data: DataSpec
     task: Task
     seed: int
+    budget: float
+    """Seconds that the candidates may take in all, and as many a search before them."""
     seconds: float
-    """What the training of one network may take; infinite where it has so many updates."""
+    """What the training of one network may take."""
     folder: Path
     """Where the work is kept: the same job again goes on where it stopped."""
     report: Report
     updates: int | None = None
-    """Of the training of one network; None where its recipe says how many."""
+    """Of the training of one network, however long they take."""

@@ -17,7 +17,7 @@ from pipelines.registry.fetch import Fetched
 from pipelines.sources.read import read
 from pipelines.training import automatic
 from pipelines.training.challenge import SeenError, entries, last_seen
-from pipelines.training.plan import REFIT, Plan, Report
+from pipelines.training.plan import REFIT, RESERVE, Plan, Report
 from pipelines.training.settings import TrainSettings
 from pipelines.training.work import work_folder
 
@@ -74,6 +74,7 @@ def prepare(
     for name, recipe in chosen.items():
         admit(panel, name, recipe, task)
     networks = sum(recipe.fit is not None for recipe, _ in entries(data, task, chosen, champion).values())
+    budget = RESERVE * settings.budget / (2 if settings.search else 1)
     each = 1 + REFIT * (parts.before is not None)
     told = "".join(part.model_dump_json() for part in (settings, task, *chosen.values()))
     identity = told + panel.digest + (champion.digest if champion is not None else "")
@@ -83,7 +84,8 @@ def prepare(
         data=data,
         task=task,
         seed=settings.seed,
-        seconds=settings.for_candidates / (each * -(-networks // workers) + REFIT * networks) if networks else 0.0,
+        budget=budget,
+        seconds=budget / (each * -(-networks // workers) + REFIT * networks) if networks else 0.0,
         folder=work_folder(identity),
         report=report,
         updates=settings.updates,

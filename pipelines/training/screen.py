@@ -69,7 +69,7 @@ def table(result: Result) -> str:
     every = f", season of {' and '.join(seasons)} steps" if seasons else ""
     lines = [told]
     if cut_short := [one.trained.cut_short for one in result.candidates if one.trained.cut_short]:
-        remedy = "with --updates instead the same seed gives the same model"
+        remedy = "with updates instead of a budget the same seed gives the same model"
         lines.append(f"cut short by the budget: {', '.join(cut_short)}; {remedy}")
     lines.append(
         f"champion: {result.name} version {result.version} ({winner.name}){every}, {result.seconds:.0f} s in all"

@@ -44,11 +44,11 @@ class Trial:
 
 
 def search(
-    plan: Plan, trials: int, seconds: float, child: Callable[[str], AbstractContextManager[Run]], engine: Engine
+    plan: Plan, trials: int, child: Callable[[str], AbstractContextManager[Run]], engine: Engine
 ) -> dict[str, Recipe]:
     """The recipe that was best of so many by the data that calibrates, by its name; each is a run in MLflow.
 
-    They take `seconds` in all, with what the best is trained on after them. A tree-structured
+    They take the plan's budget, with what the best is trained on after them. A tree-structured
     Parzen estimator proposes them (Bergstra et al. 2011, "Algorithms for
     hyper-parameter optimization"), and a trial ends early whose validation is worse than the median of the others at
     the same epoch. With the same seed and one worker it is the same search, as far as time does not cut trainings
@@ -62,7 +62,7 @@ def search(
         raise DataError("a search is over recipes for numbers", remedy="leave --search out")
     plan = replace(
         plan,
-        seconds=seconds / (trials / min(engine.workers, trials) + 2 * REFIT),
+        seconds=plan.budget / (trials / min(engine.workers, trials) + 2 * REFIT),
         split=replace(plan.split, before=None, test=None),  # validation decides, and the best is a candidate
         report=lambda *epoch: None,
     )

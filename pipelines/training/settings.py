@@ -1,17 +1,13 @@
 """What jobs that train are told, each as one frozen, checked value."""
 
-import math
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from forecaster.spec import Spec
-from pipelines.fields import Duration, ModelName, Text, Zone
+from pipelines.fields import Duration, ModelName, Text, ZoneName
 from pipelines.sources.source import Source
-
-RESERVE = 0.85
-"""Share of the budget that is planned for; the rest is for backtests and logging."""
 
 
 class Effort(Spec):
@@ -20,13 +16,8 @@ class Effort(Spec):
     budget: Duration = Field(300.0, gt=0)
     """Seconds that training may take in all."""
     updates: int | None = Field(None, ge=1)
-    """Those of each network, however long they take: the same seed then gives the same model."""
+    """Those of each network, whatever the budget: the same seed then gives the same model."""
     seed: int = Field(0, ge=0)
-
-    @property
-    def seconds(self) -> float:
-        """What training may take in all."""
-        return self.budget if self.updates is None else math.inf
 
 
 class TrainSettings(Effort):
@@ -41,7 +32,7 @@ class TrainSettings(Effort):
     """The column of what is to be told of whole series."""
     frequency: str | None = None
     season: int | None = Field(None, ge=1)
-    zone: Zone | None = None
+    zone: ZoneName = None
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
@@ -55,11 +46,6 @@ class TrainSettings(Effort):
     search: int = Field(0, ge=0, le=10_000)
     """Further recipes that are searched, in half of the budget."""
     name: ModelName = "forecaster"
-
-    @property
-    def for_candidates(self) -> float:
-        """Seconds that the candidates may take, and the search before them as many."""
-        return RESERVE * self.seconds / (2 if self.search else 1)
 
     @model_validator(mode="after")
     def _one_target(self) -> "TrainSettings":
@@ -76,7 +62,7 @@ class FillSettings(Effort):
     source: Source
     out: Path
     season: int | None = Field(None, ge=1)
-    zone: Zone | None = None
+    zone: ZoneName = None
     duplicates: str = "error"
     recipe: str = "bidirectional"
     budget: Duration = Field(60.0, gt=0)

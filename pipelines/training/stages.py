@@ -74,7 +74,8 @@ def _first_training(plan: Plan, name: str, recipe: Recipe, start: Model | None) 
     recipe = recipe.model_copy(update={"fit": spec})
     data, validate = _batches(plan, panel, model, spec), _validate(plan, plan.split.calibrate)
     with converging(name):
-        spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
+        if plan.updates is None:
+            spec = within(plan.seconds, model, data, spec, _folder(plan, name), validate)
         curve = _train(plan, name, model, panel, spec, plan.split.calibrate)
     return Trained(name, recipe, model.eval(), spec, tuple(curve), fresh)
 

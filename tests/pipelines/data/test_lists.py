@@ -125,13 +125,13 @@ def request(**changes: Any) -> Panel:
         ),
         (
             {"known_names": ["price"]},
-            "series 'a', known: known covariates .'price', 'open'. where .'price'. are read; give exactly .'price'.",
+            "series 'a', known: known covariates .'price', 'open'. where .'price'. are read; give exactly these",
         ),
         (
             {"known_names": [], "past": [], "past_names": []},
             "known: .* where none are read; leave them out",
         ),
-        ({"past": []}, "series 'a', past: past covariates .. where .'visits'. are read; give exactly .'visits'."),
+        ({"past": []}, "series 'a', past: past covariates .. where .'visits'. are read; give exactly these"),
         (
             {"past": [{"visits": [1, 2]}, {"visits": [1, 2]}]},
             "series 'b', past.visits: 2 values for 1 of target; give one",
@@ -150,7 +150,7 @@ def request(**changes: Any) -> Panel:
         ),
         (
             {"static": [{"state": "x"}, {}]},
-            "series 'b', static: static covariates .. where .'state'. are read; give exactly .'state'.",
+            "series 'b', static: static covariates .. where .'state'. are read; give exactly these",
         ),
     ],
 )

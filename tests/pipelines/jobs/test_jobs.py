@@ -105,7 +105,7 @@ def test_a_retrain_is_done_once_for_a_date(home: Path, command: Command) -> None
     assert [one.version for one in versions("sales")] == ["1"]
     assert not any((home / "mlruns" / "work").iterdir())
     often = {"cron": "0 3 * * *", "start": "2024-05-01"}
-    assert "done before, in attempt 1" in command("2024-05-01", seed=0, budget=20, schedule=often)
+    assert "done before, in attempt 1" in command("2024-05-01", budget=20, schedule=often)
     said = '{"budget": 20.0, "horizon": 7, "job": "retrain", "name": "sales", "recipes": ["seasonal_naive"], "source": '
     known = hashlib.sha256(f'{said}"sales.csv"}}'.encode()).hexdigest()
     assert row["config"] == known, "a job that was done by one release is done anew by the next"
@@ -254,6 +254,7 @@ def test_where_nothing_is_left_or_steps_count_a_date_is_refused(home: Path, comm
         ({"budget": "soon"}, "job.yaml, budget: 'soon' is no duration"),
         ({"zone": "Australia/Melburne"}, "job.yaml, zone: unknown time zone 'Australia/Melburne'; name one"),
         ({"source": {"file": "a.csv"}}, "job.yaml, source: there is no 'file'; choose from path, query, "),
+        ({"source": 3}, "job.yaml, source: write a path, or a mapping"),
         ({"schedule": "0 3 * * *"}, "job.yaml, schedule: write a mapping"),
         ({"recipes": "gru"}, "job.yaml, recipes: write a list"),
     ],

@@ -211,7 +211,7 @@ def test_where_a_line_is_better_it_is_said(home: Path) -> None:
     frame.to_csv(home / "line.csv", index=False)
     code, printed = cli(str(home / "line.csv"), "--out", str(home / "out.csv"), "--budget", "1s")
     assert code == 0, printed
-    assert "interpolation along a line told hidden values better: give a larger --budget, or fill by that" in printed
+    assert "interpolation along a line told hidden values better: fill by that, or train for longer" in printed
 
 
 def test_two_values_are_enough_for_a_recipe_of_ones_own(home: Path) -> None:

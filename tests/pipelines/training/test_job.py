@@ -153,7 +153,9 @@ def test_so_many_updates_from_a_seed_give_the_same_model_and_a_budget_that_is_sh
     assert one.artifact.spec.fit is not None
     assert one.artifact.spec.fit.updates == 12
     printed = forecaster(*command, "--budget", "0.01s")
-    assert "cut short by the budget: quick at 20 of 60 updates; with --updates instead the same seed" in printed
+    assert (
+        "cut short by the budget: quick at 20 of 60 updates; with updates instead of a budget the same seed" in printed
+    )
 
 
 def test_a_job_leaves_in_mlflow_what_candidates_are_compared_by(home: Path) -> None:

@@ -47,6 +47,8 @@ def test_the_same_seed_searches_the_same_and_each_trial_is_a_run(settings: Train
     assert sorted(runs("one")) == [f"trial_{i:03}" for i in range(5)]
     (found,) = [each for each in one.candidates if each.name.startswith("trial_")]
     assert [each.loss for each in one.candidates] == [each.loss for each in two.candidates]
+    assert found.artifact.spec.fit is not None
+    assert found.artifact.spec.fit.updates == 30
     trained = {name for name, params in runs("one").items() if "pruned" not in params}
     assert found.name in trained
     for result in (one, two):
