@@ -35,7 +35,8 @@ def make(catalogue: dict[str, type[T]], kind: str, name: str, *arguments: int, *
     """
     if name not in catalogue:
         raise DataError(f"no {kind} is called {name!r}", remedy=f"choose from {', '.join(sorted(catalogue))}")
-    parameters = dict(list(inspect.signature(catalogue[name]).parameters.items())[len(arguments) :])
+    every = list(inspect.signature(catalogue[name]).parameters.values())[len(arguments) :]
+    parameters = {one.name: one for one in every if one.kind is one.POSITIONAL_OR_KEYWORD}
     for option, value in options.items():
         if option not in parameters:
             raise DataError(

@@ -1,6 +1,6 @@
 """What users write in files of YAML, and what is wrong with it in one line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ WORDS = {
     "union_tag_not_found": "it is missing",
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), MAPPING),
     "tuple_type": "write a list, such as [a, b]",
+    "string_type": "write text, in quotes where it could be taken for something else",
 }
 """What is wrong, by pydantic's name for it, where its own words are of Python."""
 
@@ -28,9 +29,9 @@ def read_yaml(file: Traversable, adapter: TypeAdapter[T], what: str) -> T:
     Raises DataError, which names the file and the key, on what is none.
     """
     try:
-        written = yaml.safe_load(file.read_text(encoding="utf-8"))
+        written = yaml.load(file.read_text(encoding="utf-8"), _Loader)
     except (OSError, ValueError, yaml.YAMLError) as error:  # a 30th of February, say
-        raise DataError(f"no {what} can be read: {error}", place=str(file)) from None
+        raise DataError(f"no {what} can be read: {_unreadable(error)}", place=str(file)) from None
     if not isinstance(written, dict):
         raise DataError(f"no {what}", place=str(file), remedy=MAPPING)
     try:
@@ -38,6 +39,24 @@ def read_yaml(file: Traversable, adapter: TypeAdapter[T], what: str) -> T:
     except ValidationError as error:
         (key, told), *_ = faults(error, written)
         raise DataError(told, place=f"{file}, {key}" if key else str(file)) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: list[Any] = []
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
+            seen.append(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _unreadable(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark) is not None:
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 def faults(error: ValidationError, written: object = None) -> list[tuple[str, str]]:

@@ -29,13 +29,15 @@ def run(
 ) -> None:
     """Run a job for a date: done once, however often it is called; stopped at any moment, it goes on.
 
+    Kinds of jobs: ingest, train, retrain, backtest, promote, package, score, monitor. Such as:
+
         job: retrain
         name: pedestrians
         source: {path: pedestrian_hourly.csv.gz}
         horizon: 24
         budget: 60s
 
-    Kinds of jobs: ingest, train, retrain, backtest, promote, package, score, monitor.
+    That is done by
 
         forecaster run retrain.yaml --as-of 2026-11-21
     """

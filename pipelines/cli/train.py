@@ -41,7 +41,7 @@ def train(
     budget: Budget = "5m",
     updates: Updates = None,
     recipe: Annotated[str, typer.Option(help="Candidates by commas: `forecaster recipes`, or YAML files.")] = "",
-    search: Annotated[int, typer.Option(min=0, help="Further networks to try, in half of the budget.")] = 0,
+    search: Annotated[int, typer.Option(min=0, help="Further networks to try, in half of any budget.")] = 0,
     seed: Seed = 0,
     name: Name = "forecaster",
     known: Annotated[str, typer.Option(help="Columns known ahead of time, separated by commas.")] = "",

@@ -29,9 +29,9 @@ HISTORY = 3
 def log_plan(run: Run, settings: TrainSettings, plan: Plan) -> None:
     """The question and the data of a job."""
     unused = {"budget" if settings.updates else "updates"}
-    task = {f"task.{name}": value for name, value in plan.task.model_dump().items()}
-    run.params(settings.model_dump(mode="json", exclude=unused) | task)
-    run.params({"frequency": plan.data.frequency, "zone": plan.data.zone or "none", "device": device().type})
+    asked = settings.model_dump(mode="json", exclude=unused)
+    found = {"frequency": plan.data.frequency, "zone": plan.data.zone or "none", "device": device().type}
+    run.params(asked | found | _flat("task", plan.task.model_dump()))
     run.dataset(plan.panel, settings.source.name, "train")
 
 
@@ -42,6 +42,8 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     if spec.fit is not None:
         run.params(_flat("fit", spec.fit.model_dump()))
         log_curve(run, one.trained.curve)
+    if one.trained.cut_short:
+        run.note(f"cut short by the budget: {one.trained.cut_short}")
     run.dataset(plan.split.train, "train part", "train")
     if plan.split.before is not None:
         run.dataset(plan.split.before, "before the test", "train")
@@ -83,7 +85,7 @@ def log_comparison(run: Run, plan: Plan, candidates: list[Candidate], winner: Ca
     run.table(compared(candidates), "candidates.json")
     if not tested:
         return
-    run.metrics(tested[winner.name].metrics())
+    run.metrics({HELD_OUT: winner.loss} | tested[winner.name].metrics())
     run.by_step({f"{name}{BY_STEP}": values for name, values in tested[winner.name].by_step().items()})
     metric = next(iter(tested[winner.name].by_step()))
     by_step = {name: test.by_step()[metric] for name, test in tested.items()}
@@ -126,8 +128,10 @@ def _fan(plan: Plan, panel: Panel, test: Scores, row: int, title: str) -> Figure
     return test.picture(row, history, panel.frequency.stamps(times, panel.zone), f"{panel.ids[row]} ({title} series)")
 
 
-def _flat(prefix: str, nested: dict[str, object]) -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in nested.items():
-        flat |= _flat(f"{prefix}.{name}", value) if isinstance(value, dict) else {f"{prefix}.{name}": value}
-    return flat
+def _flat(name: str, value: object) -> dict[str, object]:
+    """A parameter, or those that it is made of: the fields of a part, the members of an ensemble."""
+    if isinstance(value, tuple) and any(isinstance(one, dict) for one in value):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict):
+        return {name: value}
+    return {path: leaf for key, one in value.items() for path, leaf in _flat(f"{name}.{key}", one).items()}

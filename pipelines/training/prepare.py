@@ -67,12 +67,12 @@ def prepare(
     """
     data = describe(panel, settings.end)
     task = automatic.task(panel, data, settings.horizon or 1, settings.season)
+    for name, recipe in chosen.items():
+        admit(panel, name, recipe, task)
     until = last_seen(champion, panel, data) if champion is not None else None
     parts = split(panel, task, until) if panel.whole is None else by_series(panel, settings.seed)
     if champion is not None and parts.test is None:
         raise SeenError(f"version {champion.version} has seen the data up to {until}, all but less than a horizon")
-    for name, recipe in chosen.items():
-        admit(panel, name, recipe, task)
     networks = sum(recipe.fit is not None for recipe, _ in entries(data, task, chosen, champion).values())
     budget = RESERVE * settings.budget / (2 if settings.search else 1)
     each = 1 + REFIT * (parts.before is not None)

@@ -50,9 +50,9 @@ class TrainSettings(Effort):
     @model_validator(mode="after")
     def _one_target(self) -> "TrainSettings":
         if self.target_kind == "series" and (self.target is None or self.horizon is not None):
-            raise ValueError("a target of whole series has a column and no horizon: give --target and no --horizon")
+            raise ValueError("the target kind series has a target, which is a column, and no horizon")
         if self.target_kind == "step" and (self.horizon is None or self.target is not None):
-            raise ValueError("give --horizon, or --target-kind series with --target")
+            raise ValueError("give a horizon, or the target kind series with a target, which is a column")
         return self
 
 

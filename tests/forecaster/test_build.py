@@ -119,6 +119,12 @@ def test_options_that_a_cell_does_not_take_are_refused(cell: str, options: dict[
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize("option", ["args", "kwargs", "width"])
+def test_a_head_without_options_takes_none(option: str) -> None:
+    with pytest.raises(DataError, match=f"the head 'student_t' has no option '{option}'; leave it out"):
+        build(RecurrentSpec(head=HeadSpec(family="student_t", options={option: True})), TASK)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_specifications_survive_json(name: str) -> None:
     kinds: TypeAdapter[ModelSpec] = TypeAdapter(ModelSpec)

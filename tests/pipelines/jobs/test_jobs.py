@@ -116,6 +116,8 @@ def test_a_better_challenger_wins_and_a_worse_one_does_not(home: Path, command: 
     daily().to_csv(home / "sales.csv", index=False)
     command("2024-05-01", season=1)
     assert "kept: " in command("2024-05-05")  # less than a horizon is new
+    (home / "own.yaml").write_text(yaml.safe_dump(RECIPE | {"model": {"kind": "recurrent", "core": {"cell": "grru"}}}))
+    assert "recipe 'own': no cell is called 'grru'" in command("2024-05-06", code=2, recipes=["own.yaml"])
     won = command("2024-07-01")
     assert "promoted: best of 1 candidates: seasonal_naive; better: +" in won
     assert "kept: not better" in command("2024-08-20", season=1)
@@ -271,7 +273,9 @@ def test_a_wrong_job_file_is_refused_by_file_and_key(home: Path, changes: dict[s
         ("", "no job; write a mapping"),
         ("- job: train", "no job; write a mapping"),
         ("{{", "no job can be read"),
-        ("a: [1", "no job can be read"),
+        ("a: [1", r"job\.yaml: no job can be read: line 1, column 6: expected ',' or '\]'"),
+        ("job: train\nhorizon: 7\nhorizon: 14\n", "no job can be read: line 3, column 1: 'horizon' is there twice"),
+        ("job: train\nsource: a.csv\nname: 2024-01-31\n", "name: write text, in quotes where it could be taken"),
     ],
 )
 def test_a_file_that_is_no_job_is_told_in_one_line(text: str, told: str, tmp_path: Path) -> None:

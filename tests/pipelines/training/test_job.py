@@ -180,6 +180,9 @@ def test_a_job_leaves_in_mlflow_what_candidates_are_compared_by(home: Path) -> N
         assert [metric.step for metric in by_step] == [1, 2, 3, 4, 5, 6]
         pictures = {item.path for item in client.list_artifacts(child.info.run_id)}
         assert {"coverage_by_step.png", "forecasts"} <= pictures
+    won = runs[parent.data.params["champion"]].data
+    assert parent.data.metrics["held_out_loss"] == won.metrics["held_out_loss"]
+    assert (parent.data.params["frequency"], parent.data.params["task.horizon"]) == ("MS", "6")
     curve = client.get_metric_history(runs["quick"].info.run_id, "loss")
     assert len(curve) >= 2
     assert curve[-1].value < curve[0].value

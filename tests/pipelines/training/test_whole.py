@@ -188,10 +188,10 @@ def test_a_number_is_told_with_an_interval(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "give --horizon, or --target-kind series with --target"),
-        (("--target", "kind"), "give --horizon, or --target-kind series with --target"),
-        (("--target-kind", "series"), "give --target and no --horizon"),
-        (("--target-kind", "series", "--target", "kind", "--horizon", "3"), "give --target and no --horizon"),
+        ((), "give a horizon, or the target kind series with a target"),
+        (("--target", "kind"), "give a horizon, or the target kind series with a target"),
+        (("--target-kind", "series"), "has a target, which is a column, and no horizon"),
+        (("--target-kind", "series", "--target", "kind", "--horizon", "3"), "has a target, which is a column, and no"),
         (("--target-kind", "both", "--target", "kind"), "target_kind: Input should be 'step' or 'series'"),
         (("--target-kind", "series", "--target", "kind", "--recipe", "lstm"), "is for numbers and the target is whole"),
     ],
