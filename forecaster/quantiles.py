@@ -27,8 +27,12 @@ def masses(levels: tuple[float, ...]) -> Float64[Tensor, "levels"]:
 
 def normal_quantiles(levels: tuple[float, ...], like: Tensor) -> Float[Tensor, "levels"]:
     """The standard normal's quantiles at `levels`, in the type of `like`."""
-    z: Tensor = torch.special.ndtri(torch.tensor(levels, dtype=torch.float64))
-    return z.to(like)
+    return torch.tensor(_ndtri(levels), dtype=like.dtype, device=like.device)
+
+
+@lru_cache
+def _ndtri(levels: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(torch.special.ndtri(torch.tensor(levels, dtype=torch.float64)).tolist())
 
 
 def along(values: Tensor, at: Tensor, z: Tensor) -> Tensor:

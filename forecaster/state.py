@@ -1,7 +1,7 @@
 """A state is named tensors, batch first, passed in and handed back; it is never an attribute of a module.
 
 Four functions over any state do everything that recurrent models need beside stepping: `detach` (truncated
-back-propagation through time), `where` (reset of lanes), `repeat` (sample paths) and `take` (lanes). Between requests
+back-propagation through time), `afresh` (reset of lanes), `repeat` (sample paths) and `take` (lanes). Between requests
 a lane is kept as bytes (`pack`).
 """
 
@@ -33,6 +33,13 @@ def where(mask: Bool[Tensor, "batch"], a: State, b: State) -> State:
     {'hidden': tensor([0., 1.])}
     """
     return transform(lambda x, y: torch.where(mask.view(-1, *[1] * (x.dim() - 1)), x, y), a, b)
+
+
+def afresh(state: State, reset: Bool[Tensor, "batch"], start: Callable[[int], State]) -> State:
+    """With the lanes that `reset` as they start."""
+    if not torch.is_grad_enabled() and not reset.any():  # in training a learned start has a gradient then too: of zero
+        return state
+    return where(reset, start(len(reset)), state)
 
 
 def repeat(state: State, times: int) -> State:

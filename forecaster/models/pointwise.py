@@ -14,7 +14,7 @@ from forecaster.gaps import fill_forward, mean_of_known
 from forecaster.model import Carry, Numeric
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS, normal_quantiles
-from forecaster.state import where
+from forecaster.state import afresh
 from forecaster.support import REAL
 
 RECENT = 64
@@ -102,7 +102,7 @@ class Pointwise(Numeric):
     ]:
         """The carry after a batch, its values and past covariates after those remembered, and by each of its steps the
         last known value."""
-        carry = where(batch.reset, self.start(len(batch.reset)), carry)
+        carry = afresh(carry, batch.reset, self.start)
         target = torch.cat([carry["last.target"], batch.target], 1)
         latest = fill_forward(torch.cat([carry["last.latest"], batch.target], 1))
         past = torch.cat([carry["last.past"], batch.past], 1)

@@ -16,7 +16,7 @@ from forecaster.head import Anchor, Head
 from forecaster.model import Carry, Numeric, seasonal
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS
-from forecaster.state import part, parts, where
+from forecaster.state import afresh, part, parts
 
 OVERLAP = 8
 """Training forecasts an observation from so many origins, up to twice as many: more of them would say little new."""
@@ -138,7 +138,7 @@ class Recurrent(Numeric):
     def _read(self, carry: Carry, batch: Batch) -> tuple[Carry, Reading]:
         phases = carry["scale.weight"].shape[1]
         stride = self.stride // phases
-        carry = where(batch.reset, self.start(len(batch.reset), stride), carry)
+        carry = afresh(carry, batch.reset, lambda lanes: self.start(lanes, stride))
         last, time = part(carry, "last"), batch.target.shape[1]
         target = torch.cat([last["target"], batch.target], 1)
         known = torch.cat([last["known"], batch.known[:, :time]], 1)

@@ -13,7 +13,7 @@ from forecaster.gaps import fill_forward
 from forecaster.model import Carry, Numeric
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS, normal_quantiles
-from forecaster.state import part, parts, where
+from forecaster.state import afresh, part, parts
 from forecaster.support import REAL
 
 
@@ -71,7 +71,7 @@ class Structural(Numeric):
         self, carry: Carry, batch: Batch
     ) -> tuple[Carry, Float64[Tensor, "batch time features"], Float64[Tensor, "batch time 1"]]:
         """The carry after a batch, and at each of its steps the features of the filter and the mean change so far."""
-        carry = where(batch.reset, self.start(len(batch.reset)), carry)
+        carry = afresh(carry, batch.reset, self.start)
         lanes, time = batch.target.shape
         static = batch.static[:, : len(self.moves)]
         none = self.core.noise.new_zeros(lanes, len(self.core.noise))

@@ -17,7 +17,7 @@ from forecaster.model import Carry, Numeric
 from forecaster.models.labels.model import LabelModel, cross_entropy
 from forecaster.parallel import mean_loss
 from forecaster.quantiles import LEVELS
-from forecaster.state import part, parts, where
+from forecaster.state import afresh, part, parts
 
 
 class Reader(nn.Module, ABC):
@@ -79,7 +79,7 @@ class Recurring(Reader):
         )
 
     def read(self, carry: Carry, batch: Batch) -> tuple[Carry, Float[Tensor, "batch time features"]]:
-        carry = where(batch.reset, self.start(len(batch.reset)), carry)
+        carry = afresh(carry, batch.reset, self.start)
         target, time = batch.target.unsqueeze(-1), batch.target.shape[1]
         smoothed, smooth = self.smoothing.scan(part(carry, "scale"), target)
         level, scale = smooth[..., :1], smooth[..., 1:2]

@@ -45,14 +45,17 @@ class Memory:
     traits: Traits
 
     @classmethod
-    def of(cls, model: Model, rows: Sequence[UInt8[Tensor, "bytes"] | None]) -> "Memory":
-        """Restored from the bytes of each series; None stands for a series that has not begun."""
-        none = np.zeros(1, dtype=bool)
-        like = cls(model.start(1), Traits(none.astype(np.int64), none, none))._state()
-        fresh = pack(like)[0]
-        state = unpack(torch.stack([fresh if row is None else row for row in rows]), like)
+    def none(cls, model: Model) -> "Memory":
+        """Of one series that has not begun."""
+        no = np.zeros(1, dtype=bool)
+        return cls(model.start(1), Traits(no.astype(np.int64), no, no))
+
+    def recalled(self, rows: Sequence[UInt8[Tensor, "bytes"] | None]) -> "Memory":
+        """Restored from the bytes of each series; None stands for a series as the one of this memory."""
+        state, (own,) = self._state(), self.rows()
+        state = unpack(torch.stack([own if row is None else row for row in rows]), state)
         traits = {name: values.numpy() for name, values in part(state, "traits").items()}
-        return cls(part(state, "carry"), Traits(**traits))
+        return Memory(part(state, "carry"), Traits(**traits))
 
     def rows(self) -> list[UInt8[Tensor, "bytes"]]:
         """What is left of each series by itself, as bytes."""

@@ -44,7 +44,7 @@ class Recall:
     """The streams that one version of a model has read: the fold over their first steps goes on from there."""
 
     def __init__(self, artifact: Artifact, room: int = REMEMBERED) -> None:
-        self.artifact, self.lock = artifact, Lock()
+        self.artifact, self.lock, self.none = artifact, Lock(), Memory.none(artifact.model)
         self.known: LRUCache[int, Remembered] = LRUCache(room, getsizeof=lambda one: one.row.numel() + BESIDE)
 
     def memory(self, store: Streams, streams: Sequence[Stream], like: Panel) -> Memory:
@@ -57,7 +57,7 @@ class Recall:
         before = [self._recalled(*one) for one in zip(streams, static, strict=True)]
         begin = np.array([s.first if k is None else k.next for s, k in zip(streams, before, strict=True)])
         left = np.array([one.next for one in streams]) - begin
-        memory = Memory.of(model, [None if one is None else one.row for one in before])
+        memory = self.none.recalled([None if one is None else one.row for one in before])
         while left.any():
             length = np.minimum(left, max(1, AT_ONCE // len(streams)))
             told = store.between(streams, begin.tolist(), (begin + length).tolist())

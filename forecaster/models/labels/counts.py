@@ -8,7 +8,7 @@ from forecaster.batch import Batch
 from forecaster.gaps import fill_forward, tokens
 from forecaster.model import Carry
 from forecaster.models.labels.model import LabelModel, cross_entropy
-from forecaster.state import where
+from forecaster.state import afresh
 
 
 class LabelCounts(LabelModel):
@@ -53,7 +53,7 @@ class LabelCounts(LabelModel):
 
     def _read(self, carry: Carry, batch: Batch) -> tuple[Carry, Float64[Tensor, "batch time"]]:
         """The carry after a batch, and the last known label by each of its steps."""
-        carry = where(batch.reset, self.start(len(batch.reset)), carry)
+        carry = afresh(carry, batch.reset, self.start)
         target = torch.where(batch.target < self.labels, batch.target, torch.nan)
         latest = fill_forward(torch.cat([carry["last.target"], target], 1))
         return carry | {"last.target": latest[:, -1:]}, latest[:, 1:]

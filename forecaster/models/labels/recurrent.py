@@ -10,7 +10,7 @@ from forecaster.core import Core
 from forecaster.gaps import tokens
 from forecaster.model import Carry, seasonal
 from forecaster.models.labels.model import LabelModel, cross_entropy
-from forecaster.state import part, parts, where
+from forecaster.state import afresh, part, parts
 
 
 class LabelRecurrent(LabelModel):
@@ -69,7 +69,7 @@ class LabelRecurrent(LabelModel):
         return raw
 
     def _read(self, carry: Carry, batch: Batch) -> tuple[Carry, Float[Tensor, "batch time features"]]:
-        carry = where(batch.reset, self.start(len(batch.reset)), carry)
+        carry = afresh(carry, batch.reset, self.start)
         time = batch.target.shape[1]
         target = torch.cat([carry["last.target"], batch.target], 1)
         memory = target.shape[1] - time
