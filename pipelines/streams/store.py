@@ -5,13 +5,13 @@ came since, whoever wrote them. A step that is said again counts once. One that 
 raises the revision of its series, which is then read anew.
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
+import orjson
 from sqlalchemy import func, make_url, select
 from sqlalchemy.exc import ArgumentError
 
@@ -75,7 +75,7 @@ class Streams:
             for (first, after), group in groupby(ordered, key=lambda one: one[:2]):
                 within = STEPS.c.step >= first, STEPS.c.step < after, STEPS.c.stream.in_([one[2] for one in group])
                 for stream, step, said in connection.execute(select(STEPS).where(*within)):
-                    told[stream][step - first] = json.loads(said)
+                    told[stream][step - first] = orjson.loads(said)
         return list(told.values())
 
 

@@ -1,12 +1,12 @@
 """Who adds steps to the series of a model, and forgets them, in a transaction."""
 
-import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from pipelines.data.panel import Panel
@@ -41,7 +41,7 @@ class Writer:
             after = {step: known.get(step, {}) | said for step, said in enumerate(told, start=begin)}
             changed = {one: said for one, said in after.items() if one >= stream.next or said != known.get(one, {})}
             for step, said in changed.items():
-                row = {"of": stream.number, "at": step, "said": json.dumps(said)}
+                row = {"of": stream.number, "at": step, "said": orjson.dumps(said).decode()}
                 (other if step in known else new).append(row)
             again = any(step < stream.next for step in changed)
             now.append(stream.after(begin, end, time.time(), again=again) if told else stream)
@@ -99,4 +99,4 @@ class Writer:
             return {}
         within = (STEPS.c.stream == stream.number, STEPS.c.step >= begin, STEPS.c.step < end)
         chosen = select(STEPS.c.step, STEPS.c.said).where(*within)
-        return {step: json.loads(said) for step, said in self.connection.execute(chosen)}
+        return {step: orjson.loads(said) for step, said in self.connection.execute(chosen)}
