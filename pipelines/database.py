@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, NullPool, create_engine, inspect
+from sqlalchemy import Connection, Engine, MetaData, NullPool, create_engine, event, inspect
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -62,6 +62,8 @@ class Database:
                 self.create(tables)
         except DatabaseError as error:
             raise DataError(f"{variable} is no database: {error.orig}", remedy="name another") from None
+        if served and self.engine.dialect.name == "sqlite":
+            self._keep_to(Path(self.engine.url.database or ""))
 
     def create(self, tables: MetaData) -> None:
         """Make the tables that are not there."""
@@ -71,6 +73,16 @@ class Database:
                     table.create(self.engine, checkfirst=True)
                 except (OperationalError, ProgrammingError, IntegrityError):  # another process may have made it
                     table.create(self.engine, checkfirst=True)
+
+    def _keep_to(self, file: Path) -> None:
+        """Refuse to go on with a file that is no longer there, into which open connections would still write."""
+        opened = _identity(file)
+
+        def same(*_: object) -> None:
+            if _identity(file) != opened:
+                raise UnavailableError(f"{self.what} {file} was removed or replaced since it was opened; start again")
+
+        event.listen(self.engine, "checkout", same)
 
     def _find(self, tables: MetaData) -> None:
         file, local = Path(self.engine.url.database or ""), self.engine.dialect.name == "sqlite"
@@ -105,3 +117,12 @@ class Database:
             where = self.engine.url.render_as_string(hide_password=True)
             cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             raise UnavailableError(f"{self.what} {where} does not answer ({cause}; see {self.variable})") from None
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """That of a file, not of its name; None where there is none."""
+    try:
+        told = file.stat()
+    except FileNotFoundError:
+        return None
+    return told.st_dev, told.st_ino

@@ -30,6 +30,7 @@ FLOORS = {
             "mlflow",
             "numpy",
             "optuna",
+            "orjson",
             "pandas",
             "prometheus_client",
         },

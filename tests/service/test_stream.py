@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -569,3 +570,16 @@ def test_a_database_that_is_not_as_it_was_does_not_answer(make: Make) -> None:
         connection.exec_driver_sql("drop table forecaster_stream_steps")
     with pytest.raises(UnavailableError, match="no such table"):
         worker(piece([1.0, 2.0], 0, 2, STEPS))
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_a_file_that_was_taken_away_is_not_written_into(make: Make, tmp_path: Path, other: bool) -> None:
+    worker = make(LSTM, STEPS)
+    worker(piece([1.0, 2.0], 0, 2, STEPS))
+    file = tmp_path / "streams.db"
+    shutil.copy(file, tmp_path / "backup.db")
+    file.unlink()
+    if other:
+        shutil.copy(tmp_path / "backup.db", file)
+    with pytest.raises(UnavailableError, match=r"streams\.db was removed or replaced since it was opened; start again"):
+        worker(piece([1.0, 2.0, 3.0], 2, 3, STEPS))
