@@ -22,8 +22,9 @@ def answer(champion: Champion, body: bytes, keeper: Keeper | None = None) -> byt
     for series in request.series:
         if all(value is None for value in series.target):
             raise DataError("nothing but null", series=series.id, place="target", remedy="give at least one value")
-        check_reach(series, len(series.target) + (request.horizon if data.whole is None else 0))
     panel = read_panel(request.series, data)
+    for series in request.series:
+        check_reach(series, len(series.target) + (request.horizon if data.whole is None else 0))
     begin = forecast_starts(request.series, panel, panel.ends(), data.zone)
     kept = keeper if request.series[0].start is not None and data.whole is None else None
     predictions = ask(champion.artifact, panel, question(request, kept))

@@ -52,6 +52,6 @@ def monitor(
     made = run(settings)
     for figure, value in made.overall.items():
         print(f"{figure:20} {value:.4f}")
-    for breach in made.breaches:
-        print(breach.sentence)
+    for sentence in [breach.sentence for breach in made.breaches] or [made.verdict]:
+        print(sentence)
     raise typer.Exit(made.code)

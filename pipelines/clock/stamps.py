@@ -148,10 +148,8 @@ def localise(wall: Times, series: NDArray[np.int32], zone: str, frequency: Frequ
         gap = np.flatnonzero(local(times[block], zone) != wall[block])
         if gap.size and frequency.is_fixed:
             row = begin + int(gap[0])
-            message, remedy = (
-                f"clocks in {zone} leave this time out",
-                "correct it, or name the offset, as in UTC+10:00",
-            )
+            message = f"clocks in {zone} leave this time out"
+            remedy = "correct it, or write all times with their UTC offset, as in 2024-01-31T18:30:00+01:00"
             raise DataError(message, series=who(row), place=f"ds {stamp(int(wall[row]), None)}", remedy=remedy)
         twice.append(begin + np.flatnonzero(times[block] != last))
     rows = np.concatenate(twice)

@@ -182,6 +182,8 @@ def _check_known(rows: Rows, start: ndarray, indptr: ndarray, known: ndarray) ->
         series, when = _cell(rows, start, indptr, cell)
         name = list(rows.known)[column]
         remedy = "fill it in, or declare it with --past"
+        if rows.zone is None and rows.frequency.is_fixed:
+            remedy += ", or name the time zone if clocks were set forward"
         raise DataError(f"the known covariate {name!r} is missing", series=series, place=when, remedy=remedy)
 
 

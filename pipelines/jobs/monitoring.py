@@ -14,5 +14,4 @@ class Monitor(Job, MonitorSettings):
 
     def work(self, turn: Turn) -> Outcome:
         report = monitor(self.settings(MonitorSettings, turn), turn.key)
-        well = f"as promised, over {report.overall['forecasts']:.0f} forecasts"
-        return Outcome("; ".join(breach.sentence for breach in report.breaches) or well, report.version, report.code)
+        return Outcome(report.verdict, report.version, report.code)

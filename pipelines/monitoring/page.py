@@ -53,8 +53,7 @@ by day, forecasts that overlap count as one.</p></html>"""
 
 def _verdict(report: Report) -> str:
     if not report.breaches:
-        told = "All is as promised." if report.overall["forecasts"] > 0 else "No forecast has met its actual value yet."
-        return f'<div class="verdict">{told}</div>'
+        return f'<div class="verdict">{escape(report.verdict)}</div>'
     items = "".join(f"<li>{escape(one.sentence)}</li>" for one in report.breaches)
     return f'<div class="verdict bad"><strong>{len(report.breaches)} breached</strong><ul>{items}</ul></div>'
 

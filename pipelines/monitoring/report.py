@@ -26,6 +26,15 @@ class Report:
     breaches: tuple[Breach, ...]
 
     @property
+    def verdict(self) -> str:
+        """What is breached, or by how many forecasts nothing is known to be."""
+        if self.breaches:
+            return "; ".join(one.sentence for one in self.breaches)
+        if not (count := self.overall["forecasts"]):
+            return "no forecast has met its actual value yet"
+        return f"as promised, as far as {count:.0f} forecasts tell"
+
+    @property
     def code(self) -> int:
         """The exit code: 3 where a rule is breached."""
         return 3 if self.breaches else 0

@@ -109,7 +109,7 @@ def _fetch(client: MlflowClient, found: ModelVersion, cache: Cache) -> Fetched:
             return Path(mlflow.artifacts.download_artifacts(source, dst_path=str(scratch), tracking_uri=tracking_uri()))
         except (MlflowException, OSError) as error:
             tell_full(error, cache.folder)
-            raise ArtifactError(f"{title} cannot be fetched from its store: {error}") from error
+            raise ArtifactError(f"{title} cannot be fetched from its store (was it moved?): {error}") from error
 
     try:
         return Fetched(found.name, str(found.version), seal, cache.artifact(seal, download))

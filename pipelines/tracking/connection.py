@@ -4,6 +4,7 @@ import getpass
 import logging
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -23,6 +24,8 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
 }
 """How MLflow is used here, unless the environment says otherwise."""
+ARTIFACTS = "artifacts"
+"""The folder of artifacts beside a local database."""
 for _name, _value in SETTINGS.items():
     os.environ.setdefault(_name, _value)
 # MLflow has read these while it was imported (and sent nothing yet): have it read them again.
@@ -63,17 +66,30 @@ def user() -> str:
 def experiment(client: MlflowClient, name: str) -> str:
     """The id of an experiment, made if need be; artifacts lie beside a local database or on the server.
 
-    Raises DataError on one that was deleted, whose name MLflow keeps.
+    Raises DataError on one that was deleted, whose name MLflow keeps, and on one of a store that was moved or copied.
     """
+    _, local, database = tracking_uri().partition("sqlite:///")
     if (found := client.get_experiment_by_name(name)) is not None:
         if found.lifecycle_stage != "active":
             raise DataError(f"the experiment {name!r} was deleted", remedy="restore it in MLflow, or take another name")
+        if local:
+            _check_place(found.artifact_location, Path(database).absolute())
         return str(found.experiment_id)
-    _, local, database = tracking_uri().partition("sqlite:///")
-    artifacts = (Path(database).absolute().parent / "artifacts").as_uri() if local else None
+    artifacts = (Path(database).absolute().parent / ARTIFACTS).as_uri() if local else None
     try:
         return client.create_experiment(name, artifact_location=artifacts)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
         return experiment(client, name)  # another job was faster
+
+
+def _check_place(location: str, database: Path) -> None:
+    """Raises DataError where artifacts would go to where the store was before it was moved or copied."""
+    place = urlsplit(location)
+    folder, other = Path(unquote(place.path)), Path(unquote(place.path)).parent / database.name
+    if place.scheme != "file" or (folder.name, folder.parent.name) != (ARTIFACTS, database.parent.name):
+        return
+    if not folder.parent.exists() or (other.exists() and not other.samefile(database)):
+        message = f"{database} says that artifacts are in {folder}, where it was before"
+        raise DataError(message, remedy="tell it where they are, as in docs/operations/backup_and_restore.md")

@@ -111,7 +111,7 @@ def train(
     known, plan = planned(settings, report, champion, engine.workers)
     keys = RunKeys(plan.folder)
     with alone(plan.folder), Run.start(settings.name, "train", key=keys.of("train")) as parent:
-        log_plan(parent, settings, plan)
+        log_plan(parent, settings, plan, known)
 
         def child(name: str) -> AbstractContextManager[Run]:
             return Run.start(settings.name, name, parent=parent, key=keys.of(name))
@@ -128,6 +128,7 @@ def train(
                 if not isinstance(done, Candidate):
                     log.warning("a candidate is left out: %s", done)
                     run.params({"left_out": done})
+                    run.note(f"left out: {done}")
                     continue
                 log_candidate(run, plan, done)
             if not engine.here:

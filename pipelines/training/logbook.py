@@ -1,6 +1,6 @@
 """What a training job writes into MLflow, so that its candidates compare on one screen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,12 +26,12 @@ HISTORY = 3
 """Horizons of history that a fan shows before the forecast."""
 
 
-def log_plan(run: Run, settings: TrainSettings, plan: Plan) -> None:
-    """The question and the data of a job."""
+def log_plan(run: Run, settings: TrainSettings, plan: Plan, recipes: Iterable[str]) -> None:
+    """The question, the data and the candidates of a job."""
     unused = {"budget" if settings.updates else "updates"}
     asked = settings.model_dump(mode="json", exclude=unused)
     found = {"frequency": plan.data.frequency, "zone": plan.data.zone or "none", "device": device().type}
-    run.params(asked | found | _flat("task", plan.task.model_dump()))
+    run.params(asked | found | {"recipes": ", ".join(recipes)} | _flat("task", plan.task.model_dump()))
     run.dataset(plan.panel, settings.source.name, "train")
 
 
@@ -42,8 +42,8 @@ def log_candidate(run: Run, plan: Plan, one: Candidate) -> None:
     if spec.fit is not None:
         run.params(_flat("fit", spec.fit.model_dump()))
         log_curve(run, one.trained.curve)
-    if one.trained.cut_short:
-        run.note(f"cut short by the budget: {one.trained.cut_short}")
+    cut_short = f" Cut short by the budget: {one.trained.cut_short}." if one.trained.cut_short else ""
+    run.note(f"{one.trained.recipe.summary}{cut_short}")
     run.dataset(plan.split.train, "train part", "train")
     if plan.split.before is not None:
         run.dataset(plan.split.before, "before the test", "train")

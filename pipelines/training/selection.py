@@ -119,7 +119,9 @@ def why(winner: Candidate, candidates: Sequence[Candidate]) -> str:
     """What the winner is and by how much it won: over the next, and over the best of those that learn nothing."""
     what = winner.trained.recipe.summary
     others = sorted((one for one in candidates if one is not winner and one.loss > 0), key=lambda one: one.loss)
-    if not others or not np.isfinite(winner.loss):
+    if not np.isfinite(winner.loss):
+        return f"{what} Too little could be held out: nothing was compared, and intervals are not calibrated."
+    if not others:
         return what
     if (best := others[0]).loss < winner.loss:
         smaller = f"{what} The loss of {best.name} is {1 - best.loss / winner.loss:.1%} smaller"

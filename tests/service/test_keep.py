@@ -273,6 +273,10 @@ def test_a_batch_is_read_by_the_same_reader(tmp_path: Path) -> None:
 def test_no_forecasts_and_broken_ones_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="FORECASTER_KEEP"):
         read_kept(tmp_path, "shop", steps=True, zone=None)
+    write_part(tmp_path, [rows(made(["a"], value=1.0), "shop", "7", datetime.now(UTC), zone=None)])
+    with pytest.raises(DataError, match="no forecasts of 'shops' are kept here; choose from shop"):
+        read_kept(tmp_path, "shops", steps=True, zone=None)
+    assert read_kept(tmp_path, "shop", steps=True, zone=None, version="8").empty
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"a\.parquet"):
         read_kept(tmp_path, "shop", steps=True, zone=None)

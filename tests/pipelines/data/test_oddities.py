@@ -27,6 +27,13 @@ def test_a_far_value_is_told_of_with_its_time(wrong: float) -> None:
     ]
 
 
+def test_one_value_far_from_equal_ones_is_told_of() -> None:
+    assert list(oddities(days([10.0] * 59 + [9999.0], [0.0] * 59 + [3.0], [10.0] * 59 + [12.0]))) == [
+        "series 's0', ds 2024-02-29 00:00: the value 9999 is over 20 times as far from the median as the others,"
+        " like 1 in 1 series; leave y empty where that is a mistake"
+    ]
+
+
 def test_a_gap_beyond_belief_is_told_of() -> None:
     """2123 for 2023, in one of many series; and what is sold ten times in four years is no mistake."""
     late = [*map(float, range(20)), *[None] * 36500, 1.0]

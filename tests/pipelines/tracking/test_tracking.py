@@ -1,6 +1,7 @@
 """What a run leaves in MLflow, and that it never hangs or hides an error."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,30 @@ def test_an_experiment_that_was_deleted_is_told() -> None:
     deleted = "the experiment 'experiment' was deleted; restore it in MLflow"
     with pytest.raises(DataError, match=deleted), Run.start("experiment", "lstm"):
         pass
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_store_that_was_moved_is_not_written_to_where_it_was(
+    home: Path, monkeypatch: pytest.MonkeyPatch, copied: bool
+) -> None:
+    with Run.start("experiment", "lstm"):
+        pass
+    (home / "there").mkdir()
+    (shutil.copytree if copied else shutil.move)(home / "mlruns", home / "there" / "mlruns")
+    monkeypatch.chdir(home / "there")
+    said = r"says that artifacts are in .*/mlruns/artifacts, where it was before; tell it"
+    with pytest.raises(DataError, match=said), Run.start("experiment", "lstm"):
+        pass
+
+
+def test_a_store_is_the_same_by_another_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Run.start("experiment", "lstm"):
+        pass
+    (home / "link").mkdir()
+    (home / "link" / "mlruns").symlink_to(home / "mlruns")
+    monkeypatch.chdir(home / "link")
+    with Run.start("experiment", "lstm") as run:
+        assert status(run) == "RUNNING"
 
 
 def test_a_store_of_no_kind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
