@@ -72,6 +72,17 @@ def last_seen(champion: Fetched, panel: Panel, data: DataSpec) -> str:
     return champion.artifact.spec.training.until
 
 
+def unlike(champion: Fetched, data: DataSpec) -> str | None:
+    """A sentence on what a champion read before one for this data takes its place, where that is something else."""
+    here, there = _columns(data), _columns(champion.artifact.spec.data)
+    if here == there:
+        return None
+    return (
+        f"version {champion.version}, the champion until now, read {', '.join(there)}, and the new one reads"
+        f" {', '.join(here)}: requests and jobs as before will be refused"
+    )
+
+
 def entries(
     data: DataSpec, task: Task, chosen: Mapping[str, Recipe], champion: Fetched | None
 ) -> dict[str, tuple[Recipe, Model | None]]:

@@ -4,23 +4,23 @@ import dataclasses
 import logging
 import shutil
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from forecaster.artifact import save
-from forecaster.errors import DataError
+from forecaster.errors import ArtifactError, DataError
 from forecaster.parallel import wait
 from pipelines.evaluation.contest import Verdict
 from pipelines.pyfunc import log_model
-from pipelines.registry.fetch import Fetched
+from pipelines.registry.fetch import Fetched, champion
 from pipelines.registry.promotion import accept, promote
 from pipelines.registry.versions import register, registered
 from pipelines.runs.engine import HERE, Engine
 from pipelines.tracking.run import Run
 from pipelines.training.candidate import Candidate, remaining
-from pipelines.training.challenge import judge, unbeaten
+from pipelines.training.challenge import judge, unbeaten, unlike
 from pipelines.training.logbook import log_candidate, log_comparison, log_plan
 from pipelines.training.plan import Report
 from pipelines.training.prepare import planned
@@ -80,6 +80,10 @@ def run(settings: TrainSettings, report: Report = lambda *epoch: None, engine: E
     that cannot be trained on.
     """
     result = train(settings, report, engine=engine)
+    with suppress(ArtifactError):  # one that cannot be read has nothing to be told of
+        before = champion(settings.name)
+        if before is not None and (changed := unlike(before, result.winner.artifact.spec.data)):
+            log.warning(changed)
     result.promote()
     wait()  # for those who read what is there
     result.forget()

@@ -76,6 +76,18 @@ def logged(home: Path) -> tuple[MlflowClient, dict[str, Run]]:
     return client, {str(run.info.run_name): run for run in runs}
 
 
+def test_a_champion_of_other_data_is_told_of(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    command = ("--horizon", "6", "--recipe", "seasonal_naive")
+    forecaster("train", str(series(home)), *command)
+    forecaster("train", str(series(home)), *command, "--seed", "1")
+    assert "champion" not in caplog.text
+    days = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=60), "y": np.arange(60.0)})
+    days.to_csv(home / "days.csv", index=False)
+    forecaster("train", str(home / "days.csv"), *command)
+    told = "version 2, the champion until now, read frequency MS, numbers, and the new one reads frequency D"
+    assert told in caplog.text
+
+
 def test_the_same_command_twice_at_once_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (work := home / "work").mkdir()
     monkeypatch.setattr("pipelines.training.prepare.work_folder", lambda identity: work)
@@ -180,6 +192,8 @@ def test_a_job_leaves_in_mlflow_what_candidates_are_compared_by(home: Path) -> N
         assert [metric.step for metric in by_step] == [1, 2, 3, 4, 5, 6]
         pictures = {item.path for item in client.list_artifacts(child.info.run_id)}
         assert {"coverage_by_step.png", "forecasts"} <= pictures
+    page = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text()
+    assert all(f"`{metric}`" in page for run in runs.values() for metric in run.data.metrics)
     won = runs[parent.data.params["champion"]].data
     assert parent.data.metrics["held_out_loss"] == won.metrics["held_out_loss"]
     assert (parent.data.params["frequency"], parent.data.params["task.horizon"]) == ("MS", "6")
