@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import yaml
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
+from pydantic.fields import FieldInfo
 
 from forecaster.build import build
 from forecaster.cells import mgu
@@ -56,15 +56,15 @@ def test_the_keys_in_the_docs_are_those_of_recipes() -> None:
             told.setdefault(kind, {})[key.strip("`")] = default
     specs = {spec.model_fields["kind"].default: spec for spec in get_args(get_args(ModelSpec)[0])}
     assert told == {
-        name: {key: _default(field.default) for key, field in spec.model_fields.items() if key != "kind"}
+        name: {key: _default(field) for key, field in spec.model_fields.items() if key != "kind"}
         for name, spec in {**specs, "core": CoreSpec, "head": HeadSpec, "fit": FitSpec}.items()
     }
 
 
-def _default(value: object) -> str:
+def _default(field: FieldInfo) -> str:
     """As the page says it."""
-    if isinstance(value, BaseModel):
+    if isinstance(field.default, BaseModel):
         return "as below"
-    if value is PydanticUndefined:
+    if field.is_required():
         return ""
-    return "none" if value is None or value == {} else str(value).lower().removesuffix(".0")
+    return "none" if field.default in (None, {}) else str(field.default).lower().removesuffix(".0")
