@@ -1,8 +1,8 @@
 """A state is named tensors, batch first, passed in and handed back; it is never an attribute of a module.
 
 Four functions over any state do everything that recurrent models need beside stepping: `detach` (truncated
-back-propagation through time), `afresh` (reset of lanes), `repeat` (sample paths) and `take` (lanes). Between requests
-a lane is kept as bytes (`pack`).
+back-propagation through time), `afresh` (reset of lanes, by `where`), `repeat` (sample paths) and `take` (lanes).
+Between requests a lane is kept as bytes (`pack`).
 """
 
 from collections.abc import Callable

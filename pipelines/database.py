@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, NullPool, create_engine, event, inspect
@@ -75,13 +76,16 @@ class Database:
                     table.create(self.engine, checkfirst=True)
 
     def _keep_to(self, file: Path) -> None:
-        """Refuse to go on with a file that is no longer there, into which open connections would still write."""
-        opened = _identity(file)
+        """Refuse for good to go on without the file that was opened: open connections would still write into it, new
+        ones make another, which may even get its number."""
+        opened, lost = _identity(file), Event()
 
         def same(*_: object) -> None:
-            if _identity(file) != opened:
+            if lost.is_set() or _identity(file) != opened:
+                lost.set()
                 raise UnavailableError(f"{self.what} {file} was removed or replaced since it was opened; start again")
 
+        event.listen(self.engine, "do_connect", same)
         event.listen(self.engine, "checkout", same)
 
     def _find(self, tables: MetaData) -> None:

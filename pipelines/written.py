@@ -1,6 +1,6 @@
 """What users write in files of YAML, and what is wrong with it in one line."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
 from typing import Any, TypeVar
 
@@ -44,18 +44,21 @@ def read_yaml(file: Traversable, adapter: TypeAdapter[T], what: str) -> T:
 class _Loader(yaml.SafeLoader):
     """Refuses a key that is there twice, of which YAML would take the last."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: list[Any] = []
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set[tuple[str, str]]()
         for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
-            seen.append(key.value)
-        return super().construct_mapping(node, deep)
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
 
 
 def _unreadable(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark) is not None:
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+        told = ", ".join(part for part in (error.context, error.problem) if part)
+        return f"line {mark.line + 1}, column {mark.column + 1}: {told}"
     return str(error.strerror if isinstance(error, OSError) else error)
 
 

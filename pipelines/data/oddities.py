@@ -106,6 +106,6 @@ def _far(values: Float64[ndarray, "length"]) -> Bool[ndarray, "length"]:
         return np.zeros(len(values), dtype=bool)
     median, others = np.median(known), len(known) - max(1, len(known) // FEW)
     usual = np.partition(np.abs(known - median), others - 1)[others - 1]
-    if usual <= ROUNDING * abs(median):  # the others are all equal, and where they are zero, most sales are
+    if usual <= ROUNDING * abs(median):  # the others are equal, and tell by their size; zeros, as of rare sales, do not
         usual = abs(median)
     return np.asarray((usual > 0) & (np.abs(values - median) > FAR * usual))

@@ -85,11 +85,12 @@ def read_kept(path: Path, model: str, *, steps: bool, zone: str | None, version:
             [str(file) for file in files], schema=pa.schema({**_COLUMNS, "ds": clock, "model": pa.string()})
         )
         table = data.to_table([*_COLUMNS, "ds"], filter=chosen)
-        there = data.to_table(["model"])["model"].unique().to_pylist() if not table.num_rows else [model]
+        there = [model] if table.num_rows else pc.drop_null(data.to_table(["model"])["model"].unique()).to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: {error}", remedy="remove the file that is none of kept forecasts") from error
     if model not in there:
-        raise DataError(f"{path}: no forecasts of {model!r} are kept here", remedy=f"choose from {', '.join(there)}")
+        remedy = f"choose from {', '.join(there)}" if there else "serve with FORECASTER_KEEP, or check the path"
+        raise DataError(f"{path}: no forecasts of {model!r} are kept here", remedy=remedy)
     if lacking := [name for name in ("ds", *_NUMBERS) if table[name].null_count]:
         message = f"{path}: forecasts without {', '.join(lacking)}"
         raise DataError(message, remedy="keep the quantiles 0.1, 0.5 and 0.9 of every forecast")

@@ -30,7 +30,7 @@ class Report:
         """What is breached, or by how many forecasts nothing is known to be."""
         if self.breaches:
             return "; ".join(one.sentence for one in self.breaches)
-        if not (count := self.overall["forecasts"]):
+        if not (count := self.overall["forecasts"]) > 0:  # NaN of none
             return "no forecast has met its actual value yet"
         return f"as promised, as far as {count:.0f} forecasts tell"
 

@@ -87,9 +87,14 @@ def experiment(client: MlflowClient, name: str) -> str:
 def _check_place(location: str, database: Path) -> None:
     """Raises DataError where artifacts would go to where the store was before it was moved or copied."""
     place = urlsplit(location)
-    folder, other = Path(unquote(place.path)), Path(unquote(place.path)).parent / database.name
+    folder = Path(unquote(place.path))
+    other = folder.parent / database.name
     if place.scheme != "file" or (folder.name, folder.parent.name) != (ARTIFACTS, database.parent.name):
         return
-    if not folder.parent.exists() or (other.exists() and not other.samefile(database)):
+    try:
+        here = other.samefile(database)
+    except OSError:  # there is none, or it may not be looked into
+        here = False
+    if not here:
         message = f"{database} says that artifacts are in {folder}, where it was before"
         raise DataError(message, remedy="tell it where they are, as in docs/operations/backup_and_restore.md")

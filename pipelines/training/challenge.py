@@ -143,7 +143,8 @@ def unbeaten(ours: Version, now: Version | None, *, before: str | None, verdict:
 def _columns(data: DataSpec) -> list[str]:
     kinds: dict[str, tuple[Covariate | Category, ...]] = {"known": data.known, "past": data.past, "static": data.static}
     covariates = [f"{kind} {column.name}" for kind, columns in kinds.items() for column in columns]
-    return [f"frequency {data.frequency}", "labels" if data.labels else "numbers", *covariates]
+    whole = [f"{data.whole.name} of whole series"] if data.whole is not None else []
+    return [f"frequency {data.frequency}", "labels" if data.labels else "numbers", *whole, *covariates]
 
 
 def _same(champion: Fetched, data: DataSpec) -> bool:

@@ -101,7 +101,8 @@ def fill(
     folder = work_folder(settings.model_dump_json() + recipe.model_dump_json() + panel.digest)
     keys = RunKeys(folder)
     with alone(folder), Run.start(settings.name, "fill", key=keys.of("fill")) as tracked:
-        tracked.params(settings.model_dump(mode="json") | {"seasons": seasons, "gaps": len(like), "window": WINDOW})
+        asked_for = settings.model_dump(mode="json", exclude=settings.idle)
+        tracked.params(asked_for | {"seasons": seasons, "gaps": len(like), "window": WINDOW})
         tracked.dataset(panel, settings.source.name, "fill")
         with converging(settings.recipe):
             if settings.updates is None:

@@ -80,11 +80,13 @@ def run(settings: TrainSettings, report: Report = lambda *epoch: None, engine: E
     that cannot be trained on.
     """
     result = train(settings, report, engine=engine)
-    with suppress(ArtifactError):  # one that cannot be read has nothing to be told of
+    changed = None
+    with suppress(ArtifactError):  # of one that cannot be read there is nothing to tell
         before = champion(settings.name)
-        if before is not None and (changed := unlike(before, result.winner.artifact.spec.data)):
-            log.warning(changed)
+        changed = unlike(before, result.winner.artifact.spec.data) if before is not None else None
     result.promote()
+    if changed is not None:
+        log.warning(changed)
     wait()  # for those who read what is there
     result.forget()
     return result

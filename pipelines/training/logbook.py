@@ -28,8 +28,7 @@ HISTORY = 3
 
 def log_plan(run: Run, settings: TrainSettings, plan: Plan, recipes: Iterable[str]) -> None:
     """The question, the data and the candidates of a job."""
-    unused = {"budget" if settings.updates else "updates"}
-    asked = settings.model_dump(mode="json", exclude=unused)
+    asked = settings.model_dump(mode="json", exclude=settings.idle)
     found = {"frequency": plan.data.frequency, "zone": plan.data.zone or "none", "device": device().type}
     run.params(asked | found | {"recipes": ", ".join(recipes)} | _flat("task", plan.task.model_dump()))
     run.dataset(plan.panel, settings.source.name, "train")

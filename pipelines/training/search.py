@@ -77,7 +77,7 @@ def search(
             with child(task.name) as run:
                 if done is None:
                     run.params({"pruned": True} | trial.params)
-                    run.note("given up: at the same epoch its validation was worse than the median of the others")
+                    run.note("given up: it diverged, or was worse at validation than the median of the others by then")
                     study.tell(trial, state=TrialState.PRUNED)
                     continue
                 log_candidate(run, plan, done)

@@ -119,8 +119,10 @@ def why(winner: Candidate, candidates: Sequence[Candidate]) -> str:
     """What the winner is and by how much it won: over the next, and over the best of those that learn nothing."""
     what = winner.trained.recipe.summary
     others = sorted((one for one in candidates if one is not winner and one.loss > 0), key=lambda one: one.loss)
+    if winner.test is None:
+        return f"{what} Too little could be held out: nothing was tested."
     if not np.isfinite(winner.loss):
-        return f"{what} Too little could be held out: nothing was compared, and intervals are not calibrated."
+        return f"{what} What was held out tells of none how good it is."
     if not others:
         return what
     if (best := others[0]).loss < winner.loss:

@@ -19,6 +19,11 @@ class Effort(Spec):
     """Those of each network, whatever the budget: the same seed then gives the same model."""
     seed: int = Field(0, ge=0)
 
+    @property
+    def idle(self) -> set[str]:
+        """What says nothing beside the other: the budget where updates are given, and else these."""
+        return {"budget" if self.updates else "updates"}
+
 
 class TrainSettings(Effort):
     """A training job."""

@@ -273,7 +273,7 @@ def test_a_wrong_job_file_is_refused_by_file_and_key(home: Path, changes: dict[s
         ("", "no job; write a mapping"),
         ("- job: train", "no job; write a mapping"),
         ("{{", "no job can be read"),
-        ("a: [1", r"job\.yaml: no job can be read: line 1, column 6: expected ',' or '\]'"),
+        ("a: [1", r"no job can be read: line 1, column 6: while parsing a flow sequence, expected ',' or '\]'"),
         ("job: train\nhorizon: 7\nhorizon: 14\n", "no job can be read: line 3, column 1: 'horizon' is there twice"),
         ("job: train\nsource: a.csv\nname: 2024-01-31\n", "name: write text, in quotes where it could be taken"),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
@@ -239,6 +240,19 @@ def test_nothing_later_than_the_as_of_is_judged(shop: Path) -> None:
     assert report.by_day["day"].iloc[-1] == pd.Timestamp("2024-04-10")
     assert report.overall["missing"] == 0
     assert report.by_day["forecasts"].iloc[-1] == 2 * 13
+
+
+def test_of_a_version_that_was_just_promoted_nothing_is_known(shop: Path) -> None:
+    kept = Path("another")
+    table = pyarrow.parquet.read_table(next(KEPT.rglob("*.parquet"))).to_pandas().assign(version="0")
+    kept.mkdir()
+    table.to_parquet(kept / "a.parquet")
+    report = monitor(settings(forecasts=kept, report=shop / "out" / "none.html"))
+    assert (report.code, report.verdict) == (0, "no forecast has met its actual value yet")
+    assert report.verdict in (shop / "out" / "none.html").read_text()
+    table.drop(columns="model").to_parquet(kept / "a.parquet")
+    with pytest.raises(DataError, match="no forecasts of 'shop' are kept here; serve with FORECASTER_KEEP"):
+        monitor(settings(forecasts=kept))
 
 
 def test_the_command_exits_with_three_on_a_breach(shop: Path) -> None:
