@@ -36,7 +36,7 @@ def make(catalogue: dict[str, type[T]], kind: str, name: str, *arguments: int, *
     if name not in catalogue:
         raise DataError(f"no {kind} is called {name!r}", remedy=f"choose from {', '.join(sorted(catalogue))}")
     every = list(inspect.signature(catalogue[name]).parameters.values())[len(arguments) :]
-    parameters = {one.name: one for one in every if one.kind is one.POSITIONAL_OR_KEYWORD}
+    parameters = {one.name: one for one in every if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)}
     for option, value in options.items():
         if option not in parameters:
             raise DataError(

@@ -52,8 +52,9 @@ class Memory:
 
     def recalled(self, rows: Sequence[UInt8[Tensor, "bytes"] | None]) -> "Memory":
         """Restored from the bytes of each series; None stands for a series as the one of this memory."""
-        state, (own,) = self._state(), self.rows()
-        state = unpack(torch.stack([own if row is None else row for row in rows]), state)
+        like = self._state()
+        (own,) = pack(like)
+        state = unpack(torch.stack([own if row is None else row for row in rows]), like)
         traits = {name: values.numpy() for name, values in part(state, "traits").items()}
         return Memory(part(state, "carry"), Traits(**traits))
 

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from forecaster.build import build, build_core
+from forecaster.catalogue import make
 from forecaster.cells.fused import GRU, LSTM, Elman
 from forecaster.core import Core
 from forecaster.cores.compose import Dense, Residual, Stack
@@ -117,6 +118,16 @@ def test_options_that_a_cell_does_not_take_are_refused(cell: str, options: dict[
     with pytest.raises(DataError) as caught:
         build_core(CoreSpec(cell=cell, options=options))
     assert str(caught.value).startswith(message)
+
+
+def test_an_option_may_be_by_keyword_only() -> None:
+    class Own:
+        def __init__(self, inputs: int, *, order: int = 1, **_: int) -> None:
+            self.made_of = inputs, order
+
+    assert make({"own": Own}, "cell", "own", 3, order=2).made_of == (3, 2)
+    with pytest.raises(DataError, match="has no option '_'; choose from order"):
+        make({"own": Own}, "cell", "own", 3, _=2)
 
 
 @pytest.mark.parametrize("option", ["args", "kwargs", "width"])
