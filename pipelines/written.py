@@ -26,7 +26,7 @@ WORDS = {
 def read_yaml(file: Traversable, adapter: TypeAdapter[T], what: str) -> T:
     """What a file says, called `what` in errors.
 
-    Raises DataError, which names the file and the key, on what is none.
+    Raises DataError, which names the file and each key that is wrong, on what is none.
     """
     try:
         written = yaml.load(file.read_text(encoding="utf-8"), _Loader)
@@ -37,8 +37,9 @@ def read_yaml(file: Traversable, adapter: TypeAdapter[T], what: str) -> T:
     try:
         return adapter.validate_python(written)
     except ValidationError as error:
-        (key, told), *_ = faults(error, written)
-        raise DataError(told, place=f"{file}, {key}" if key else str(file)) from None
+        (key, told), *more = faults(error, written)
+        message = "; ".join([told, *(f"{key}: {told}" for key, told in more)])
+        raise DataError(message, place=f"{file}, {key}" if key else str(file)) from None
 
 
 class _Loader(yaml.SafeLoader):
