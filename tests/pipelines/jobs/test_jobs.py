@@ -253,7 +253,7 @@ def test_where_nothing_is_left_or_steps_count_a_date_is_refused(home: Path, comm
         ({"horizons": 7}, "job.yaml: there is no 'horizons'; choose from as_of, budget, "),
         ({"name": "../x"}, "job.yaml, name: a name has"),
         ({"horizon": 0}, "job.yaml, horizon: "),
-        ({"budget": "soon", "season": 0}, "job.yaml, budget: 'soon' is no duration such as 90s, 5m, 1.5h or 2d; season: "),
+        ({"budget": "soon", "season": 0}, "job.yaml, budget: 'soon' is no duration such as 90s, 5m, 1.5h or 2d; seas"),
         ({"zone": "Australia/Melburne"}, "job.yaml, zone: unknown time zone 'Australia/Melburne'; name one"),
         ({"source": {"file": "a.csv"}}, "job.yaml, source: there is no 'file'; choose from path, query, "),
         ({"source": 3}, "job.yaml, source: write a path, or a mapping"),
