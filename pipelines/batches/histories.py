@@ -14,8 +14,9 @@ from forecaster.state import take
 from pipelines.batches.windows import Table
 from pipelines.data.panel import Panel
 
-SERIES = 512
-"""Series that are read side by side: their gates fit into a core's own cache, which is a quarter faster than 2048."""
+LANES = 512
+"""Recurrent steps that are taken side by side: their gates fit into a core's own cache, which is a quarter faster than
+2048, and three times as fast as 12,288."""
 SEGMENTS = 256
 """Recurrent steps that are read at a time, which bounds the memory of a long history."""
 
@@ -41,7 +42,8 @@ def at_the_end(
     table = Table(panel, data, ahead, device)
     stride = model.stride if begun is None else 1
     segments, most = -(-panel.lengths // stride), SEGMENTS * model.stride // stride
-    order, at_once = np.argsort(segments, kind="stable"), side_by_side or SERIES
+    phases = min(model.stride // stride, int(segments.max(initial=1)))  # lanes of a series that is read on
+    order, at_once = np.argsort(segments, kind="stable"), side_by_side or max(1, LANES // phases)
     answers, places = [], []
     for begin in range(0, len(order), at_once):
         series = order[begin : begin + at_once]

@@ -71,7 +71,7 @@ def test_a_history_longer_than_a_reading_is_read_in_parts(monkeypatch: pytest.Mo
     made = artifact(LSTM, data)
     whole = predict(made, data, 6).quantiles
     monkeypatch.setattr("pipelines.batches.histories.SEGMENTS", 3)
-    monkeypatch.setattr("pipelines.batches.histories.SERIES", 2)
+    monkeypatch.setattr("pipelines.batches.histories.LANES", 2)
     np.testing.assert_allclose(predict(made, data, 6).quantiles, whole, rtol=1e-5, atol=1e-5)
 
 
